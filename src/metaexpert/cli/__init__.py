@@ -1,0 +1,5 @@
+"""The `metaexpert` command line."""
+
+from metaexpert.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,58 @@
+"""Runs commands as a shell would: the child decides how to stop, and its exit status is ours."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Generator, Mapping, Sequence
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType
+
+SIGNAL_STATUS_BASE = 128
+"""A child ended by signal N reports 128 + N, as shells do."""
+
+
+def say(message: str) -> None:
+    """Tell the person what happens now; on stderr, since stdout belongs to the command."""
+    print(f"dev: {message}", file=sys.stderr, flush=True)
+
+
+def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> int:
+    """Run a command to its end and return its exit status.
+
+    A keyboard interrupt reaches the child from the terminal as well, so the child's own shutdown is awaited here
+    instead of cut short; a SIGTERM, which only this process gets, is passed on.
+
+    Raises:
+        SystemExit: with the child's status, once it has ended, when either of them asked to stop: nothing is to follow.
+    """
+    process = subprocess.Popen(list(command), cwd=str(cwd), env=None if env is None else dict(env))
+    stop_asked = threading.Event()
+    with _passing_on_sigterm(process, stop_asked):
+        while process.returncode is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:  # noqa: PERF203  waits, it does not spin
+                stop_asked.set()
+    status = process.returncode if process.returncode >= 0 else SIGNAL_STATUS_BASE - process.returncode
+    if stop_asked.is_set():
+        sys.exit(status)
+    return status
+
+
+@contextlib.contextmanager
+def _passing_on_sigterm(process: subprocess.Popen[bytes], stop_asked: threading.Event) -> Generator[None, None, None]:
+    def pass_on(_signal_number: int, _frame: FrameType | None) -> None:
+        stop_asked.set()
+        process.terminate()
+
+    previous: Any = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,86 @@
+"""`python -m metaexpert.demo.collector`: serve on a free loopback port until told to stop or orphaned.
+
+Prints one JSON line, `{"port": …, "pid": …}`, when it listens. It ends when its standard input does (the parent
+closed it, or died), on POST /admin/shutdown, SIGINT or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+from metaexpert.demo.collector.app import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STDIN = 0
+_SHUTDOWN_SECONDS = 0.5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m metaexpert.demo.collector", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--detached", action="store_true", help="do not end when standard input does")
+    options = parser.parse_args(argv)
+    asyncio.run(_serve(options.port, detached=options.detached))
+    return 0
+
+
+async def _serve(port: int, *, detached: bool) -> None:
+    collector = Collector()
+    runner = web.AppRunner(
+        collector.application(), access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN_SECONDS
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        _stop_on_signals(collector)
+        if not detached:
+            _stop_when_orphaned(collector)
+        _announce(runner.addresses[0][1])
+        await collector.stopping.wait()
+    finally:
+        await runner.cleanup()
+
+
+def _announce(port: int) -> None:
+    sys.stdout.buffer.write(orjson.dumps({"port": port, "pid": os.getpid()}) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _stop_on_signals(collector: Collector) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop(_number: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(collector.stopping.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _stop_when_orphaned(collector: Collector) -> None:
+    """Watch standard input in a daemon thread: the one way that works on every platform's pipes."""
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        while os.read(_STDIN, 4096):
+            continue
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(collector.stopping.set)
+
+    threading.Thread(target=watch, name="stdin-watch", daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,15 +15,14 @@ import threading
 from typing import TYPE_CHECKING
 
 import orjson
-from aiohttp import web
 
 from metaexpert.demo.collector.app import Collector
+from metaexpert.demo.collector.server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _STDIN = 0
-_SHUTDOWN_SECONDS = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,20 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _serve(port: int, *, detached: bool) -> None:
     collector = Collector()
-    runner = web.AppRunner(
-        collector.application(), access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN_SECONDS
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
+    async with serving(collector, port) as bound_port:
         _stop_on_signals(collector)
         if not detached:
             _stop_when_orphaned(collector)
-        _announce(runner.addresses[0][1])
+        _announce(bound_port)
         await collector.stopping.wait()
-    finally:
-        await runner.cleanup()
 
 
 def _announce(port: int) -> None:

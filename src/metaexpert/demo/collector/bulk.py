@@ -82,6 +82,9 @@ class BulkTarget:
         self.received += 1
         if self.overloaded_one_in and self.received % self.overloaded_one_in == 0:
             return _failed(operation, 429, "es_rejected_execution_exception", OVERLOADED)
+        if operation.action != "create" and _is_data_stream(operation.index):
+            self.refused += 1
+            return _failed(operation, 400, "illegal_argument_exception", CREATE_ONLY)
         document = _parse_document(operation)
         problem = document if isinstance(document, str) else _check(operation, document)
         if problem is not None or isinstance(document, str):
@@ -103,6 +106,7 @@ class BulkTarget:
         return _stored(operation, 201, "created")
 
 
+CREATE_ONLY = "only write ops with an op_type of create are allowed in data streams"
 OVERLOADED = (
     "rejected execution of coordinating operation [coordinating_and_primary_bytes=0, replica_bytes=0, "
     "all_bytes=0, coordinating_operation_bytes=1, max_coordinating_and_primary_bytes=1]"

@@ -366,8 +366,7 @@ class TestProcess:
         """The parent is killed and cannot say goodbye: the collector sees its standard input end."""
         script = (
             "import asyncio\n"
-            "from metaexpert.demo.collector.server import serving
-from metaexpert.demo.collector_process import CollectorProcess\n"
+            "from metaexpert.demo.collector_process import CollectorProcess\n"
             "async def main():\n"
             "    async with CollectorProcess.start() as collector:\n"
             "        print(collector.url, flush=True)\n"

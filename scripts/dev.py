@@ -59,7 +59,8 @@ def soak(arguments: list[str]) -> int:
 
 def lint(_arguments: list[str]) -> int:
     """Check format and lint rules."""
-    return _in_development("ruff", "format", "--check") or _in_development("ruff", "check")
+    # Both, so that one run tells all there is to mend.
+    return max(_in_development("ruff", "format", "--check"), _in_development("ruff", "check"))
 
 
 def format_(_arguments: list[str]) -> int:

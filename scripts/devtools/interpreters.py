@@ -125,9 +125,8 @@ def _on_path(name: str) -> Iterator[list[str]]:
 
 
 def _of_pyenv() -> Iterator[list[str]]:
-    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    if sys.platform == "win32":
-        versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv" / "pyenv-win") / "versions"
+    home = Path.home() / (".pyenv/pyenv-win" if os.name == "nt" else ".pyenv")
+    versions = Path(os.environ.get("PYENV_ROOT") or home) / "versions"
     if not versions.is_dir():
         return
     releases = [folder for folder in versions.iterdir() if re.fullmatch(r"3\.\d+\.\d+", folder.name)]

@@ -333,6 +333,17 @@ class TestCommandLine:
         assert dev.main(["test"]) == 2
         assert capsys.readouterr().err == "dev: no network; do this\n"
 
+    def test_lint_tells_of_rules_even_when_the_format_is_wrong(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ran: list[tuple[str, ...]] = []
+
+        def in_development(*command: str) -> int:
+            ran.append(command)
+            return 1 if "format" in command else 0
+
+        monkeypatch.setattr(dev, "_in_development", in_development)
+        assert dev.main(["lint"]) == 1
+        assert ran == [("ruff", "format", "--check"), ("ruff", "check")]
+
     def test_check_runs_every_step_even_after_a_failure_and_tells_it(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

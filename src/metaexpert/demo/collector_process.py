@@ -1,21 +1,17 @@
 """Runs the embedded collector in a process of its own; whoever started it also stops it."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 import orjson
 
 from metaexpert.demo.collector.client import CollectorClient, CollectorError, HeldEntries
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["CollectorClient", "CollectorError", "CollectorProcess", "HeldEntries"]
 

@@ -4,23 +4,18 @@ Prints one JSON line, `{"port": …, "pid": …}`, when it listens. It ends when
 closed it, or died), on POST /admin/shutdown, SIGINT or SIGTERM.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import orjson
 
 from metaexpert.demo.collector.app import Collector
 from metaexpert.demo.collector.server import serving
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _STDIN = 0
 

@@ -4,8 +4,6 @@ Faulty requests store nothing, with two exceptions that are the point of their m
 drops the connection, `partial` stores what the protocol's own partial failure would.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import os
@@ -13,7 +11,7 @@ import socket
 import struct
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import orjson
 from aiohttp import web
@@ -31,9 +29,6 @@ from metaexpert.demo.collector.wire import (
     load_json,
     text_answer,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _FAULT_POLL_SECONDS = 0.02

@@ -4,11 +4,9 @@ Request-level mistakes (no final newline, a malformed action line) store nothing
 its item's alone. Items are answered in the order of the request. Error types and reasons are Elasticsearch 8's.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import orjson
@@ -16,9 +14,6 @@ import orjson
 from metaexpert.demo.collector.filter_path import filter_response
 from metaexpert.demo.collector.store import EntryStore
 from metaexpert.demo.collector.wire import Answer, Json, json_answer, load_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BODY_LIMIT_BYTES = 100 * 1024 * 1024
 CONTENT_TYPES = frozenset({"application/x-ndjson", "application/json", "application/vnd.elasticsearch+x-ndjson"})

@@ -1,18 +1,14 @@
 """Speaks to a collector's administrative endpoints: makes it fail, and asks what it holds."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 import aiohttp
 import orjson
 
 from metaexpert.exceptions import MetaExpertError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
 
 _ANSWER_SECONDS = 60.0
 _READ_BUFFER_BYTES = 2**20

@@ -1,12 +1,9 @@
 """The faults a collector was told to show, and until when. Pure: the time is passed in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-if TYPE_CHECKING:
-    from metaexpert.demo.collector.wire import Json
+from metaexpert.demo.collector.wire import Json
 
 type Target = Literal["loki", "elasticsearch"]
 TARGETS: tuple[Target, ...] = ("loki", "elasticsearch")

@@ -4,12 +4,7 @@ Lists are transparent and keep their positions only as far as their members keep
 any one key. Source: Elasticsearch reference, "Common options", response filtering.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from metaexpert.demo.collector.wire import Json
+from metaexpert.demo.collector.wire import Json
 
 type Tree = dict[str, Tree]
 

@@ -4,20 +4,16 @@ The source of each limit and text is Loki's own (limits_config defaults, pkg/val
 A malformed body stores nothing; an entry beyond a limit is refused alone and its neighbours are stored.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from zlib import crc32
 
 import orjson
 
 from metaexpert.demo.collector.store import EntryStore
 from metaexpert.demo.collector.wire import Answer, Json, load_json, text_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 MAX_LABELS = 15

@@ -1,16 +1,11 @@
 """Serves a collector on loopback for as long as a context lasts."""
 
-from __future__ import annotations
-
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from metaexpert.demo.collector.app import Collector
+from metaexpert.demo.collector.app import Collector
 
 _SHUTDOWN_SECONDS = 0.5
 

@@ -5,14 +5,9 @@ fingerprint tells a faithful retry from another entry that claims the same id. H
 take about 80 MB; nothing else of an entry is kept, except when it is a gap entry.
 """
 
-from __future__ import annotations
+from collections.abc import Iterator
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from metaexpert.demo.collector.wire import Json
+from metaexpert.demo.collector.wire import Json
 
 KIND_BITS = 8
 KIND_MASK = (1 << KIND_BITS) - 1

@@ -1,7 +1,5 @@
 """What the protocol modules share: JSON values, and an HTTP answer as a plain value."""
 
-from __future__ import annotations
-
 import zlib
 from dataclasses import dataclass
 from typing import cast

@@ -38,8 +38,8 @@ KNOWS: Mapping[str, Rule] = {
         "the log call captures and hands over; it knows nothing of what happens behind the ingress",
     ),
     "logger.sinks": rule(
-        "logger.entry logger.outcome logger.formatter logger.config logger.values logger.files logger.sinks "
-        "logger.errors",
+        "logger.entry logger.batch logger.outcome logger.formats logger.formatter logger.config logger.values "
+        "logger.files logger.errors logger.sinks",
         "a sink encodes and classifies; batching, retry, spool and ledger come to it from delivery",
     ),
 }

@@ -87,8 +87,12 @@ def bench(arguments: list[str]) -> int:
 def examples(_arguments: list[str]) -> int:
     """Run every example in a folder of its own; each must end with status 0."""
     RUNTIME.prepare(DEVELOPMENT, find_or_fetch)
+    found = sorted((ROOT / "examples").glob("*.py"))
+    if not found:
+        say("no examples in examples/: nothing was run")
+        return 1
     failed: list[str] = []
-    for example in sorted((ROOT / "examples").glob("*.py")):
+    for example in found:
         say(f"example {example.name}")
         with tempfile.TemporaryDirectory(prefix="metaexpert-example-") as folder:
             if run([str(RUNTIME.python), str(example)], cwd=Path(folder)) != 0:

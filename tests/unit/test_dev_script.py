@@ -333,6 +333,27 @@ class TestCommandLine:
         assert dev.main(["test"]) == 2
         assert capsys.readouterr().err == "dev: no network; do this\n"
 
+    @pytest.mark.parametrize(
+        ("sources", "status"),
+        [({"a": "", "b": "raise SystemExit(3)", "c": ""}, 1), ({"a": ""}, 0), ({}, 1)],
+        ids=["one fails", "all pass", "none there"],
+    )
+    def test_examples_pass_only_when_there_are_some_and_each_ends_well(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: dict[str, str], status: int
+    ) -> None:
+        class RunningPython(Environment):
+            def prepare(self, extras: Sequence[str], find_interpreter: Callable[[], Interpreter]) -> None:
+                self.python = Path(sys.executable)
+
+        (tmp_path / "examples").mkdir()
+        for name, code in sources.items():
+            note = f"from pathlib import Path\nPath({str(tmp_path)!r}, {name!r}).touch()\n"
+            (tmp_path / "examples" / f"{name}.py").write_text(note + code, encoding="utf-8")
+        monkeypatch.setattr(dev, "ROOT", tmp_path)
+        monkeypatch.setattr(dev, "RUNTIME", RunningPython(tmp_path, ".venv"))
+        assert dev.main(["examples"]) == status
+        assert {path.name for path in tmp_path.iterdir() if path.is_file()} == sources.keys()
+
     def test_lint_tells_of_rules_even_when_the_format_is_wrong(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ran: list[tuple[str, ...]] = []
 

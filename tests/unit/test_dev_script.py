@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import override
 
 import pytest
 
@@ -342,6 +343,7 @@ class TestCommandLine:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: dict[str, str], status: int
     ) -> None:
         class RunningPython(Environment):
+            @override
             def prepare(self, extras: Sequence[str], find_interpreter: Callable[[], Interpreter]) -> None:
                 self.python = Path(sys.executable)
 

@@ -1,0 +1,46 @@
+"""How much is measured: enough for steady figures, or just enough to see that everything works."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """Counts of entries and seconds of each measurement."""
+
+    warm_up_entries: int
+    latency_calls: int
+    disabled_blocks: int
+    sustained_entries: int
+    idle_seconds: float
+    steady_seconds: float
+    burst_entries: int
+    memory_seconds: float
+    stalled_entries: int
+    collector_entries: int
+
+
+FULL = Amounts(
+    warm_up_entries=2_000,
+    latency_calls=30_000,
+    disabled_blocks=400,
+    sustained_entries=200_000,
+    idle_seconds=2.0,
+    steady_seconds=4.0,
+    burst_entries=50_000,
+    memory_seconds=4.0,
+    stalled_entries=1_000_000,
+    collector_entries=200_000,
+)
+QUICK = Amounts(
+    warm_up_entries=200,
+    latency_calls=1_000,
+    disabled_blocks=20,
+    sustained_entries=5_000,
+    idle_seconds=0.2,
+    steady_seconds=0.2,
+    burst_entries=5_000,
+    memory_seconds=0.2,
+    stalled_entries=20_000,
+    collector_entries=5_000,
+)
+BY_NAME = {"full": FULL, "quick": QUICK}

@@ -1,0 +1,210 @@
+"""The report's tables as text cells: one for each measurement, one row for each peer. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.peers.registry import OURS, PEERS
+from bench.stats import ratio
+from bench.summary import Cell, Summary
+
+MISSING = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One figure, or several of a kind side by side, and how each is shown: divided by ``scale``, with ``digits``."""
+
+    figures: tuple[str, ...]
+    header: str
+    digits: int = 1
+    scale: float = 1.0
+
+    def text(self, cell: Cell) -> str:
+        """The figures of a cell, or a dash."""
+        if any(name not in cell.figures for name in self.figures):
+            return MISSING
+        return " / ".join(f"{cell.figures[name] / self.scale:,.{self.digits}f}" for name in self.figures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A measurement's table; the first column is the one that peers are compared by."""
+
+    measure: str
+    title: str
+    columns: Sequence[Column]
+    lower_is_better: bool = True
+    counts_arrivals: bool = True
+    how: str
+
+    @property
+    def headers(self) -> list[str]:
+        """Column titles, the peer's name first."""
+        lost = ["lost"] if self.counts_arrivals else []
+        return ["", *[column.header for column in self.columns], "ratio", *lost]
+
+    def rows(self, summary: Summary) -> list[list[str]]:
+        """A row for each peer that was measured, the best first, those without a figure last."""
+        cells = {peer: cell for (measure, peer), cell in summary.items() if measure == self.measure}
+        return [self._row(peer, cells[peer], cells.get(OURS)) for peer in sorted(cells, key=self._order(cells))]
+
+    def _order(self, cells: dict[str, Cell]) -> "_Order":
+        return _Order(cells, self.columns[0].figures[0], self.lower_is_better)
+
+    def _row(self, peer: str, cell: Cell, ours: Cell | None) -> list[str]:
+        lost = [f"{cell.lost:,} of {cell.offered:,}" if cell.lost else "0"] if self.counts_arrivals else []
+        if not cell.figures:
+            lost = [MISSING for _ in lost]
+        return [PEERS[peer].title, *[column.text(cell) for column in self.columns], self._ratio(cell, ours), *lost]
+
+    def _ratio(self, cell: Cell, ours: Cell | None) -> str:
+        name = self.columns[0].figures[0]
+        if ours is None or cell is ours or name not in cell.figures or name not in ours.figures:
+            return MISSING
+        quotient = ratio(ours.figures[name], cell.figures[name], lower_is_better=self.lower_is_better)
+        return MISSING if quotient is None else f"{quotient:.2g}" if quotient < 10 else f"{quotient:,.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Sorts peers by a figure, the best first, those without it last."""
+
+    cells: dict[str, Cell]
+    figure: str
+    lower_is_better: bool
+
+    def __call__(self, peer: str) -> tuple[bool, float]:
+        value = self.cells[peer].figures.get(self.figure)
+        return (True, 0.0) if value is None else (False, value if self.lower_is_better else -value)
+
+
+def _three(span: str) -> tuple[str, str, str]:
+    return f"{span}_p50_ms", f"{span}_p99_ms", f"{span}_max_ms"
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        measure="latency",
+        title="Log call, nanoseconds",
+        columns=(
+            Column(figures=("p50_ns",), header="p50", digits=0),
+            Column(figures=("p99_ns",), header="p99", digits=0),
+            Column(figures=("p99_9_ns",), header="p99.9", digits=0),
+            Column(figures=("max_ns",), header="max", digits=0),
+            Column(figures=("clock_ns",), header="clock, subtracted", digits=0),
+        ),
+        how="Calls in a coroutine, in chunks of 50 with 5 ms for the loop between, garbage collection as by default. "
+        "Each call is timed on its own; the median of an empty function timed in the same way is subtracted.",
+    ),
+    Section(
+        measure="disabled",
+        title="Disabled level, nanoseconds",
+        columns=(
+            Column(figures=("disabled_ns",), header="call", digits=1),
+            Column(figures=("empty_ns",), header="empty method", digits=1),
+            Column(figures=("ratio",), header="times", digits=2),
+        ),
+        counts_arrivals=False,
+        how="`debug` at level INFO, beside an empty method of the same signature with the same arguments; blocks of "
+        "1 000 alternate, the bare loop is subtracted from both.",
+    ),
+    Section(
+        measure="sustained",
+        title="Sustained, to a JSON file",
+        columns=(
+            Column(figures=("entries_per_second",), header="entries/s", digits=0),
+            Column(figures=("cpu_us_per_entry",), header="CPU µs/entry", digits=2),
+            Column(figures=("offered_per_second",), header="offered/s", digits=0),
+        ),
+        lower_is_better=False,
+        how="A coroutine logs as fast as it can, with a turn for the loop after each 100 entries and the library's own "
+        "backpressure where it has one. The clock stops when the library says that all is written; what is on disk "
+        "then has arrived. CPU is the process's, all threads.",
+    ),
+    Section(
+        measure="lag",
+        title="Lag of a 1 ms heartbeat on the loop, milliseconds",
+        columns=(
+            Column(figures=("added_burst_p99_ms",), header="added p99 burst", digits=3),
+            Column(figures=("added_steady_p99_ms",), header="added p99 10k/s", digits=3),
+            Column(figures=_three("idle"), header="idle p50 / p99 / max", digits=2),
+            Column(figures=_three("steady"), header="10k/s p50 / p99 / max", digits=2),
+            Column(figures=_three("burst"), header="burst p50 / p99 / max", digits=2),
+            Column(figures=("burst_per_second",), header="burst rate/s", digits=0),
+        ),
+        how="A timerfd beats each millisecond and the loop reads it as it would a socket; a beat that the loop could "
+        "not take in time counts with its own lateness. Entries come from one coroutine: at each turn it logs what is "
+        "due by the clock, at most 25 before it gives the loop back with sleep(0), and sleeps 1 ms when nothing is "
+        "due; 10 000 a second, then 50 000 in one second. The burst's span lasts until the file has stopped growing. "
+        "'Added' is less idle, in the same process.",
+    ),
+    Section(
+        measure="memory",
+        title="Memory over idle at 10 000/s, MiB",
+        columns=(
+            Column(figures=("over_idle_mib",), header="peak over idle", digits=2),
+            Column(figures=("set_up_mib",), header="set up, idle", digits=2),
+        ),
+        how="The kernel's high-water mark of resident memory, reset with the logger open and warmed up.",
+    ),
+    Section(
+        measure="stalled",
+        title="Memory over idle, collector that never answers, MiB",
+        columns=(
+            Column(figures=("over_idle_mib",), header="peak over idle", digits=1),
+            Column(figures=("offered_per_second",), header="offered/s", digits=0),
+        ),
+        counts_arrivals=False,
+        how="1 000 000 entries offered as fast as the calls go, without backpressure, to a collector that accepts "
+        "connections, reads, and never answers. Nothing can arrive; what counts is what is held.",
+    ),
+    Section(
+        measure="loki",
+        title="To Loki",
+        columns=(
+            Column(figures=("entries_per_second",), header="entries/s", digits=0),
+            Column(figures=("cpu_us_per_entry",), header="CPU µs/entry", digits=2),
+            Column(figures=("requests",), header="requests", digits=0),
+        ),
+        lower_is_better=False,
+        how="Over HTTP on loopback to a collector in a process of its own, which checks and counts every entry; the "
+        "clock stops when all is acknowledged.",
+    ),
+    Section(
+        measure="elasticsearch",
+        title="To Elasticsearch",
+        columns=(
+            Column(figures=("entries_per_second",), header="entries/s", digits=0),
+            Column(figures=("cpu_us_per_entry",), header="CPU µs/entry", digits=2),
+            Column(figures=("requests",), header="requests", digits=0),
+        ),
+        lower_is_better=False,
+        how="As to Loki, over the bulk interface.",
+    ),
+    Section(
+        measure="otlp",
+        title="To OTLP/HTTP",
+        columns=(
+            Column(figures=("entries_per_second",), header="entries/s", digits=0),
+            Column(figures=("cpu_us_per_entry",), header="CPU µs/entry", digits=2),
+            Column(figures=("requests",), header="requests", digits=0),
+        ),
+        lower_is_better=False,
+        how="As to Loki, over the only protocol that a peer speaks.",
+    ),
+)
+
+
+def faults(summary: Summary) -> list[str]:
+    """Everything that went wrong, in words, each once: no figure, duplicates, callers named wrongly."""
+    found: dict[str, list[str]] = {}
+    for (measure, peer), cell in summary.items():
+        for text in _faults(cell):
+            found.setdefault(f"{PEERS[peer].title}: {text}", []).append(measure)
+    return [f"{text} ({', '.join(dict.fromkeys(measures))})" for text, measures in found.items()]
+
+
+def _faults(cell: Cell) -> list[str]:
+    duplicates = [f"{cell.duplicates:,} duplicates"] if cell.duplicates else []
+    caller = [] if cell.caller_right else ["names another function than the one that logged"]
+    return [*(fault.strip().splitlines()[-1] for fault in cell.faults), *duplicates, *caller]

@@ -1,0 +1,113 @@
+"""From options to sinks and deliveries: the one place that knows every sink there is."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from metaexpert.logger.batch import BatchLimits
+from metaexpert.logger.config import (
+    AnySink,
+    ConsoleOptions,
+    ElasticsearchOptions,
+    FileOptions,
+    HttpOptions,
+    LoggerConfig,
+    LokiOptions,
+    MemoryOptions,
+    SinkOptions,
+)
+from metaexpert.logger.delivery import Delivery
+from metaexpert.logger.files.writer import AppendFile, SizeRotation
+from metaexpert.logger.formats.ecs import EcsDocuments
+from metaexpert.logger.formats.json_lines import JsonLines
+from metaexpert.logger.formats.text import TextLines
+from metaexpert.logger.identity import Identity
+from metaexpert.logger.jobs import Jobs, Worker
+from metaexpert.logger.lanes import Lanes
+from metaexpert.logger.ledger import Ledger
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.retry import Backoff
+from metaexpert.logger.sinks.base import Sink
+from metaexpert.logger.sinks.console import ConsoleSink
+from metaexpert.logger.sinks.elasticsearch import ElasticsearchSink
+from metaexpert.logger.sinks.file import FileSink
+from metaexpert.logger.sinks.http import HttpClient
+from metaexpert.logger.sinks.loki import LokiSink
+from metaexpert.logger.sinks.memory import MemorySink
+
+if TYPE_CHECKING:
+    from metaexpert.logger.entry import LogEntry
+
+_LOCAL_BACKOFF = Backoff(first_seconds=0.05, max_seconds=2.0)
+"""Files and streams are asked again soon: a full disk or a stalled terminal harms nobody by being asked."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SinkAssembly:
+    """What the sinks of one runtime share."""
+
+    log_dir: Path
+    identity: Identity
+    jobs: Jobs
+    json_lines: JsonLines
+
+    def sink(self, options: AnySink) -> Sink:
+        """The sink these options describe; it does no I/O yet."""
+        match options:
+            case ConsoleOptions():
+                return ConsoleSink(options.stream, self._worker(options), use_colors=options.use_colors)
+            case FileOptions():
+                return self._file_sink(options)
+            case LokiOptions():
+                return LokiSink(options, self._client(options), self.json_lines, self.identity)
+            case ElasticsearchOptions():
+                documents = EcsDocuments(self.identity, options.environment)
+                return ElasticsearchSink(options, self._client(options), documents, self.identity)
+            case MemoryOptions():
+                return MemorySink(self.json_lines, options.max_entries)
+
+    def _file_sink(self, options: FileOptions) -> FileSink:
+        worker = self._worker(options)
+        rotation = SizeRotation(max_bytes=options.max_bytes, backup_count=options.backup_count)
+        lines: Callable[[LogEntry], bytes] = self.json_lines if options.json_logging else TextLines(use_colors=False)
+        return FileSink(AppendFile(self.log_dir / options.path, rotation, worker), lines, worker)
+
+    def _client(self, options: HttpOptions) -> HttpClient:
+        return HttpClient(options, self._worker(options))
+
+    def _worker(self, options: SinkOptions) -> Worker:
+        return Worker(self.jobs, options.name)
+
+
+def new_delivery(
+    options: AnySink, sink: Sink, config: LoggerConfig, notices: Notices, wake: Callable[[], None]
+) -> Delivery:
+    """The delivery that drives `sink` as its options say."""
+    ledger = Ledger()
+    queue = options.queue or config.queue
+    lanes = Lanes(
+        ledger,
+        max_entries=queue.max_entries,
+        max_bytes=queue.max_bytes,
+        overflow=queue.overflow,
+        high_watermark=queue.high_watermark,
+        low_watermark=queue.low_watermark,
+    )
+    limits = BatchLimits(
+        max_entries=options.batch_max_entries,
+        max_bytes=options.batch_max_bytes,
+        max_age_seconds=options.batch_max_age,
+    )
+    remote = isinstance(options, HttpOptions)
+    backoff = Backoff(options.backoff_first, options.backoff_max) if remote else _LOCAL_BACKOFF
+    return Delivery(options.name, sink, lanes, ledger, limits, backoff=backoff, notices=notices, wake=wake)
+
+
+def accepts(options: SinkOptions) -> Callable[[int, str], bool]:
+    """The filter of a sink: its level, and its log types where it names any."""
+    level = logging.getLevelNamesMapping()[options.level]
+    log_types = options.log_types
+    return lambda entry_level, log_type: entry_level >= level and (log_types is None or log_type in log_types)

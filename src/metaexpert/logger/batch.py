@@ -1,0 +1,60 @@
+"""A batch: entries and their encoded parts, cut from the lanes, written and answered as one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+from metaexpert.logger.entry import Lane, LogEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """When a batch is complete.
+
+    Attributes:
+        max_entries: entries it holds at most.
+        max_bytes: encoded size at which it is complete, bytes.
+        max_age_seconds: how long its first entry waits for company; an error or protected entry ends the wait.
+    """
+
+    max_entries: int
+    max_bytes: int
+    max_age_seconds: float
+
+
+@final
+class Batch:
+    """Entries in order with the bytes a sink made of each."""
+
+    def __init__(self, entries: list[LogEntry], parts: list[bytes], opened_at: float = 0.0) -> None:
+        self.entries = entries
+        self.parts = parts
+        self.opened_at = opened_at
+        self.size_bytes = sum(map(len, parts))
+        self.urgent = False
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def extend(self, entries: list[LogEntry], parts: list[bytes]) -> None:
+        """Add entries; only while the batch is open."""
+        self.entries += entries
+        self.parts += parts
+        self.size_bytes += sum(map(len, parts))
+        self.urgent = self.urgent or any(entry.lane >= Lane.ERROR for entry in entries)
+
+    def subset(self, positions: Iterable[int]) -> "Batch":
+        """The entries at `positions`, in that order."""
+        wanted = list(positions)
+        return Batch([self.entries[at] for at in wanted], [self.parts[at] for at in wanted], self.opened_at)
+
+    def halves(self) -> tuple["Batch", "Batch"]:
+        """Two batches in order."""
+        middle = len(self) // 2
+        return self.subset(range(middle)), self.subset(range(middle, len(self)))
+
+    @cached_property
+    def oldest_seq(self) -> int:
+        """Lowest sequence number; only once the batch is cut."""
+        return min(entry.seq for entry in self.entries)

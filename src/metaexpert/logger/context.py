@@ -1,0 +1,62 @@
+"""Fields that follow the code: `log_context` for a block and its tasks, `bind` for a logger.
+
+A `FieldSet` keeps every value already redacted and encoded, so a log call only refers to shared bytes. Each key appears
+once in an entry: the call's own fields win over `log_context`, which wins over `bind`.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, final
+
+import orjson
+
+
+@final
+class FieldSet:
+    """Immutable encoded fields: `items` by key and `joined`, the same as JSON members without braces."""
+
+    __slots__ = ("_over", "_over_result", "items", "joined")
+
+    def __init__(self, items: Mapping[str, bytes]) -> None:
+        self.items = dict(items)
+        self.joined = b",".join([b"%b:%b" % (orjson.dumps(key), value) for key, value in self.items.items()])
+        self._over: FieldSet | None = None
+        self._over_result: FieldSet = self
+
+    def extended(self, items: Mapping[str, bytes]) -> "FieldSet":
+        """This set with `items` added or replaced."""
+        return FieldSet({**self.items, **items})
+
+    def over(self, lower: "FieldSet") -> "FieldSet":
+        """This set laid over `lower`; the last result is kept, since a loop meets the same pair again and again."""
+        if lower is not self._over:
+            self._over_result = lower.extended(self.items)
+            self._over = lower
+        return self._over_result
+
+    def without(self, keys: Mapping[str, object]) -> bytes:
+        """The joined members whose key is not among `keys`."""
+        if self.items.keys().isdisjoint(keys):
+            return self.joined
+        return FieldSet({key: value for key, value in self.items.items() if key not in keys}).joined
+
+
+PIPELINE: Final = FieldSet({})
+"""Marks the pipeline's own tasks: what is logged under it is counted, never queued, so that it cannot feed itself."""
+
+current_fields: Final[ContextVar[FieldSet | None]] = ContextVar("metaexpert_log_fields", default=None)
+
+
+@contextmanager
+def bound_context(
+    fields: Mapping[str, object], encode: Callable[[Mapping[str, object]], dict[str, bytes]]
+) -> Generator[None]:
+    """Add `fields` to every entry logged in this block, in tasks it starts and in `asyncio.to_thread` calls."""
+    outer = current_fields.get()
+    items = encode(fields)
+    token = current_fields.set(FieldSet(items) if outer is None else outer.extended(items))
+    try:
+        yield
+    finally:
+        current_fields.reset(token)

@@ -1,0 +1,292 @@
+"""One sink's way from its lanes to its destination: batches, the worker that writes them, retries, the ledger.
+
+The dispatcher calls `offer`, `form` and `due_in` (synchronous, within its slices); the worker task awaits the sink.
+Batches between them pass a small bounded asyncio.Queue: while it is full nothing is taken from the lanes, and there the
+overflow policy decides. A batch stays with the worker until each of its entries is settled; cancelling the worker loses
+none of them, `give_up` still counts them all.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, final
+
+from metaexpert.logger.batch import Batch, BatchLimits
+from metaexpert.logger.context import PIPELINE, current_fields
+from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.gaps import gap_entry
+from metaexpert.logger.lanes import QUEUE_FULL, Gap, Lanes
+from metaexpert.logger.ledger import Ledger
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
+from metaexpert.logger.retry import Backoff, Health, SinkState
+from metaexpert.logger.sinks.base import Sink
+
+QUEUED_BATCHES: Final = 2
+"""Cut batches that wait for the worker at most; enough to keep it busy, few enough that the policy rules the rest."""
+
+SHUTDOWN: Final = "shutdown"
+
+
+@dataclass(slots=True)
+class DeliveryCounters:
+    """What the worker did."""
+
+    batches: int = 0
+    retries: int = 0
+    bytes_written: int = 0
+
+
+@final
+class Delivery:
+    """Drives one sink.
+
+    Args:
+        name: the sink's name in statistics, gap entries and notices.
+        sink: the destination.
+        lanes: its waiting room.
+        ledger: its accounts, the same the lanes count in.
+        limits: when a batch is complete.
+        backoff: waits between attempts.
+        notices: where it speaks when entries are refused or the sink fails.
+        wake: tells the dispatcher that there is room again.
+        uniform: random source of the jitter.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        lanes: Lanes,
+        ledger: Ledger,
+        limits: BatchLimits,
+        *,
+        backoff: Backoff,
+        notices: Notices,
+        wake: Callable[[], None],
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.name = name
+        self.sink = sink
+        self.lanes = lanes
+        self.ledger = ledger
+        self.health = Health()
+        self.counters = DeliveryCounters()
+        self._limits = limits
+        self._backoff = backoff
+        self._notices = notices
+        self._wake = wake
+        self._uniform = uniform
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
+        self._open = Batch([], [])
+        self._writing: deque[Batch] = deque()
+        self._flush_mark = 0
+        self._settled = asyncio.Event()
+        self._last_attempt = asyncio.Event()
+
+    # ---- the dispatcher's side --------------------------------------------------------------------------------
+
+    def offer(self, entries: list[LogEntry], total_bytes: int) -> None:
+        """Take entries of one lane in."""
+        self.ledger.routed += len(entries)
+        self.lanes.offer(entries, total_bytes)
+
+    def form(self, most: int, now: float) -> bool:
+        """Move up to `most` entries from the lanes into the open batch; True when there is more to do at once."""
+        if self.lanes.gap is not None:
+            self._report(self.lanes.take_gap())
+        if self._queue.full():
+            return False
+        batch = self._open
+        if self.lanes.entries:
+            entries = self.lanes.take(most, self._limits.max_bytes - batch.size_bytes)
+            if not batch.entries:
+                batch.opened_at = now
+            encode = self.sink.encode
+            batch.extend(entries, [encode(entry) for entry in entries])
+        if batch.entries and self._complete(batch, now):
+            self._queue.put_nowait(batch)
+            self._open = Batch([], [])
+        return self.lanes.entries > 0 and not self._queue.full()
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until the open batch is complete by age; None when nothing waits for that."""
+        if not self._open.entries or self._queue.full():
+            return None
+        return max(0.0, self._open.opened_at + self._limits.max_age_seconds - now)
+
+    def _complete(self, batch: Batch, now: float) -> bool:
+        limits = self._limits
+        return (
+            batch.size_bytes >= limits.max_bytes
+            or len(batch) >= limits.max_entries
+            or batch.urgent
+            or now - batch.opened_at >= limits.max_age_seconds
+            or batch.entries[0].seq <= self._flush_mark
+        )
+
+    def _report(self, gap: Gap | None) -> None:
+        if gap is None:
+            return
+        entry = gap_entry(
+            self.name, gap.by_level, (gap.first_seq, gap.last_seq), (gap.first_ns, gap.last_ns), QUEUE_FULL
+        )
+        self.ledger.routed += 1
+        self.ledger.gaps += 1
+        self.lanes.offer_reserved(entry)
+
+    # ---- the worker -------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write batches until cancelled."""
+        current_fields.set(PIPELINE)
+        while True:
+            batch = await self._queue.get()
+            self._writing.append(batch)
+            self._wake()
+            attempt = 0
+            while self._writing:
+                retry = await self._attempt(self._writing[0])
+                if retry is None:
+                    attempt = 0
+                else:
+                    attempt += 1
+                    await self._wait(attempt, retry)
+
+    async def _attempt(self, batch: Batch) -> Retry | None:
+        """Write once and settle what the answer settles; a Retry when the head of `_writing` has to go again."""
+        outcome = await self._write(batch)
+        self.counters.batches += 1
+        match outcome:
+            case Delivered():
+                self._writing.popleft()
+                self._settle(batch.entries, duplicates=outcome.duplicates)
+                self.counters.bytes_written += batch.size_bytes
+                if outcome.warning:
+                    self.health.last_error = outcome.warning
+                    self._notices.say(f"sink {self.name}", outcome.warning)
+            case Rejected():
+                self._writing.popleft()
+                self._cut(batch, outcome)
+            case Partial():
+                return self._settle_partly(batch, outcome)
+            case Retry():
+                self._failed(outcome)
+                return outcome
+        return None
+
+    async def _write(self, batch: Batch) -> Outcome:
+        try:
+            return await self.sink.write(batch)
+        except Exception as error:  # noqa: BLE001 - a fault in a sink's code must not end its worker and drop in silence
+            return Retry(f"{type(error).__name__} in sink: {error}")
+
+    def _settle_partly(self, batch: Batch, outcome: Partial) -> Retry | None:
+        unsettled = {*outcome.retry, *(rejection.position for rejection in outcome.rejected)}
+        again = batch.subset(outcome.retry)
+        stored = [entry for at, entry in enumerate(batch.entries) if at not in unsettled]
+        self._writing.popleft()
+        if again.entries:
+            self._writing.appendleft(again)
+        for rejection in outcome.rejected:
+            self._reject(batch.entries[rejection.position], rejection)
+        self._settle(stored, duplicates=outcome.duplicates)
+        if not again.entries:
+            return None
+        retry = Retry(outcome.reason, outcome.after_seconds, outcome.pause)
+        self._failed(retry)
+        return retry
+
+    def _cut(self, batch: Batch, outcome: Rejected) -> None:
+        if len(batch) == 1:
+            self._reject(batch.entries[0], Rejection(0, outcome.status, outcome.reason))
+            return
+        self._writing.extendleft(reversed(batch.halves()))
+
+    def _settle(self, entries: list[LogEntry], *, duplicates: int = 0) -> None:
+        self.ledger.delivered += len(entries) - duplicates
+        self.ledger.duplicate += duplicates
+        self.lanes.release(entries)
+        if entries:
+            self.health.succeeded(backlog=self.lanes.pressed)
+        self._changed()
+
+    def _reject(self, entry: LogEntry, rejection: Rejection) -> None:
+        self.ledger.rejected += 1
+        self.lanes.release((entry,))
+        self.health.last_error = f"{rejection.status} {rejection.reason}"
+        self._notices.say(
+            f"sink {self.name} refused an entry", f"seq {entry.seq}, status {rejection.status}: {rejection.reason}"
+        )
+        self._changed()
+
+    def _failed(self, retry: Retry) -> None:
+        self.counters.retries += 1
+        self.health.failed(retry.reason, pause=retry.pause)
+        if self.health.state is SinkState.FAILED:
+            self._notices.say(f"sink {self.name} failed", f"{retry.reason}; trying again, entries wait in its queue")
+
+    async def _wait(self, attempt: int, retry: Retry) -> None:
+        seconds = (
+            self._backoff.max_seconds
+            if retry.pause
+            else self._backoff.wait_seconds(attempt, retry.after_seconds, self._uniform)
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                await self._last_attempt.wait()
+        except TimeoutError:
+            return
+        # stopping: one attempt at once, then the usual waits until the deadline
+        self._last_attempt.clear()
+
+    def _changed(self) -> None:
+        self._settled.set()
+        self._wake()
+
+    # ---- flush and stop ---------------------------------------------------------------------------------------
+
+    async def drained(self, mark: int) -> None:
+        """Wait until no entry numbered up to `mark` is left here."""
+        self._flush_mark = max(self._flush_mark, mark)
+        self._wake()
+        while (oldest := self.oldest_seq()) is not None and oldest <= mark:
+            self._settled.clear()
+            await self._settled.wait()
+
+    def oldest_seq(self) -> int | None:
+        """Lowest sequence number of what is not settled yet."""
+        waiting = self.lanes.oldest_seq
+        seqs = [batch.oldest_seq for batch in self._cut_batches()]
+        seqs += [entry.seq for entry in self._open.entries]
+        return min(seqs if waiting is None else [*seqs, waiting], default=None)
+
+    def hurry(self) -> None:
+        """The end is near: cut short the present wait between attempts and report the open gap now."""
+        self._last_attempt.set()
+        self._report(self.lanes.take_open_gap())
+
+    def give_up(self) -> int:
+        """Count everything that is left as dropped by the shutdown; returns how many entries that are."""
+        left = [entry for batch in self._cut_batches() for entry in batch.entries]
+        left += self._open.entries
+        self.lanes.release(left)
+        rest = self.lanes.give_up()
+        self.lanes.release(rest)
+        for entry in left + rest:
+            self.ledger.dropped[entry.level_name, SHUTDOWN] += 1
+        self._writing.clear()
+        self._queue = asyncio.Queue(QUEUED_BATCHES)
+        self._open = Batch([], [])
+        return len(left) + len(rest)
+
+    def _cut_batches(self) -> Iterable[Batch]:
+        # asyncio.Queue keeps its items in this deque; there is no public way to look without taking
+        return (*self._writing, *self._queue._queue)  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
+
+    @property
+    def in_flight(self) -> int:
+        """Entries not settled, counted where they are."""
+        return self.lanes.entries + len(self._open) + sum(len(batch) for batch in self._cut_batches())

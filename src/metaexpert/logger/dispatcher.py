@@ -1,0 +1,246 @@
+"""The task beside your coroutines: slices from ingress through routing into each sink's lanes and batches.
+
+It works for `slice_seconds` at most by its own clock, then yields: by polling while no executor job of ours is under
+way, else by a real wait, which frees the GIL for that job. With nothing to do it lingers for a moment, so that a steady
+trickle costs one wake-up per linger and not one per entry; then it rests until ingress calls.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from time import monotonic, perf_counter
+from typing import Final, final
+
+from metaexpert.logger.context import PIPELINE, current_fields
+from metaexpert.logger.delivery import Delivery
+from metaexpert.logger.entry import Capture, Lane, LogEntry, lane_of
+from metaexpert.logger.gaps import gap_entry
+from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.jobs import Jobs
+
+_CHUNK_ENTRIES: Final = 32
+_FORM_ENTRIES: Final = 64
+_JOB_WAIT_SECONDS: Final = 0.001
+
+
+@dataclass(slots=True)
+class Route:
+    """Where entries of one level and log type go, and the present chunk's entries on their way there."""
+
+    lane: Lane
+    deliveries: tuple[Delivery, ...]
+    filtered: tuple[Delivery, ...]
+    entries: list[LogEntry] = field(default_factory=list[LogEntry])
+    total_bytes: int = 0
+
+    def pass_on(self) -> None:
+        """Offer the collected entries to every sink of this route."""
+        entries, self.entries = self.entries, []
+        total_bytes, self.total_bytes = self.total_bytes, 0
+        for delivery in self.deliveries:
+            delivery.offer(entries, total_bytes)
+        for delivery in self.filtered:
+            delivery.ledger.filtered += len(entries)
+
+
+@dataclass(slots=True)
+class DispatcherCounters:
+    """What the dispatcher did; times in seconds."""
+
+    slices: int = 0
+    entries: int = 0
+    busy_seconds: float = 0.0
+    slice_max_seconds: float = 0.0
+
+
+type Accepts = Callable[[int, str], bool]
+"""A sink's filter: whether it takes entries of this level and log type."""
+
+
+@final
+class Dispatcher:
+    """Moves entries from ingress to the sinks' batches.
+
+    Args:
+        ingress: where entries come from.
+        deliveries: the sinks, each with its filter.
+        jobs: the executor jobs under way.
+        slice_seconds: longest work without yielding.
+        linger_seconds: how long it waits for company when entries trickle in.
+    """
+
+    def __init__(
+        self,
+        ingress: Ingress,
+        deliveries: Iterable[tuple[Delivery, Accepts]],
+        jobs: Jobs,
+        *,
+        slice_seconds: float,
+        linger_seconds: float,
+    ) -> None:
+        self.counters = DispatcherCounters()
+        self.last_seq = 0
+        self._ingress = ingress
+        self._sinks = tuple(deliveries)
+        self._deliveries = tuple(delivery for delivery, _ in self._sinks)
+        self._jobs = jobs
+        self._slice_seconds = slice_seconds
+        self._linger_seconds = linger_seconds
+        self._routes: dict[tuple[int, str], Route] = {}
+        self._waiter: asyncio.Future[None] | None = None
+        self._woken = False
+        self._relieved = asyncio.Event()
+        self._worked = asyncio.Event()
+
+    # ---- the task ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Dispatch until cancelled."""
+        current_fields.set(PIPELINE)
+        while True:
+            entries_before = self.counters.entries
+            if self.work():
+                await self._yield()
+            elif self.counters.entries > entries_before:
+                await self._rest(self._linger_seconds)
+            elif self._ingress.rest():
+                await self._rest(None)
+
+    def work(self) -> bool:
+        """Work for one slice; True when there is more to do at once."""
+        started = now = perf_counter()
+        deadline = started + self._slice_seconds
+        self._woken = False
+        more = True
+        while more and now < deadline:
+            more = self._step()
+            now = perf_counter()
+        self._relieve()
+        self._worked.set()
+        counters = self.counters
+        counters.slices += 1
+        counters.busy_seconds += now - started
+        counters.slice_max_seconds = max(counters.slice_max_seconds, now - started)
+        return more
+
+    def wake(self) -> None:
+        """Look again: entries have arrived or a sink has room; call it on the loop."""
+        self._woken = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _yield(self) -> None:
+        if self._jobs.pending:
+            await self._jobs.wait_one(_JOB_WAIT_SECONDS)
+        else:
+            await asyncio.sleep(0)
+
+    async def _rest(self, most_seconds: float | None) -> None:
+        """Wait until woken, until a batch is due, or for `most_seconds`."""
+        if self._woken:
+            return
+        now = monotonic()
+        waits = [due for delivery in self._deliveries if (due := delivery.due_in(now)) is not None]
+        if most_seconds is not None:
+            waits.append(most_seconds)
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(min(waits), self.wake) if waits else None
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    # ---- one step ---------------------------------------------------------------------------------------------
+
+    def _step(self) -> bool:
+        captures = self._ingress.take(_CHUNK_ENTRIES)
+        if captures:
+            self._route(captures)
+        self._report_loss()
+        now = monotonic()
+        more = len(captures) == _CHUNK_ENTRIES
+        for delivery in self._deliveries:
+            more = delivery.form(_FORM_ENTRIES, now) or more
+        return more
+
+    def _route(self, captures: list[Capture]) -> None:
+        """Offer a chunk to the lanes; entries of one lane keep their order, whatever their routes."""
+        routes = self._routes
+        owners: list[Route | None] = [None] * len(Lane)
+        for capture in captures:
+            route = routes.get((capture[2], capture[11])) or self._new_route(capture[2], capture[11])
+            lane = route.lane
+            owner = owners[lane]
+            if owner is not route:
+                if owner is not None:
+                    owner.pass_on()
+                owners[lane] = route
+            route.entries.append(LogEntry(capture, lane))
+            route.total_bytes += capture[13]
+        for owner in owners:
+            if owner is not None:
+                owner.pass_on()
+        self.counters.entries += len(captures)
+        self.last_seq = max(self.last_seq, captures[-1][0])
+
+    def _new_route(self, level: int, log_type: str) -> Route:
+        lane = lane_of(level, log_type)
+        wanted = {id(delivery): accepts(level, log_type) for delivery, accepts in self._sinks}
+        route = Route(
+            lane,
+            tuple(delivery for delivery in self._deliveries if wanted[id(delivery)]),
+            tuple(delivery for delivery in self._deliveries if not wanted[id(delivery)]),
+        )
+        # one object for all levels with the same way, so that neighbours of different level travel together
+        for known in self._routes.values():
+            if known.lane is lane and known.deliveries == route.deliveries:
+                route = known
+        self._routes[level, log_type] = route
+        return route
+
+    def _report_loss(self) -> None:
+        loss = self._ingress.take_loss()
+        if loss is None:
+            return
+        entry = gap_entry(
+            "ingress", loss.by_level, (loss.first_seq, loss.last_seq), (loss.first_ns, loss.last_ns), "ingress full"
+        )
+        for delivery in self._deliveries:
+            delivery.ledger.gaps += 1
+            delivery.offer([entry], entry.size)
+
+    # ---- backpressure and flush -------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether bulk producers may go on: no sink is under pressure and ingress is not filling."""
+        return self._ingress.fill < _READY_FILL and not any(delivery.lanes.pressed for delivery in self._deliveries)
+
+    async def wait_ready(self) -> None:
+        """Wait until `ready`."""
+        while not self.ready:
+            self._relieved.clear()
+            await self._relieved.wait()
+
+    def _relieve(self) -> None:
+        if any(delivery.lanes.gates for delivery in self._deliveries):
+            self._ingress.close_gate()
+        else:
+            self._ingress.open_gate()
+        if not self._relieved.is_set() and self.ready:
+            self._relieved.set()
+
+    async def taken(self) -> int:
+        """Wait until all that is in ingress now has been routed; returns the highest sequence number routed."""
+        goal = self._ingress.accepted
+        while self._ingress.taken < goal:
+            self._worked.clear()
+            self.wake()
+            await self._worked.wait()
+        return self.last_seq
+
+
+_READY_FILL: Final = 0.25

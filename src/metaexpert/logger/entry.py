@@ -1,0 +1,131 @@
+"""What one log call captures, and the entry the dispatcher makes of it.
+
+A capture is a plain tuple of immutable values (`Capture`): the log call builds it in one step, the garbage collector
+stops tracking it at its first pass, and nothing of the user's is kept alive by it. The dispatcher wraps it in a
+`LogEntry`, which adds only what several sinks share: the finished JSON line and the decoded fields.
+"""
+
+import logging
+from enum import IntEnum
+from types import CodeType
+from typing import Final, NamedTuple, cast
+
+import orjson
+
+GENERAL: Final = "general"
+TRADE: Final = "trade"
+AUDIT: Final = "audit"
+GAP: Final = "gap"
+
+PROTECTED_LOG_TYPES: Final = frozenset({TRADE, AUDIT, GAP})
+"""Log types that ignore levels and have room of their own in every lane."""
+
+CAPTURE_OVERHEAD_BYTES: Final = 448
+"""What a capture and its entry cost in memory beside their text: tuple, ints, entry object, deque slots (measured)."""
+
+
+class Lane(IntEnum):
+    """Classes of entries, in the order in which `drop_lowest` sheds them."""
+
+    DEBUG = 0
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+    PROTECTED = 4
+
+
+class Details(NamedTuple):
+    """The rare parts of an entry, each an encoded JSON value or empty."""
+
+    exception: bytes = b""
+    stack_info: bytes = b""
+    trade_data: bytes = b""
+
+
+type Capture = tuple[
+    int,  # seq: position in the process-wide order of calls
+    int,  # time_ns: UTC, nanoseconds since the epoch, taken in the call
+    int,  # level: stdlib level number
+    str,  # logger: its name
+    str,  # message: %-args already applied
+    CodeType,  # code of the calling function
+    int,  # lasti: instruction in that code, resolved to a line later
+    bytes,  # fields: JSON object of the call's own fields, b"{}" when none
+    bytes,  # context: JSON members (no braces) from bind and log_context, b"" when none
+    int,  # thread: identifier of the calling thread
+    str | None,  # task: name of the running asyncio task
+    str,  # log_type
+    Details | None,
+    int,  # size: memory this entry is charged with, bytes
+]
+
+SEQ: Final = 0
+TIME_NS: Final = 1
+LEVEL: Final = 2
+LOG_TYPE: Final = 11
+SIZE: Final = 13
+
+
+def lane_of(level: int, log_type: str) -> Lane:
+    """The lane an entry of this level and log type travels in."""
+    if log_type in PROTECTED_LOG_TYPES:
+        return Lane.PROTECTED
+    if level >= logging.ERROR:
+        return Lane.ERROR
+    if level >= logging.WARNING:
+        return Lane.WARNING
+    return Lane.INFO if level >= logging.INFO else Lane.DEBUG
+
+
+class LogEntry:
+    """A capture on its way to the sinks, with what they share; pure: the same entry always gives the same bytes."""
+
+    __slots__ = ("_extra", "capture", "json_line", "lane", "seq", "size")
+
+    def __init__(self, capture: Capture, lane: Lane) -> None:
+        self.capture = capture
+        self.lane = lane
+        self.seq = capture[0]
+        self.size = capture[13]
+        self.json_line: bytes | None = None
+        self._extra: dict[str, object] | None = None
+
+    @property
+    def level(self) -> int:
+        """Stdlib level number."""
+        return self.capture[2]
+
+    @property
+    def level_name(self) -> str:
+        """Level name as stdlib logging knows it."""
+        return logging.getLevelName(self.capture[2])
+
+    @property
+    def time_ns(self) -> int:
+        """UTC time of the call, nanoseconds since the epoch."""
+        return self.capture[1]
+
+    @property
+    def log_type(self) -> str:
+        """The entry's log type, such as "general" or "trade"."""
+        return self.capture[11]
+
+    @property
+    def message(self) -> str:
+        """The formatted message."""
+        return self.capture[4]
+
+    def extra(self) -> dict[str, object]:
+        """Every field of the entry, decoded once and shared by the sinks; do not change it."""
+        if self._extra is None:
+            self._extra = cast("dict[str, object]", orjson.loads(extra_json(self.capture[7], self.capture[8])))
+        return self._extra
+
+
+def extra_json(fields: bytes, context: bytes) -> bytes:
+    """One JSON object of the context's members and the call's own fields."""
+    if not context:
+        return fields
+    if fields == b"{}":
+        return b"{%b}" % context
+    return b"{%b,%b" % (context, fields[1:])

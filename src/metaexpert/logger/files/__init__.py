@@ -1,0 +1,1 @@
+"""Log files on disk: appending and rotating."""

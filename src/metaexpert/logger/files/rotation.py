@@ -1,0 +1,45 @@
+"""Which file a rotation moves where; synchronous, to be run in a thread as one job."""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+_TAIL_BYTES: Final = 1
+
+
+def rotate(path: Path, backup_count: int) -> None:
+    """Shift `path` to `path.1`, `path.1` to `path.2` and so on; the one numbered `backup_count` is replaced.
+
+    Raises:
+        OSError: a file could not be renamed; `path` itself is then still in place.
+    """
+    for number in range(backup_count - 1, 0, -1):
+        older = _numbered(path, number)
+        if older.exists():
+            older.replace(_numbered(path, number + 1))
+    path.replace(_numbered(path, 1))
+
+
+def set_torn_aside(path: Path) -> Path | None:
+    """Move a file whose last line is torn out of the way, as it is; None when it ends well or does not exist.
+
+    Raises:
+        OSError: the file could not be read or renamed.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return None
+            file.seek(-_TAIL_BYTES, os.SEEK_END)
+            if file.read(_TAIL_BYTES) == b"\n":
+                return None
+    except FileNotFoundError:
+        return None
+    aside = path.with_name(f"{path.name}.torn-{time.time_ns()}")
+    path.replace(aside)
+    return aside
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")

@@ -1,0 +1,127 @@
+"""One file, appended to a batch at a time through aiofiles, rotated by size between batches.
+
+A write that fails half-way goes on where it stopped at the next attempt, so that no byte is written twice and no line
+is torn by us. A file found with a torn last line is set aside as it is, and a new one is begun.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+import aiofiles
+
+from metaexpert.logger.files.rotation import rotate, set_torn_aside
+from metaexpert.logger.jobs import Worker
+
+if TYPE_CHECKING:
+    from aiofiles.threadpool.binary import AsyncFileIO
+
+_MODE: Final = 0o600
+"""Logs of money are for their owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeRotation:
+    """Rotate before a write that would make the file larger than `max_bytes`; 0 for either means never."""
+
+    max_bytes: int
+    backup_count: int
+
+
+@final
+class AppendFile:
+    """An append-only file with one writer.
+
+    Args:
+        path: the file; its folder is created when missing.
+        rotation: when to begin a new one.
+        worker: the thread its system calls run in.
+    """
+
+    def __init__(self, path: Path, rotation: SizeRotation, worker: Worker) -> None:
+        self.path = path
+        self.warning = ""
+        self._rotation = rotation
+        self._worker = worker
+        self._file: AsyncFileIO | None = None
+        self._size_bytes = 0
+        self._written_bytes = 0
+        self._unfinished: object = None
+
+    async def append(self, data: bytes, token: object) -> None:
+        """Write all of `data`.
+
+        Args:
+            data: whole lines.
+            token: names this write; the same token after a failure goes on where that attempt stopped.
+
+        Raises:
+            OSError: not all was written.
+        """
+        if token is not self._unfinished:
+            self._unfinished, self._written_bytes = token, 0
+        file = self._file or await self._open()
+        if self._written_bytes == 0 and self._is_full(len(data)):
+            file = await self._rotate()
+        await self._write(file, data)
+        self._unfinished = None
+
+    async def _write(self, file: "AsyncFileIO", data: bytes) -> None:
+        view = memoryview(data)
+        while self._written_bytes < len(data):
+            with self._worker.jobs.running():
+                count = await file.write(view[self._written_bytes :])
+            self._written_bytes += count
+            self._size_bytes += count
+
+    def _is_full(self, more_bytes: int) -> bool:
+        limit = self._rotation
+        return bool(
+            limit.max_bytes
+            and limit.backup_count
+            and self._size_bytes
+            and self._size_bytes + more_bytes > limit.max_bytes
+        )
+
+    async def _open(self) -> "AsyncFileIO":
+        await self._worker.run(self.path.parent.mkdir, parents=True, exist_ok=True)
+        torn = await self._worker.run(set_torn_aside, self.path)
+        if torn is not None:
+            self.warning = f"the last line of {self.path} was torn; the file is kept as {torn.name}"
+        with self._worker.jobs.running():
+            file = await aiofiles.open(
+                self.path, "ab", buffering=0, opener=_open_private, executor=self._worker.executor
+            )
+            self._size_bytes = await file.tell()
+        self._file = file
+        return file
+
+    async def _rotate(self) -> "AsyncFileIO":
+        await self._close_file()
+        try:
+            await self._worker.run(rotate, self.path, self._rotation.backup_count)
+        except OSError as error:
+            # an overlong file is better than a lost entry: go on in the old one
+            self.warning = f"could not rotate {self.path}: {error}"
+        return await self._open()
+
+    async def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with self._worker.jobs.running():
+                await file.close()
+
+    async def close(self) -> None:
+        """Bring the file to the disk and close it.
+
+        Raises:
+            OSError: the system could not; what was written may not survive a power loss.
+        """
+        if self._file is not None:
+            await self._worker.run(os.fsync, self._file.fileno())
+        await self._close_file()
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, _MODE)

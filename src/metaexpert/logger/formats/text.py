@@ -1,0 +1,89 @@
+"""Lines for people: time, level, logger, message, fields; optionally in colour.
+
+Control characters and bidirectional overrides in a message are written as escapes, so that what an exchange sends
+cannot forge a line or drive a terminal.
+"""
+
+import logging
+import re
+from typing import Final, final
+
+import orjson
+
+from metaexpert.logger.entry import LogEntry, extra_json
+from metaexpert.logger.formats.timestamps import NANOSECONDS, utc_second
+
+_UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+_RESET: Final = "\x1b[0m"
+_DIM: Final = "\x1b[2m"
+_COLOURS: Final = (
+    (logging.CRITICAL, "\x1b[1;97;41m"),
+    (logging.ERROR, "\x1b[31m"),
+    (logging.WARNING, "\x1b[33m"),
+    (logging.INFO, "\x1b[32m"),
+    (0, "\x1b[36m"),
+)
+
+
+def neutralised(text: str) -> str:
+    """`text` with everything that could break out of its line written as an escape."""
+    if text.isprintable():
+        return text
+    return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+@final
+class TextLines:
+    """Encodes entries as text, without the final newline.
+
+    Args:
+        use_colors: whether to add ANSI colours by level.
+    """
+
+    def __init__(self, *, use_colors: bool) -> None:
+        self._use_colors = use_colors
+
+    def __call__(self, entry: LogEntry) -> bytes:
+        """The entry's line, and its traceback indented below it."""
+        capture = entry.capture
+        seconds, fraction = divmod(capture[1], NANOSECONDS)
+        moment = f"{utc_second(seconds).decode()}.{fraction // 1000:06d}Z"
+        level = f"{logging.getLevelName(capture[2]):8}"
+        head = f"{self._coloured(moment, _DIM)} {self._coloured(level, _colour_of(capture[2]))}"
+        text = f"{head} {neutralised(capture[3])}: {neutralised(capture[4])}"
+        fields = extra_json(capture[7], capture[8])
+        details = capture[12]
+        if fields != b"{}":
+            text += " " + self._coloured(_pairs(fields), _DIM)
+        if details is not None:
+            text += self._details(details.trade_data, details.exception, details.stack_info)
+        return text.encode("utf-8", "backslashreplace")
+
+    def _details(self, trade_data: bytes, exception: bytes, stack_info: bytes) -> str:
+        text = " " + self._coloured(_pairs(trade_data), _DIM) if trade_data else ""
+        blocks = [orjson.loads(exception)["traceback"]] if exception else []
+        if stack_info:
+            blocks.append(orjson.loads(stack_info))
+        return text + "".join(_indented(block) for block in blocks)
+
+    def _coloured(self, text: str, colour: str) -> str:
+        return f"{colour}{text}{_RESET}" if self._use_colors else text
+
+
+def _colour_of(level: int) -> str:
+    return next(colour for floor, colour in _COLOURS if level >= floor) if level >= 0 else _DIM
+
+
+def _pairs(fields: bytes) -> str:
+    return " ".join(f"{neutralised(key)}={_shown(value)}" for key, value in orjson.loads(fields).items())
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        plain = neutralised(value)
+        return plain if plain and " " not in plain and "=" not in plain else f'"{plain}"'
+    return neutralised(orjson.dumps(value).decode())
+
+
+def _indented(block: str) -> str:
+    return "".join(f"\n    {neutralised(line)}" for line in block.rstrip().splitlines())

@@ -1,0 +1,64 @@
+"""The entry that says in the stream itself what was dropped from it."""
+
+import logging
+import sys
+from _thread import get_ident
+from collections.abc import Mapping
+from time import time_ns
+from typing import Final
+
+import orjson
+
+from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GAP, Lane, LogEntry
+from metaexpert.logger.ingress import next_seq
+
+GAP_LOGGER: Final = "metaexpert.logger"
+
+
+def gap_entry(
+    sink: str, by_level: Mapping[int, int], seqs: tuple[int, int], times_ns: tuple[int, int], reason: str
+) -> LogEntry:
+    """A WARNING of log type "gap".
+
+    Args:
+        sink: the sink whose stream lacks the entries, or "ingress" when all do.
+        by_level: dropped entries by level number.
+        seqs: first and last sequence number between which the dropped entries lie.
+        times_ns: times of the first and the last dropped entry, nanoseconds.
+        reason: why they were dropped.
+    """
+    total = sum(by_level.values())
+    levels = {logging.getLevelName(level): count for level, count in sorted(by_level.items(), reverse=True)}
+    seconds = (times_ns[1] - times_ns[0]) / 1e9
+    told = ", ".join(f"{count:,} {level}" for level, count in levels.items())
+    message = f"dropped {total:,} entries: {told}, within seq {seqs[0]}-{seqs[1]}, {seconds:.1f} s, {reason}"
+    fields = orjson.dumps(
+        {
+            "sink": sink,
+            "dropped": total,
+            "by_level": levels,
+            "first_seq": seqs[0],
+            "last_seq": seqs[1],
+            "seconds": round(seconds, 3),
+            "reason": reason,
+        }
+    )
+    frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names this place as the caller
+    size = len(message) + len(fields) + CAPTURE_OVERHEAD_BYTES
+    capture = (
+        next_seq(),
+        time_ns(),
+        logging.WARNING,
+        GAP_LOGGER,
+        message,
+        frame.f_code,
+        frame.f_lasti,
+        fields,
+        b"",
+        get_ident(),
+        None,
+        GAP,
+        None,
+        size,
+    )
+    return LogEntry(capture, Lane.PROTECTED)

@@ -1,0 +1,208 @@
+"""The way in: a bounded, thread-safe deque between any thread's log calls and the dispatcher.
+
+Synchronous and lock-free on the way of a call: `deque.append` is atomic, and the byte counter is read and stored
+without a point at which CPython could switch threads. One `call_soon_threadsafe` wakes the dispatcher for any number
+of entries, and none is made while the dispatcher is known to look again by itself.
+"""
+
+import itertools
+import threading
+from asyncio import AbstractEventLoop
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, final
+
+from metaexpert.logger.entry import Capture, Lane, lane_of
+
+UNATTACHED_MAX_ENTRIES: Final = 10_000
+UNATTACHED_MAX_BYTES: Final = 8 * 1024 * 1024
+
+_ROOM_SHARE: Final = {Lane.DEBUG: 0.80, Lane.INFO: 0.90, Lane.WARNING: 0.95, Lane.ERROR: 1.0, Lane.PROTECTED: 1.25}
+"""How full the ingress may be for an entry of each lane still to enter; the last entries have room of their own."""
+
+next_seq: Final = itertools.count(1).__next__
+"""Numbers every entry of this process, in the order of the calls."""
+
+
+@dataclass(slots=True)
+class IngressLoss:
+    """Entries the ingress could not take, until the dispatcher reports them in a gap entry."""
+
+    by_level: Counter[int]
+    first_seq: int
+    last_seq: int
+    first_ns: int
+    last_ns: int
+
+
+@final
+class Ingress:
+    """Takes captures from any thread and hands them to one dispatcher.
+
+    Args:
+        max_entries: entries it holds at most.
+        max_bytes: memory it holds at most, bytes.
+        block_timeout_seconds: how long a thread waits while the gate is closed.
+    """
+
+    def __init__(
+        self,
+        max_entries: int = UNATTACHED_MAX_ENTRIES,
+        max_bytes: int = UNATTACHED_MAX_BYTES,
+        block_timeout_seconds: float = 0.0,
+    ) -> None:
+        self._queue: deque[Capture] = deque()
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._block_timeout_seconds = block_timeout_seconds
+        # what put() compares with: the room of the lowest lane, or zero while the gate is closed
+        self._easy_entries = int(max_entries * _ROOM_SHARE[Lane.DEBUG])
+        self._easy_bytes = int(max_bytes * _ROOM_SHARE[Lane.DEBUG])
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._taken = 0
+        self._awake = True
+        self._hurried = False
+        self._loop: AbstractEventLoop | None = None
+        self._notify: Callable[[], None] = _nothing
+        self._gate = threading.Condition()
+        self._gate_closed = False
+        self._loss: IngressLoss | None = None
+        self._loss_lock = threading.RLock()  # a signal handler may log while its own thread holds it
+        self.loop_thread = 0
+        self.dropped: Counter[tuple[int, str]] = Counter()
+        self.self_logged = 0
+
+    # ---- any thread -------------------------------------------------------------------------------------------
+
+    def put(self, capture: Capture) -> None:
+        """Take one entry; refuses only when full, and then counts what it refused."""
+        queue = self._queue
+        crowded = len(queue) >= self._easy_entries or self._bytes_in - self._bytes_out >= self._easy_bytes
+        if crowded and not self._admit(capture):
+            return
+        queue.append(capture)
+        self._bytes_in += capture[13]
+        if not self._awake:
+            self._wake()
+
+    def hurry(self) -> None:
+        """End the dispatcher's linger: an error or protected entry has arrived; coalesced until `take`."""
+        if self._loop is not None and not self._hurried:
+            self._hurried = True
+            self._wake()
+
+    def _wake(self) -> None:
+        self._awake = True
+        loop = self._loop
+        if loop is not None:
+            try:
+                loop.call_soon_threadsafe(self._notify)
+            except RuntimeError:
+                self._loop = None  # the loop was closed under us: entries wait for the next dispatcher or for exit
+
+    def _admit(self, capture: Capture) -> bool:
+        if self._gate_closed and threading.get_ident() != self.loop_thread:
+            with self._gate:
+                self._gate.wait_for(lambda: not self._gate_closed, self._block_timeout_seconds)
+        share = _ROOM_SHARE[lane_of(capture[2], capture[11])]
+        if len(self._queue) < self._max_entries * share and self.queued_bytes + capture[13] <= self._max_bytes * share:
+            return True
+        self._lose(capture)
+        return False
+
+    def _lose(self, capture: Capture) -> None:
+        seq, time_ns, level = capture[:3]
+        with self._loss_lock:
+            self.dropped[level, "ingress full"] += 1
+            if self._loss is None:
+                self._loss = IngressLoss(Counter(), seq, seq, time_ns, time_ns)
+            self._loss.by_level[level] += 1
+            self._loss.last_seq, self._loss.last_ns = seq, time_ns
+
+    # ---- the dispatcher's thread ------------------------------------------------------------------------------
+
+    def attach(self, loop: AbstractEventLoop, notify: Callable[[], None]) -> None:
+        """Let `notify` be called on `loop` when entries arrive while the dispatcher rests."""
+        self._loop = loop
+        self._notify = notify
+        self.loop_thread = threading.get_ident()
+
+    def detach(self) -> None:
+        """Forget the loop; entries that still arrive wait to be taken."""
+        self._loop = None
+        self._awake = True
+        self.open_gate()
+
+    def rest(self) -> bool:
+        """Ask for a wake-up at the next entry; False when one is already waiting, and the caller should go on."""
+        self._awake = False
+        if self._queue:
+            self._awake = True
+            return False
+        return True
+
+    def take(self, most: int) -> list[Capture]:
+        """Up to `most` entries, oldest first."""
+        self._hurried = False
+        queue = self._queue
+        count = min(most, len(queue))
+        popleft = queue.popleft
+        taken = [popleft() for _ in range(count)]
+        if taken:
+            self._taken += count
+            self._bytes_out += sum([capture[13] for capture in taken])
+        return taken
+
+    def take_loss(self) -> IngressLoss | None:
+        """What was refused since the last call, if anything."""
+        if self._loss is None:
+            return None
+        with self._loss_lock:
+            loss, self._loss = self._loss, None
+        return loss
+
+    def close_gate(self) -> None:
+        """Make threads wait in their log calls (policy `block`)."""
+        self._gate_closed = True
+        self._easy_entries = 0
+
+    def open_gate(self) -> None:
+        """Let the waiting threads go on."""
+        if self._gate_closed:
+            with self._gate:
+                self._gate_closed = False
+                self._easy_entries = int(self._max_entries * _ROOM_SHARE[Lane.DEBUG])
+                self._gate.notify_all()
+
+    # ---- figures ----------------------------------------------------------------------------------------------
+
+    @property
+    def queued_entries(self) -> int:
+        """Entries waiting for the dispatcher."""
+        return len(self._queue)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Memory of the waiting entries, bytes."""
+        return self._bytes_in - self._bytes_out
+
+    @property
+    def taken(self) -> int:
+        """Entries handed to the dispatcher since the start."""
+        return self._taken
+
+    @property
+    def accepted(self) -> int:
+        """Entries taken in since the start."""
+        return self._taken + len(self._queue)
+
+    @property
+    def fill(self) -> float:
+        """How full it is, 0 to 1, by the tighter of the two bounds."""
+        return max(len(self._queue) / self._max_entries, self.queued_bytes / self._max_bytes)
+
+
+def _nothing() -> None:
+    """No dispatcher yet."""

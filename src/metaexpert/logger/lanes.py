@@ -1,0 +1,257 @@
+"""A sink's waiting room: bounds by entries and bytes, overflow policy, watermarks, and the gap to be reported.
+
+Pure: no clock, no I/O. One deque a lane; all lanes share the entries' sequence and are emptied merged by it, so
+shedding one lane never reorders the rest. The bound holds for what waits here plus what the sink holds further on
+(`held`).
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, final
+
+from metaexpert.logger.entry import Lane, LogEntry
+from metaexpert.logger.ledger import Ledger
+
+
+class Overflow(StrEnum):
+    """What gives way when a sink's room is full."""
+
+    DROP_LOWEST = "drop_lowest"
+    DROP_OLDEST = "drop_oldest"
+    DROP_NEWEST = "drop_newest"
+    BLOCK = "block"
+
+
+RESERVED_SHARE: Final = 0.25
+"""Room beyond the bound that only errors and protected entries may use."""
+
+QUEUE_FULL: Final = "queue full"
+
+
+@dataclass(slots=True)
+class Gap:
+    """Entries shed and not yet reported in the stream."""
+
+    by_level: Counter[int] = field(default_factory=Counter[int])
+    first_seq: int = 0
+    last_seq: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+    def add(self, entry: LogEntry) -> None:
+        """Count one shed entry."""
+        if not self.by_level:
+            self.first_seq = self.last_seq = entry.seq
+            self.first_ns = self.last_ns = entry.time_ns
+        self.by_level[entry.level] += 1
+        self.first_seq = min(self.first_seq, entry.seq)
+        self.last_seq = max(self.last_seq, entry.seq)
+        self.first_ns = min(self.first_ns, entry.time_ns)
+        self.last_ns = max(self.last_ns, entry.time_ns)
+
+    @property
+    def total(self) -> int:
+        """Entries shed."""
+        return self.by_level.total()
+
+
+@final
+class Lanes:
+    """The waiting room of one sink.
+
+    Args:
+        max_entries: entries the sink may hold, here and further on.
+        max_bytes: memory it may hold, bytes.
+        ledger: where shed entries are counted.
+        overflow: what gives way when it is full.
+        high_watermark: share of the bounds from which the sink is under pressure.
+        low_watermark: share at which the pressure ends.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        max_entries: int,
+        max_bytes: int,
+        overflow: Overflow = Overflow.DROP_LOWEST,
+        high_watermark: float = 0.8,
+        low_watermark: float = 0.5,
+    ) -> None:
+        self._ledger = ledger
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._overflow = overflow
+        self._high_watermark = high_watermark
+        self._low_watermark = low_watermark
+        self._lanes: tuple[deque[LogEntry], ...] = tuple(deque[LogEntry]() for _ in Lane)
+        self._pressed = False
+        self.entries = 0
+        self.bytes = 0
+        self.held_entries = 0
+        self.held_bytes = 0
+        self.gap: Gap | None = None
+
+    # ---- in ---------------------------------------------------------------------------------------------------
+
+    def offer(self, entries: list[LogEntry], total_bytes: int) -> None:
+        """Take `entries` of one lane; what does not fit is shed by the policy, counted and put into the gap."""
+        if self._fits(len(entries), total_bytes):
+            self._lanes[entries[0].lane].extend(entries)
+            self.entries += len(entries)
+            self.bytes += total_bytes
+            return
+        for entry in entries:
+            self._offer_one(entry)
+
+    def offer_reserved(self, entry: LogEntry) -> None:
+        """Take an entry that reports a loss, whatever the bounds say; there is at most one a gap."""
+        self._push(entry)
+
+    def _offer_one(self, entry: LogEntry) -> None:
+        if self._fits(1, entry.size) or self._make_room(entry):
+            self._push(entry)
+        else:
+            self._shed(entry)
+
+    def _make_room(self, entry: LogEntry) -> bool:
+        """Shed others for `entry`, if the policy lets it go before them; True when it may come in."""
+        while not self._fits(1, entry.size):
+            lane = self._victim(entry)
+            if lane is None:
+                return self._fits_reserve(entry)
+            self._shed(self._pop(lane))
+        return True
+
+    def _victim(self, entry: LogEntry) -> Lane | None:
+        """The lane whose oldest entry gives way to `entry`; protected entries never do."""
+        if self._overflow is Overflow.DROP_OLDEST:
+            heads = [
+                (waiting[0].seq, lane)
+                for lane, waiting in zip(Lane, self._lanes, strict=True)
+                if waiting and lane < Lane.ERROR
+            ]
+            return min(heads)[1] if heads else None
+        # errors and protected entries have their reserve; when that is full too, they displace the ordinary
+        if self._overflow is Overflow.DROP_NEWEST and (entry.lane < Lane.ERROR or self._fits_reserve(entry)):
+            return None
+        lowest = next((lane for lane in Lane if self._lanes[lane]), None)
+        if lowest is None or lowest >= entry.lane or lowest >= Lane.ERROR:
+            return None
+        return lowest
+
+    def _fits(self, entries: int, total_bytes: int) -> bool:
+        return (
+            self.entries + self.held_entries + entries <= self._max_entries
+            and self.bytes + self.held_bytes + total_bytes <= self._max_bytes
+        )
+
+    def _fits_reserve(self, entry: LogEntry) -> bool:
+        """Whether the room kept for errors and protected entries takes it; half of it is for protected ones alone."""
+        if entry.lane < Lane.ERROR:
+            return False
+        share = 1.0 + (RESERVED_SHARE if entry.lane is Lane.PROTECTED else RESERVED_SHARE / 2)
+        return (
+            self.entries + self.held_entries + 1 <= self._max_entries * share
+            and self.bytes + self.held_bytes + entry.size <= self._max_bytes * share
+        )
+
+    def _push(self, entry: LogEntry) -> None:
+        self._lanes[entry.lane].append(entry)
+        self.entries += 1
+        self.bytes += entry.size
+
+    def _pop(self, lane: Lane) -> LogEntry:
+        entry = self._lanes[lane].popleft()
+        self.entries -= 1
+        self.bytes -= entry.size
+        return entry
+
+    def _shed(self, entry: LogEntry) -> None:
+        if self.gap is None:
+            self.gap = Gap()
+        self.gap.add(entry)
+        self._ledger.dropped[entry.level_name, QUEUE_FULL] += 1
+
+    # ---- out --------------------------------------------------------------------------------------------------
+
+    def take(self, most: int, most_bytes: int) -> list[LogEntry]:
+        """Up to `most` entries of together about `most_bytes`, at least one, merged by sequence; they become held."""
+        taken: list[LogEntry] = []
+        taken_bytes = 0
+        for entry in _merged([lane for lane in self._lanes if lane], most):
+            taken.append(entry)
+            taken_bytes += entry.size
+            if taken_bytes >= most_bytes:
+                break
+        self.entries -= len(taken)
+        self.bytes -= taken_bytes
+        self.held_entries += len(taken)
+        self.held_bytes += taken_bytes
+        return taken
+
+    def release(self, entries: Iterable[LogEntry]) -> None:
+        """These entries are settled; they are held no longer."""
+        for entry in entries:
+            self.held_entries -= 1
+            self.held_bytes -= entry.size
+
+    def give_up(self) -> list[LogEntry]:
+        """Empty all lanes; for the end, when nothing more can be sent."""
+        return self.take(self.entries, self.bytes + 1) if self.entries else []
+
+    def take_gap(self) -> Gap | None:
+        """The gap to report, once there is room again to report it in."""
+        if self.gap is None or self.fill > self._low_watermark:
+            return None
+        return self.take_open_gap()
+
+    def take_open_gap(self) -> Gap | None:
+        """The gap to report now, whatever room there is."""
+        gap, self.gap = self.gap, None
+        return gap
+
+    # ---- figures ----------------------------------------------------------------------------------------------
+
+    @property
+    def fill(self) -> float:
+        """How full the sink is, 0 to 1 and a little over, by the tighter bound."""
+        return max(
+            (self.entries + self.held_entries) / self._max_entries, (self.bytes + self.held_bytes) / self._max_bytes
+        )
+
+    @property
+    def pressed(self) -> bool:
+        """Whether the sink is under pressure: from the high watermark until the low one."""
+        self._pressed = self.fill >= (self._low_watermark if self._pressed else self._high_watermark)
+        return self._pressed
+
+    @property
+    def gates(self) -> bool:
+        """Whether threads have to wait for this sink (policy `block`)."""
+        return self._overflow is Overflow.BLOCK and self.pressed
+
+    @property
+    def oldest_seq(self) -> int | None:
+        """Sequence number of the entry that has waited longest."""
+        return min((lane[0].seq for lane in self._lanes if lane), default=None)
+
+
+def _merged(waiting: list[deque[LogEntry]], most: int) -> Iterator[LogEntry]:
+    """Pop from several lanes in the order of their entries' sequence."""
+    while most > 0 and len(waiting) > 1:
+        lane = min(waiting, key=_head_seq)
+        most -= 1
+        yield lane.popleft()
+        if not lane:
+            waiting.remove(lane)
+    if waiting:
+        lane = waiting[0]
+        for _ in range(min(most, len(lane))):
+            yield lane.popleft()
+
+
+def _head_seq(lane: deque[LogEntry]) -> int:
+    return lane[0].seq

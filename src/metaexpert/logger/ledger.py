@@ -1,0 +1,81 @@
+"""Exact accounting of one sink: what was routed to it and what became of each entry.
+
+The identity, at every quiescent point:
+`routed = delivered + duplicate + rejected + dropped{level, reason} + in_flight`. `in_flight` is counted where the
+entries are, not computed from the other terms, so that an error in any of them shows.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import final
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSnapshot:
+    """A sink's accounts at one moment; counts of entries.
+
+    Attributes:
+        routed: handed to the sink's lanes, gap entries included.
+        delivered: stored by the destination, by its own word.
+        duplicate: already stored by an earlier attempt, by the destination's own word.
+        rejected: refused for good, each with status and reason.
+        dropped: given up, by (level name, reason).
+        in_flight: queued, in a batch, or being written.
+        filtered: kept from the sink by its filters; beside the identity.
+        gaps: gap entries among the routed ones.
+    """
+
+    routed: int
+    delivered: int
+    duplicate: int
+    rejected: int
+    dropped: Mapping[tuple[str, str], int]
+    in_flight: int
+    filtered: int
+    gaps: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the identity holds."""
+        return self.routed == self.delivered + self.duplicate + self.rejected + self.dropped_total + self.in_flight
+
+    @property
+    def dropped_total(self) -> int:
+        """All dropped entries."""
+        return sum(self.dropped.values())
+
+
+@final
+class Ledger:
+    """The running accounts of one sink; touched only on the dispatcher's thread."""
+
+    __slots__ = ("delivered", "dropped", "duplicate", "filtered", "gaps", "rejected", "routed")
+
+    def __init__(self) -> None:
+        self.routed = 0
+        self.delivered = 0
+        self.duplicate = 0
+        self.rejected = 0
+        self.filtered = 0
+        self.gaps = 0
+        self.dropped: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def lost(self) -> int:
+        """Entries that will not arrive: rejected and dropped."""
+        return self.rejected + self.dropped.total()
+
+    def snapshot(self, in_flight: int) -> LedgerSnapshot:
+        """The accounts now, with `in_flight` as counted by the sink's delivery."""
+        return LedgerSnapshot(
+            routed=self.routed,
+            delivered=self.delivered,
+            duplicate=self.duplicate,
+            rejected=self.rejected,
+            dropped=MappingProxyType(dict(self.dropped)),
+            in_flight=in_flight,
+            filtered=self.filtered,
+            gaps=self.gaps,
+        )

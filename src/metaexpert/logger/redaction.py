@@ -1,0 +1,69 @@
+"""The one redaction hook: every field passes `Redactor.hides` under its key before it is encoded anywhere.
+
+Keys are compared without case and punctuation (`X-API-Key`, `apiKey` and `api_key` are one). Rules added later, such as
+value patterns, extend this class; nothing downstream sees a value it hid. A value's key is judged once and remembered.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, final
+
+REDACTED: Final = "[REDACTED]"
+
+_ANYWHERE: Final = (
+    "accesstoken",
+    "apikey",
+    "authorization",
+    "authtoken",
+    "bearer",
+    "credential",
+    "idtoken",
+    "mnemonic",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "refreshtoken",
+    "secret",
+    "seedphrase",
+    "sessiontoken",
+    "signature",
+)
+_WHOLE: Final = frozenset(
+    {"auth", "cookie", "cookies", "jwt", "listenkey", "otp", "pin", "pwd", "seed", "setcookie", "token"}
+)
+_PUNCTUATION: Final = re.compile(r"[^a-z0-9]+")
+_REMEMBERED_KEYS: Final = 4096
+
+
+def _normal(key: str) -> str:
+    return _PUNCTUATION.sub("", key.lower())
+
+
+@final
+class Redactor:
+    """Decides which keys carry secrets.
+
+    Args:
+        keys: further keys to hide; each matches anywhere in a key.
+        allow: keys to show although a rule matches them; each must match the whole key.
+    """
+
+    def __init__(self, keys: Iterable[str] = (), allow: Iterable[str] = ()) -> None:
+        self._anywhere = (*_ANYWHERE, *filter(None, map(_normal, keys)))
+        self._allow = frozenset(map(_normal, allow))
+        self._verdicts: dict[str, bool] = {}
+
+    def hides(self, key: str) -> bool:
+        """Whether a value under `key` must not leave the call."""
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._judge(_normal(key))
+            if len(self._verdicts) < _REMEMBERED_KEYS:
+                self._verdicts[key] = verdict
+        return verdict
+
+    def _judge(self, key: str) -> bool:
+        if key in self._allow:
+            return False
+        return key in _WHOLE or any(part in key for part in self._anywhere)

@@ -1,0 +1,273 @@
+"""The one logging runtime of a process: wires and owns everything, starts and stops it.
+
+Start: log calls are connected to a new ingress, what was logged before goes in first, then the dispatcher and one
+worker a sink run. Stop, within `shutdown_timeout`: log calls go back to waiting, everything taken in is flushed, what
+is left after the deadline is counted as dropped and said on stderr, then tasks, sinks and threads end.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Final, Self, final
+
+from metaexpert.exceptions import LoggingStateError
+from metaexpert.logger import assembly
+from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.dispatcher import Dispatcher
+from metaexpert.logger.entry import PROTECTED_LOG_TYPES
+from metaexpert.logger.formats.json_lines import JsonLines
+from metaexpert.logger.identity import Identity
+from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.logger import port
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.redaction import Redactor
+from metaexpert.logger.sinks.base import Sink
+from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
+from metaexpert.logger.values import ValueEncoder
+
+if TYPE_CHECKING:
+    from metaexpert.logger.delivery import Delivery
+
+_INGRESS_SHARE: Final = 2
+"""Ingress holds this many times what a sink may hold, so that a burst waits there while the loop is busy elsewhere."""
+
+_CLOSE_SECONDS: Final = 1.0
+"""How long closing the sinks may take beyond the deadline."""
+
+
+@final
+class LoggingRuntime:
+    """Runs logging beside your coroutines; an async context manager.
+
+    Args:
+        config: what to run; see `LoggerConfig`.
+    """
+
+    def __init__(self, config: LoggerConfig) -> None:
+        self.config = config
+        self.identity = Identity(service=config.log_name)
+        self._notices = Notices()
+        self._jobs = Jobs()
+        self._ingress = Ingress(
+            _INGRESS_SHARE * config.queue.max_entries,
+            _INGRESS_SHARE * config.queue.max_bytes,
+            config.queue.block_timeout,
+        )
+        self._options = config.all_sinks()
+        self._sinks: dict[str, Sink] = {}
+        self._deliveries: dict[str, Delivery] = {}
+        self._dispatcher: Dispatcher | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._root_level = logging.root.level
+
+    # ---- life -------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stopping = asyncio.create_task(self.stop(), name="metaexpert-stop")
+        try:
+            await asyncio.shield(stopping)
+        except asyncio.CancelledError:
+            # cancelled while stopping: the deadline still bounds the wait, and then the cancellation goes on
+            await stopping
+            raise
+
+    async def start(self) -> None:
+        """Connect the log calls and start the tasks.
+
+        Raises:
+            LoggingStateError: logging runs already in this process, or this runtime ran before.
+        """
+        if port.attached:
+            message = "logging is already running in this process; stop that runtime first or use it"
+            raise LoggingStateError(message)
+        if self._dispatcher is not None:
+            message = "a LoggingRuntime runs once; call setup_logging again for another"
+            raise LoggingStateError(message)
+        self._dispatcher = self._assemble()
+        self._connect(asyncio.get_running_loop(), self._dispatcher)
+        runs = {"dispatcher": self._dispatcher.run()} | {name: one.run() for name, one in self._deliveries.items()}
+        self._tasks = [asyncio.create_task(run, name=f"metaexpert-{name}") for name, run in runs.items()]
+
+    def _assemble(self) -> Dispatcher:
+        parts = assembly.SinkAssembly(self.config.log_dir, self.identity, self._jobs, JsonLines(self.identity))
+        for options in self._options:
+            sink = self._sinks[options.name] = parts.sink(options)
+            self._deliveries[options.name] = assembly.new_delivery(
+                options, sink, self.config, self._notices, self._wake
+            )
+        return Dispatcher(
+            self._ingress,
+            [(self._deliveries[options.name], assembly.accepts(options)) for options in self._options],
+            self._jobs,
+            slice_seconds=self.config.dispatcher.slice,
+            linger_seconds=self.config.dispatcher.linger,
+        )
+
+    def _wake(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.wake()
+
+    def _connect(self, loop: asyncio.AbstractEventLoop, dispatcher: Dispatcher) -> None:
+        redaction = self.config.redaction
+        encoder = ValueEncoder(Redactor(redaction.keys, redaction.allow))
+        waiting = port.ingress
+        self._root_level = logging.root.level
+        logging.root.setLevel(self.config.log_level)
+        self._ingress.attach(loop, dispatcher.wake)
+        port.connect(self._ingress, encoder, loop)
+        # entries logged before the start; a thread may still have put one into the old ingress while we connected
+        while early := waiting.take(1000):
+            for capture in early:
+                if capture[11] in PROTECTED_LOG_TYPES or logging.getLogger(capture[3]).isEnabledFor(capture[2]):
+                    self._ingress.put(capture)
+
+    async def stop(self) -> None:
+        """Flush and end everything within `shutdown_timeout` seconds; a second call does nothing."""
+        dispatcher = self._dispatcher
+        if dispatcher is None or not self._tasks:
+            return
+        tasks, self._tasks = self._tasks, []
+        self._disconnect()
+        for delivery in self._deliveries.values():
+            delivery.hurry()
+        await self._flush(dispatcher, self.config.shutdown_timeout)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        self._give_up()
+        await self._close_sinks()
+
+    def _disconnect(self) -> None:
+        after = Ingress()
+        logging.root.setLevel(self._root_level)
+        port.connect(after, port.encoder, loop=None)
+        self._ingress.open_gate()
+
+    def _give_up(self) -> None:
+        self._ingress.detach()
+        for late in iter(lambda: self._ingress.take(1000), []):
+            for capture in late:
+                port.put(capture)
+        for name, delivery in self._deliveries.items():
+            left = delivery.give_up()
+            if left:
+                state = delivery.health.last_error or "too slow"
+                self._notices.say(f"sink {name} stopped", f"{left} entries could not be delivered in time ({state})")
+            delivery.health.stopped()
+
+    async def _close_sinks(self) -> None:
+        closing = [
+            asyncio.create_task(sink.close(), name=f"metaexpert-close-{name}") for name, sink in self._sinks.items()
+        ]
+        if not closing:
+            return
+        done, late = await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
+        for task in late:
+            task.cancel()
+        for task in done:
+            if (error := task.exception()) is not None:
+                self._notices.say(task.get_name().removeprefix("metaexpert-"), str(error))
+
+    # ---- use --------------------------------------------------------------------------------------------------
+
+    async def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until everything logged so far is acknowledged by every sink that takes it.
+
+        Args:
+            timeout: longest wait, seconds.
+
+        Returns:
+            True only when each sink acknowledged each of its entries; False when the time ran out or one was lost.
+        """
+        if self._dispatcher is None or not self._tasks:
+            return self._in_flight() == 0
+        return await self._flush(self._dispatcher, timeout)
+
+    async def _flush(self, dispatcher: Dispatcher, timeout_seconds: float) -> bool:
+        lost = self._lost()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                mark = await dispatcher.taken()
+                async with asyncio.TaskGroup() as group:
+                    for delivery in self._deliveries.values():
+                        group.create_task(delivery.drained(mark))
+        except TimeoutError:
+            return False
+        return self._lost() == lost
+
+    def _lost(self) -> int:
+        return sum(delivery.ledger.lost for delivery in self._deliveries.values())
+
+    def _in_flight(self) -> int:
+        return self._ingress.queued_entries + sum(delivery.in_flight for delivery in self._deliveries.values())
+
+    async def wait_ready(self) -> None:
+        """Wait until no sink is under pressure and ingress is not filling; for coroutines that log in bulk."""
+        if self._dispatcher is not None and self._tasks:
+            await self._dispatcher.wait_ready()
+
+    @property
+    def sinks(self) -> Mapping[str, Sink]:
+        """The sinks by name, for instance to look into a memory sink."""
+        return MappingProxyType(self._sinks)
+
+    def stats(self) -> RuntimeStats:
+        """A snapshot of depths, counts and states; after the stop, the final one."""
+        counters = self._dispatcher.counters if self._dispatcher is not None else None
+        ingress = self._ingress
+        return RuntimeStats(
+            ingress=IngressStats(
+                queued_entries=ingress.queued_entries,
+                queued_bytes=ingress.queued_bytes,
+                accepted=ingress.accepted,
+                dropped=MappingProxyType(
+                    {(logging.getLevelName(level), reason): count for (level, reason), count in ingress.dropped.items()}
+                ),
+                self_logged=ingress.self_logged,
+            ),
+            dispatcher=DispatcherStats(
+                slices=counters.slices if counters else 0,
+                entries=counters.entries if counters else 0,
+                busy_seconds=counters.busy_seconds if counters else 0.0,
+                slice_max_seconds=counters.slice_max_seconds if counters else 0.0,
+            ),
+            sinks=MappingProxyType(
+                {options.name: self._sink_stats(options.name, options.type) for options in self._options}
+            ),
+        )
+
+    def _sink_stats(self, name: str, kind: str) -> SinkStats:
+        delivery = self._deliveries[name]
+        lanes = delivery.lanes
+        return SinkStats(
+            name=name,
+            type=kind,
+            state=delivery.health.state,
+            queued_entries=delivery.in_flight,
+            queued_bytes=lanes.bytes + lanes.held_bytes,
+            batches=delivery.counters.batches,
+            retries=delivery.counters.retries,
+            bytes_written=delivery.counters.bytes_written,
+            last_error=delivery.health.last_error,
+            ledger=delivery.ledger.snapshot(delivery.in_flight),
+        )
+
+
+def setup_logging(config: LoggerConfig | None = None) -> LoggingRuntime:
+    """Make the logging runtime of a block, for `async with`.
+
+    Args:
+        config: the configuration; `LoggerConfig.load()` when left out.
+
+    Raises:
+        ConfigError: the loaded configuration is not usable.
+    """
+    return LoggingRuntime(LoggerConfig.load() if config is None else config)

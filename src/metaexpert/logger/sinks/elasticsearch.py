@@ -1,0 +1,132 @@
+"""Elasticsearch's and OpenSearch's bulk API (https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk).
+
+Documents are created under their entry id, so that sending again creates nothing twice: an id that exists answers 409
+and counts as a duplicate. Each item is judged by its own status, whatever its neighbours got.
+"""
+
+from typing import Any, Final, cast, final
+from urllib.parse import quote
+
+import orjson
+
+from metaexpert.logger.batch import Batch
+from metaexpert.logger.config import ElasticsearchOptions
+from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.formats.ecs import EcsDocuments
+from metaexpert.logger.identity import Identity
+from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
+from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
+
+CLOSED_BEFORE_CUTTING: Final = 2
+"""Connections closed under the same batch before it is taken to be too large and cut; see `ElasticsearchSink.write`."""
+
+_STORED: Final = range(200, 300)
+_CONFLICT: Final = 409
+_BUSY: Final = 429
+_SERVER_FAULT: Final = range(500, 600)
+_PAUSING: Final = frozenset({401, 403, 404})
+
+
+@final
+class ElasticsearchSink:
+    """Creates one document an entry.
+
+    Args:
+        options: index or data stream, address.
+        client: the connection.
+        documents: how an entry becomes a document.
+        identity: the process that writes.
+    """
+
+    def __init__(
+        self, options: ElasticsearchOptions, client: HttpClient, documents: EcsDocuments, identity: Identity
+    ) -> None:
+        self._path = f"/{quote(options.index, safe='')}/_bulk?filter_path=errors,items.*.status,items.*.error"
+        self._client = client
+        self._documents = documents
+        self._boot_id = identity.boot_id.encode()
+        self._closed = 0
+
+    def encode(self, entry: LogEntry) -> bytes:
+        """The action and the document, a line each."""
+        return b'{"create":{"_id":"%b-%d"}}\n%b\n' % (self._boot_id, entry.seq, self._documents(entry))
+
+    async def write(self, batch: Batch) -> Outcome:
+        """Send the batch and read the answer, item by item.
+
+        A server may close the connection under a body too large for it without a word. After some such closings the
+        batch is cut; a document alone is never given up for it, since a broken network looks the same.
+        """
+        answer = await self._client.post(self._path, b"".join(batch.parts), "application/x-ndjson")
+        if isinstance(answer, NoAnswer) and answer.closed:
+            self._closed += 1
+            if self._closed >= CLOSED_BEFORE_CUTTING and len(batch) > 1:
+                self._closed = 0
+                return Rejected(0, answer.reason)
+        else:
+            self._closed = 0
+        return classify(answer, len(batch))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+
+def classify(answer: Answer | NoAnswer, sent: int) -> Outcome:
+    """The answer to a bulk request of `sent` documents, by what real servers answer."""
+    match answer:
+        case NoAnswer():
+            return Retry(answer.reason, pause=answer.pause)
+        case Answer(status=200):
+            return _classify_items(answer, sent)
+        case Answer(status=400 | 413):
+            return Rejected(answer.status, answer.text)
+        case _:
+            return common_outcome(answer)
+
+
+def _classify_items(answer: Answer, sent: int) -> Outcome:
+    statuses = _item_results(answer.body)
+    if statuses is None:
+        return Retry(f"unreadable answer: {answer.text}")
+    if len(statuses) != sent:
+        return Retry(f"{len(statuses)} results for {sent} documents")
+    retry: list[int] = []
+    rejected: list[Rejection] = []
+    duplicates = 0
+    pause = False
+    reason = ""
+    for position, (status, error) in enumerate(statuses):
+        if status in _STORED:
+            continue
+        if status == _CONFLICT:
+            duplicates += 1
+        elif status == _BUSY or status in _SERVER_FAULT or status in _PAUSING:
+            retry.append(position)
+            pause = pause or status in _PAUSING
+            reason = f"item status {status}: {error}"
+        else:
+            rejected.append(Rejection(position, status, error))
+    if not retry and not rejected:
+        return Delivered(duplicates)
+    return Partial(
+        tuple(retry), tuple(rejected), reason or rejected[0].reason, duplicates, answer.retry_after_seconds, pause
+    )
+
+
+def _item_results(body: bytes) -> list[tuple[int, str]] | None:
+    """Status and error of each item, None when the answer is not a bulk answer."""
+    try:
+        items = cast("list[dict[str, dict[str, Any]]]", orjson.loads(body)["items"])
+        results = [next(iter(item.values())) for item in items]
+        return [(int(result["status"]), _error_text(result.get("error"))) for result in results]
+    except (ValueError, TypeError, KeyError, AttributeError, StopIteration):
+        return None
+
+
+def _error_text(error: object) -> str:
+    """An item's error, which may be an object or a string."""
+    if isinstance(error, dict):
+        told = cast("dict[str, object]", error)
+        return f"{told.get('type', 'error')}: {told.get('reason', '')}"[:500]
+    return str(error or "")[:500]

@@ -1,0 +1,162 @@
+"""One aiohttp session to one collector: keep-alive, gzip off the loop, TLS, authentication, bounded answers.
+
+Foreign exceptions end here: a request is answered by `Answer`, or by `NoAnswer` with the reason. Redirects are not
+followed, since a POST that is redirected loses its body or its credentials.
+"""
+
+import asyncio
+import gzip
+import ssl
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, final
+
+import aiohttp
+
+from metaexpert.logger.config import HttpOptions
+from metaexpert.logger.jobs import Worker
+from metaexpert.logger.outcome import Retry
+from metaexpert.logger.retry import parse_retry_after
+
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+_GZIP_LEVEL: Final = 1
+_KEEPALIVE_SECONDS: Final = 75.0
+
+_OPERATOR_STATUSES: Final = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 406, 415})
+"""Wrong address, credentials or kind of server: trying again soon helps nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a collector answered; `retry_after_seconds` from its Retry-After header."""
+
+    status: int
+    body: bytes = b""
+    retry_after_seconds: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The beginning of the body, for people."""
+        return self.body[:500].decode("utf-8", "replace").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """No answer came; nothing is known of the entries.
+
+    Attributes:
+        reason: what happened, for people.
+        closed: the connection stood and was closed under the request.
+        pause: an operator has to mend it, for instance a certificate that does not verify.
+    """
+
+    reason: str
+    closed: bool = False
+    pause: bool = False
+
+
+def common_outcome(answer: Answer) -> Retry:
+    """The outcome of an answer that a collector's own table does not name: never a loss."""
+    reason = f"HTTP {answer.status} {answer.text}"
+    pause = answer.status in _OPERATOR_STATUSES
+    return Retry(reason, answer.retry_after_seconds, pause=pause)
+
+
+@final
+class HttpClient:
+    """Posts bodies to one collector.
+
+    Args:
+        options: address, credentials, limits.
+        worker: the thread that compresses, closed with the client.
+    """
+
+    def __init__(self, options: HttpOptions, worker: Worker) -> None:
+        self._options = options
+        self._worker = worker
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, path: str, body: bytes, content_type: str) -> Answer | NoAnswer:
+        """Send `body` to `path` below the collector's address."""
+        headers = {"Content-Type": content_type}
+        if len(body) >= self._options.gzip_min_bytes:
+            body = await self._worker.run(partial(gzip.compress, mtime=0), body, _GZIP_LEVEL)
+            headers["Content-Encoding"] = "gzip"
+        try:
+            return await self._send(self._options.url.rstrip("/") + path, body, headers)
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
+            return NoAnswer(f"TLS: {error}", pause=True)
+        except aiohttp.InvalidURL as error:
+            return NoAnswer(f"invalid address: {error}", pause=True)
+        except aiohttp.ClientConnectorError as error:
+            return NoAnswer(f"cannot connect: {error}")
+        except TimeoutError:
+            return NoAnswer(f"no answer within {self._options.timeout:g} s")
+        except (aiohttp.ClientError, OSError, EOFError) as error:
+            return NoAnswer(f"connection broke: {type(error).__name__} {error}".rstrip(), closed=True)
+
+    async def _send(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+        session = self._session or self._open()
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            content = await _read_bounded(response)
+            after = parse_retry_after(response.headers.get("Retry-After"), time.time)
+            return Answer(response.status, content, after)
+
+    def _open(self) -> aiohttp.ClientSession:
+        options = self._options
+        timeout = aiohttp.ClientTimeout(total=options.timeout, sock_connect=options.connect_timeout)
+        self._session = aiohttp.ClientSession(
+            timeout=timeout,
+            headers=_headers(options),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(ssl=_tls(options), limit=2, keepalive_timeout=_KEEPALIVE_SECONDS),
+        )
+        return self._session
+
+    async def close(self) -> None:
+        """Close the connections and let the thread end."""
+        session, self._session = self._session, None
+        try:
+            if session is not None:
+                await session.close()
+                await asyncio.sleep(0)  # transports close in their own callback
+        finally:
+            self._worker.close()
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body's first `MAX_ANSWER_BYTES`; a longer one costs its connection."""
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        content += chunk
+        if len(content) >= MAX_ANSWER_BYTES:
+            response.close()
+            break
+    return bytes(content[:MAX_ANSWER_BYTES])
+
+
+def _headers(options: HttpOptions) -> dict[str, str]:
+    headers = {"User-Agent": "metaexpert-logger", **options.headers}
+    if options.username:
+        password = options.password.get_secret_value() if options.password else ""
+        headers["Authorization"] = aiohttp.BasicAuth(options.username, password, "utf-8").encode()
+    if options.bearer_token is not None:
+        headers["Authorization"] = f"Bearer {options.bearer_token.get_secret_value()}"
+    if options.api_key is not None:
+        headers["Authorization"] = f"ApiKey {options.api_key.get_secret_value()}"
+    if options.tenant:
+        headers["X-Scope-OrgID"] = options.tenant
+    return headers
+
+
+def _tls(options: HttpOptions) -> ssl.SSLContext | bool:
+    """The context certificates are verified in; False, only on explicit request, for none."""
+    if not options.verify_tls:
+        return False
+    context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
+    if options.client_cert_file:
+        context.load_cert_chain(
+            str(options.client_cert_file), str(options.client_key_file) if options.client_key_file else None
+        )
+    return context

@@ -1,0 +1,103 @@
+"""Grafana Loki's push API (https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs).
+
+Labels are the configured ones plus level and log_type, so a stream's order is its entries' order. What finds a single
+entry (its id, order_id, symbol, …) is structured metadata. Loki stores an identical stream + nanosecond + line once, so
+a batch that was refused in part may be sent again in halves until the refused entry stands alone.
+"""
+
+from collections.abc import Callable
+from typing import Final, final
+
+import orjson
+
+from metaexpert.logger.batch import Batch
+from metaexpert.logger.config import LokiOptions
+from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.identity import Identity
+from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
+from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
+from metaexpert.logger.values import safe_text
+
+PUSH_PATH: Final = "/loki/api/v1/push"
+BLOCKED: Final = 260
+"""Loki's own status: ingestion is blocked by policy and the data was discarded."""
+
+_TOO_LARGE_FOR_GRPC: Final = b"received message larger than max"
+_MAX_METADATA_VALUE: Final = 2048
+
+
+@final
+class LokiSink:
+    """Pushes batches to Loki.
+
+    Args:
+        options: labels, metadata fields, address.
+        client: the connection.
+        encode_line: an entry's line.
+        identity: the process that writes.
+    """
+
+    def __init__(
+        self, options: LokiOptions, client: HttpClient, encode_line: Callable[[LogEntry], bytes], identity: Identity
+    ) -> None:
+        self._labels = {"service": identity.service, **options.labels}
+        self._metadata = options.metadata
+        self._client = client
+        self._encode_line = encode_line
+        self._entry_id = identity.entry_id
+
+    def encode(self, entry: LogEntry) -> bytes:
+        """One element of a stream's `values`: time, line, metadata."""
+        line = self._encode_line(entry)
+        return b'["%d",%b,%b]' % (entry.time_ns, orjson.dumps(line.decode()), orjson.dumps(self._metadata_of(entry)))
+
+    async def write(self, batch: Batch) -> Outcome:
+        """Push the batch and read the answer."""
+        answer = await self._client.post(PUSH_PATH, self.body(batch), "application/json")
+        return classify(answer, len(batch))
+
+    def body(self, batch: Batch) -> bytes:
+        """The request's body: one stream for each level and log type in the batch."""
+        streams: dict[tuple[str, str], list[bytes]] = {}
+        for entry, part in zip(batch.entries, batch.parts, strict=True):
+            streams.setdefault((entry.level_name, entry.log_type), []).append(part)
+        encoded = [
+            b'{"stream":%b,"values":[%b]}'
+            % (orjson.dumps({**self._labels, "level": level, "log_type": log_type}), b",".join(parts))
+            for (level, log_type), parts in streams.items()
+        ]
+        return b'{"streams":[%b]}' % b",".join(encoded)
+
+    def _metadata_of(self, entry: LogEntry) -> dict[str, str]:
+        metadata = {"entry_id": self._entry_id(entry.seq)}
+        details = entry.capture[12]
+        fields = entry.extra()
+        if details is not None and details.trade_data:
+            fields = {**fields, **orjson.loads(details.trade_data)}
+        for name in self._metadata:
+            value = fields.get(name)
+            if value is not None and not isinstance(value, dict | list):
+                metadata[name] = safe_text(str(value), _MAX_METADATA_VALUE)
+        return metadata
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+
+def classify(answer: Answer | NoAnswer, sent: int) -> Outcome:
+    """Loki's answer to a push of `sent` entries, by what real servers answer."""
+    match answer:
+        case NoAnswer():
+            return Retry(answer.reason, pause=answer.pause)
+        case Answer(status=200 | 204):
+            return Delivered()
+        case Answer(status=260):
+            reason = f"ingestion is blocked, data was discarded: {answer.text}"
+            return Partial((), tuple(Rejection(at, BLOCKED, reason) for at in range(sent)), reason)
+        case Answer(status=400 | 413 | 422):
+            return Rejected(answer.status, answer.text)
+        case Answer(status=500) if _TOO_LARGE_FOR_GRPC in answer.body:
+            return Rejected(answer.status, answer.text)
+        case _:
+            return common_outcome(answer)

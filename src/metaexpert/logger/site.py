@@ -1,0 +1,33 @@
+"""Where a call stands: file, module, function and line from a code object and an instruction, looked up once a site."""
+
+from functools import lru_cache
+from pathlib import PurePath
+from types import CodeType
+from typing import NamedTuple
+
+
+class Site(NamedTuple):
+    """The place of a log call."""
+
+    module: str
+    function: str
+    line: int
+
+
+def line_of(code: CodeType, lasti: int) -> int:
+    """Line of the instruction at byte offset `lasti` in `code`."""
+    for start, end, line in code.co_lines():
+        if start <= lasti < end and line is not None:
+            return line
+    return code.co_firstlineno
+
+
+@lru_cache(maxsize=256)
+def module_of(filename: str) -> str:
+    """Module name as stdlib's LogRecord derives it: the file's name without its ending."""
+    return PurePath(filename).stem
+
+
+def site_of(code: CodeType, lasti: int) -> Site:
+    """The place of the call captured as `code` and `lasti`."""
+    return Site(module_of(code.co_filename), code.co_name, line_of(code, lasti))

@@ -1,0 +1,74 @@
+"""Immutable snapshots of the runtime: depths, counts, states."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from metaexpert.logger.ledger import LedgerSnapshot
+from metaexpert.logger.retry import SinkState
+
+
+@dataclass(frozen=True, slots=True)
+class IngressStats:
+    """The way in.
+
+    Attributes:
+        queued_entries: entries waiting for the dispatcher.
+        queued_bytes: their memory, bytes.
+        accepted: entries taken in since the start.
+        dropped: entries refused, by (level name, reason); a gap entry in every sink names them.
+        self_logged: calls from inside the pipeline, counted and not queued.
+    """
+
+    queued_entries: int
+    queued_bytes: int
+    accepted: int
+    dropped: Mapping[tuple[str, str], int]
+    self_logged: int
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherStats:
+    """The dispatcher task; times in seconds."""
+
+    slices: int
+    entries: int
+    busy_seconds: float
+    slice_max_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStats:
+    """One sink.
+
+    Attributes:
+        name: its name.
+        type: its type in the configuration.
+        state: how it is doing.
+        queued_entries: entries not settled yet.
+        queued_bytes: their memory, bytes.
+        batches: batches written or tried.
+        retries: failed attempts.
+        bytes_written: encoded bytes of whole delivered batches, before compression.
+        last_error: the latest trouble, None when there was none.
+        ledger: what became of every entry.
+    """
+
+    name: str
+    type: str
+    state: SinkState
+    queued_entries: int
+    queued_bytes: int
+    batches: int
+    retries: int
+    bytes_written: int
+    last_error: str | None
+    ledger: LedgerSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeStats:
+    """The whole runtime at one moment."""
+
+    ingress: IngressStats
+    dispatcher: DispatcherStats
+    sinks: Mapping[str, SinkStats]

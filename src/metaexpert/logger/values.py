@@ -1,0 +1,241 @@
+"""Any Python value to JSON in the log call: redacted, bounded, and never raising.
+
+Two ways through: `quick` takes what almost every call passes, scalars under keys already known to be harmless, in one
+orjson call; `full` walks anything else under the limits of the specification (depth 8, 256 items a container, 64 KiB an
+entry), cuts what exceeds them and says so in the value's place.
+"""
+
+import base64
+import math
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from functools import partial
+from itertools import islice
+from types import FunctionType, NoneType
+from typing import Any, Final, cast, final
+from uuid import UUID
+
+import orjson
+
+from metaexpert.logger.redaction import REDACTED, Redactor
+
+MAX_DEPTH: Final = 8
+MAX_ITEMS: Final = 256
+MAX_ENTRY_BYTES: Final = 64 * 1024
+
+EMPTY_FIELDS: Final = b"{}"
+CALL_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel", "extra", "msg"})
+"""Keywords with a meaning of their own; kept out of the quick way so that only calls which use them pay for them."""
+
+_KNOWN_KEYS: Final = 4096
+_INT_MIN: Final = -(2**63)
+_INT_MAX: Final = 2**64 - 1
+_DECIMAL_BITS: Final = 4096
+"""Larger integers are written in hexadecimal: decimal takes quadratic time, and CPython refuses it at some size."""
+
+
+@final
+class Lazy:
+    """A value computed only if its entry is logged; see `lazy`."""
+
+    __slots__ = ("compute",)
+
+    def __init__(self, compute: Callable[[], object]) -> None:
+        self.compute = compute
+
+
+def lazy(function: Callable[..., object], /, *args: object, **kwargs: object) -> Lazy:
+    """Defer `function(*args, **kwargs)` until an entry that carries it is really logged."""
+    return Lazy(partial(function, *args, **kwargs) if args or kwargs else function)
+
+
+def _quick_default(value: object) -> object:
+    if type(value) is Decimal:
+        return str(value)
+    raise TypeError
+
+
+@final
+class ValueEncoder:
+    """Encodes fields for one set of redaction rules."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._harmless: set[str] = set()
+        self._all_harmless = self._harmless.issuperset
+        self._all_scalar = frozenset({str, int, float, bool, NoneType, Decimal, datetime, UUID}).issuperset
+
+    def quick(self, fields: dict[str, Any]) -> bytes | None:
+        """Encode plain fields in one step, or None when they need `full`."""
+        if self._all_harmless(fields) and self._all_scalar(map(type, fields.values())):
+            try:
+                encoded = orjson.dumps(fields, _quick_default)
+            except TypeError:
+                return None  # an integer over 64 bits or a lone surrogate
+            # orjson writes NaN and infinities as null; a NaN price must stay visible as one
+            if len(encoded) <= MAX_ENTRY_BYTES and b"null" not in encoded:
+                return encoded
+        return None
+
+    def full(self, fields: Mapping[str, object]) -> bytes:
+        """Encode anything; what cannot be encoded or is too large is replaced by a mark."""
+        safe = _Walk(self._redactor).mapping(fields, 0)
+        self._remember(fields)
+        return orjson.dumps(safe)
+
+    def items(self, fields: Mapping[str, object]) -> dict[str, bytes]:
+        """Encode each field on its own, for contexts that are merged later."""
+        walk = _Walk(self._redactor)
+        return {str(key): orjson.dumps(value) for key, value in walk.mapping(fields, 0).items()}
+
+    def _remember(self, fields: Mapping[str, object]) -> None:
+        if len(self._harmless) < _KNOWN_KEYS:
+            hides = self._redactor.hides
+            self._harmless.update(
+                key
+                for key in fields
+                if type(key) is str and key not in CALL_KEYWORDS and is_utf8(key) and not hides(key)
+            )
+
+
+def is_utf8(text: str) -> bool:
+    """Whether `text` has no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def safe_text(text: str, limit_bytes: int = MAX_ENTRY_BYTES) -> str:
+    """`text` cut to `limit_bytes` characters with a mark, lone surrogates written as escapes."""
+    cut = len(text) - limit_bytes
+    if cut > 0:
+        text = f"{text[:limit_bytes]}…[cut {cut} characters]"
+    return text if is_utf8(text) else text.encode("utf-8", "backslashreplace").decode()
+
+
+def type_name(value: object) -> str:
+    """The value's type, qualified by its module except for builtins."""
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+class _Walk:
+    """One pass over one entry's fields, with the bytes it may still use."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._left_bytes = MAX_ENTRY_BYTES
+
+    def mapping(self, fields: Mapping[Any, object], depth: int) -> dict[str, object]:
+        safe: dict[str, object] = {}
+        for key, value in islice(fields.items(), MAX_ITEMS):
+            name = safe_text(key if type(key) is str else self._guarded(str, key), 1024)
+            self._left_bytes -= len(name)
+            safe[name] = REDACTED if self._redactor.hides(name) else self.value(value, depth + 1)
+        if len(fields) > MAX_ITEMS:
+            safe["…"] = f"[cut {len(fields) - MAX_ITEMS} items]"
+        return safe
+
+    def value(self, value: object, depth: int) -> object:
+        if self._left_bytes <= 0:
+            return "…[cut: entry over 64 KiB]"
+        try:
+            return self._convert(value, depth)
+        except Exception as error:  # noqa: BLE001 - the value is the user's code; the entry must arrive whatever it does
+            return f"<{type_name(value)} not encodable: {type(error).__name__}>"
+
+    def _convert(self, value: object, depth: int) -> object:  # noqa: C901, PLR0911 - one table of types
+        match value:
+            case None | bool():
+                return value
+            case str():
+                return self._text(value)
+            case int():
+                return self._integer(value)
+            case float():
+                return float(value) if math.isfinite(value) else str(float(value))
+            case Lazy():
+                return self.value(value.compute(), depth)
+            case FunctionType() if value.__name__ == "<lambda>":
+                return self.value(value(), depth)
+            case Enum():
+                return self.value(value.value, depth)
+            case Decimal() | UUID():
+                return self._text(str(value))
+            case datetime() | date() | time():
+                return value.isoformat()
+            case bytes() | bytearray() | memoryview():
+                return self._binary(cast("bytes", value))
+            case BaseException():
+                return self._text(f"{type_name(value)}: {value}")
+            case _:
+                return self._structure(value, depth)
+
+    def _structure(self, value: object, depth: int) -> object:
+        members = _members(value)
+        if members is None:
+            return self._opaque(value)
+        if depth >= MAX_DEPTH:
+            return f"…[cut: {type_name(value)} deeper than {MAX_DEPTH} levels]"
+        if isinstance(members, Mapping):
+            return self.mapping(cast("Mapping[Any, object]", members), depth)
+        safe = [self.value(member, depth + 1) for member in islice(members, MAX_ITEMS)]
+        size = len(cast("list[object]", value)) if hasattr(value, "__len__") else len(safe)
+        if size > MAX_ITEMS:
+            safe.append(f"…[cut {size - MAX_ITEMS} items]")
+        return safe
+
+    def _opaque(self, value: object) -> object:
+        kind = type(value)
+        if kind.__module__ == "numpy" and hasattr(value, "item"):
+            return self._convert(cast("Any", value).item(), MAX_DEPTH)
+        if callable(value):
+            return f"{getattr(value, '__module__', None)}.{getattr(value, '__qualname__', kind.__qualname__)}"
+        return self._text(repr(value))
+
+    def _text(self, text: str) -> str:
+        text = safe_text(str(text), max(self._left_bytes, 0))
+        self._left_bytes -= len(text)
+        return text
+
+    def _integer(self, value: int) -> object:
+        if _INT_MIN <= value <= _INT_MAX:
+            self._left_bytes -= 8
+            return int(value)
+        return self._text(hex(value) if value.bit_length() > _DECIMAL_BITS else str(int(value)))
+
+    def _binary(self, value: bytes) -> str:
+        data = bytes(value[: self._left_bytes])
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = "base64:" + base64.b64encode(data).decode()
+        cut = len(value) - len(data)
+        return self._text(text) + (f"…[cut {cut} bytes]" if cut else "")
+
+    def _guarded(self, convert: Callable[[Any], str], value: object) -> str:
+        try:
+            return convert(value)
+        except Exception as error:  # noqa: BLE001 - as in value(): the key's __str__ is the user's code
+            return f"<{type_name(value)}: {type(error).__name__}>"
+
+
+def _members(value: object) -> Mapping[Any, object] | Iterable[object] | None:
+    """The parts of a structured value, or None when it has none we know."""
+    if isinstance(value, Mapping | list | tuple | AbstractSet):
+        return cast("Mapping[Any, object] | Iterable[object]", value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclass_fields(value)}
+    dump = getattr(type(value), "model_dump", None)
+    if dump is not None:
+        return cast("Mapping[Any, object]", dump(value))
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", 0):
+        return cast("Iterable[object]", value)
+    return None

@@ -239,9 +239,15 @@ class TestBulk:
         assert (await client.post("/_bulk", b"not gzip", **headers))[0] == 400
 
     async def test_gap_documents_are_kept_whole(self, client: Client):
-        gap = document("dropped 3 entries", log_type="gap", extra={"dropped": 3})
+        gap = document("dropped 3 entries", **{"event.dataset": "metaexpert.gap", "extra": {"dropped": 3}})
         await client.bulk(create("a-1"), gap)
-        assert (await client.collector.entries("elasticsearch")).gaps == (gap,)
+        held = await client.collector.entries("elasticsearch")
+        assert (held.kinds, held.gaps) == ({"a-1": ("INFO", "gap")}, (gap,))
+
+    async def test_nested_ecs_fields_tell_level_and_log_type(self, client: Client):
+        nested = {"@timestamp": 1, "log": {"level": "error"}, "event": {"dataset": "metaexpert.trade"}}
+        await client.bulk(create("a-1"), nested)
+        assert (await client.collector.entries("elasticsearch")).kinds == {"a-1": ("ERROR", "trade")}
 
 
 class TestFaults:

@@ -195,10 +195,15 @@ def _is_date(value: Json) -> bool:
 
 
 def _kind(document: dict[str, Json]) -> tuple[str, str]:
-    log = document.get("log")
-    level = log.get("level") if isinstance(log, dict) else document.get("log.level")
-    log_type = document.get("log_type")
-    return str(level or "").upper(), str(log_type or "")
+    """Level and log type: `log.level`, and what `event.dataset` says after its last dot."""
+    dataset = str(_field(document, "event", "dataset") or "")
+    return str(_field(document, "log", "level") or "").upper(), dataset.rpartition(".")[2]
+
+
+def _field(document: dict[str, Json], group: str, name: str) -> Json:
+    """An ECS field, nested or written with a dot."""
+    nested = document.get(group)
+    return nested.get(name) if isinstance(nested, dict) else document.get(f"{group}.{name}")
 
 
 def _failed(operation: Operation, status: int, kind: str, reason: str) -> dict[str, Json]:

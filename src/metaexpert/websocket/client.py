@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
+from metaexpert.exceptions import MetaExpertError
 from metaexpert.logger import get_logger
 from metaexpert.logger.retry import Backoff
 
@@ -44,6 +45,16 @@ class WebSocketOptions:
     idle_timeout_seconds: float = 60.0
     max_frame_bytes: int = 4 * 1024 * 1024
     backoff: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        """Refuse what no attempt could ever connect to.
+
+        Raises:
+            MetaExpertError: The address is not one of a websocket.
+        """
+        address = URL(self.url)
+        if address.scheme not in {"ws", "wss", "http", "https"} or not address.host:
+            raise MetaExpertError(f"url {str(address.with_query(None))!r} is not an address such as wss://host/path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +179,7 @@ class WebSocketClient:
 
     async def _pause(self, attempt: int, error: Exception) -> None:
         self._failures += 1
-        self._last_error = f"{type(error).__name__}: {error}"
+        self._last_error = _explain(error)
         wait_seconds = self._options.backoff.wait_seconds(attempt, None, self._uniform)
         log.warning(
             "websocket disconnected",
@@ -178,3 +189,14 @@ class WebSocketClient:
             wait_seconds=wait_seconds,
         )
         await self._sleep(wait_seconds)
+
+
+def _explain(error: Exception) -> str:
+    """What ended a connection; never with the address, whose query may be secret."""
+    match error:
+        case _ConnectionEndedError():
+            return str(error)
+        case aiohttp.ClientResponseError():
+            return f"status {error.status}: {error.message}"
+        case _:
+            return f"{type(error).__name__}: {error}"

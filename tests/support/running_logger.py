@@ -1,0 +1,36 @@
+"""A logging runtime with exactly the sinks a test names."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from metaexpert.logger import LoggerConfig, LoggingRuntime, setup_logging
+from metaexpert.logger.stats import SinkStats
+
+
+def logging_to(*sinks: Any, **config: Any) -> LoggingRuntime:
+    """A runtime to enter, with `sinks` alone; `config` overrides."""
+    values: dict[str, Any] = {
+        "log_name": "tests",
+        "log_level": "DEBUG",
+        "log_to_console": False,
+        "log_to_file": False,
+        "shutdown_timeout": 2.0,
+    }
+    values |= {"sinks": sinks, **config}
+    return setup_logging(LoggerConfig(**values))
+
+
+def sink_stats(runtime: LoggingRuntime) -> SinkStats:
+    """The statistics of the only sink."""
+    (stats,) = runtime.stats().sinks.values()
+    return stats
+
+
+def unbalanced(runtime: LoggingRuntime) -> Sequence[SinkStats]:
+    """The sinks whose ledger does not balance."""
+    return [sink for sink in runtime.stats().sinks.values() if not sink.ledger.balanced]
+
+
+def ids(entries: Iterable[dict[str, Any]]) -> list[str]:
+    """Entry ids of decoded lines, in order."""
+    return [entry["id"] for entry in entries]

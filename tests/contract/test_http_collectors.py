@@ -1,0 +1,310 @@
+"""What holds for every collector reached over HTTP: credentials, TLS, connections, compression, missing answers."""
+
+import base64
+import gzip
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from support.certificates import Certificates, make_certificates
+from support.eventually import eventually
+from support.running_logger import logging_to, sink_stats
+from support.scripted_collector import Received, Reply, ScriptedCollector, documents, serving, status
+
+from metaexpert.logger import ElasticsearchOptions, LokiOptions, get_logger
+from metaexpert.logger.sinks.http import MAX_ANSWER_BYTES
+
+log = get_logger("contract.http")
+
+GIGABYTE = 1024**3
+
+
+class Kind:
+    """One protocol: its options, and the answer that accepts everything.
+
+    Attributes:
+        accepts: stores each request as a whole.
+        accepted: the requests so stored.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.accepted: list[Received] = []
+
+    async def accepts(self, _request: web.Request, received: Received) -> web.StreamResponse:
+        self.accepted.append(received)
+        if self.name == "loki":
+            return web.Response(status=204)
+        items = [{document.action: {"status": 201}} for document in documents(received)]
+        return web.json_response({"errors": False, "items": items})
+
+    def options(self, url: str, **more: Any) -> LokiOptions | ElasticsearchOptions:
+        values: dict[str, Any] = {"batch_max_age": 30.0, "backoff_first": 0.01, "backoff_max": 0.02, "timeout": 5.0}
+        values |= {"url": url, **more}
+        return LokiOptions(**values) if self.name == "loki" else ElasticsearchOptions(**values)
+
+
+@pytest.fixture(params=["loki", "elasticsearch"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return Kind(request.param)
+
+
+@pytest_asyncio.fixture
+async def server(kind: Kind) -> AsyncIterator[ScriptedCollector]:
+    async with serving(ScriptedCollector(kind.accepts)) as collector:
+        yield collector
+
+
+async def log_and_flush(*sinks: Any, entries: int = 3, **config: Any) -> None:
+    async with logging_to(*sinks, **config) as runtime:
+        for number in range(entries):
+            log.info("n %d", number)
+        assert await runtime.flush(timeout=4.0)
+        assert sink_stats(runtime).ledger.delivered == entries
+
+
+class TestCredentials:
+    @pytest.mark.parametrize(
+        ("more", "expected"),
+        [
+            ({}, None),
+            (
+                {"username": "bot", "password": "pä:ss"},
+                "Basic " + base64.b64encode("bot:pä:ss".encode()).decode(),
+            ),
+            ({"bearer_token": "tok-1"}, "Bearer tok-1"),
+            ({"api_key": "a2V5"}, "ApiKey a2V5"),
+        ],
+        ids=["none", "basic", "bearer", "api key"],
+    )
+    async def test_authorization(
+        self, kind: Kind, server: ScriptedCollector, more: dict[str, str], expected: str | None
+    ):
+        await log_and_flush(kind.options(server.url, **more))
+        assert server.requests[0].headers.get("Authorization") == expected
+
+    async def test_the_tenant_is_named_only_when_configured(self, kind: Kind, server: ScriptedCollector):
+        await log_and_flush(kind.options(server.url, tenant="desk-7"))
+        await log_and_flush(kind.options(server.url))
+        first, second = server.requests
+        assert first.headers["X-Scope-OrgID"] == "desk-7"
+        assert "X-Scope-OrgID" not in second.headers
+
+    async def test_further_headers_are_sent(self, kind: Kind, server: ScriptedCollector):
+        await log_and_flush(kind.options(server.url, headers={"X-Route": "blue"}))
+        assert server.requests[0].headers["X-Route"] == "blue"
+
+    async def test_secrets_show_in_no_statistics_and_no_notice(
+        self, kind: Kind, server: ScriptedCollector, capfd: pytest.CaptureFixture[str]
+    ):
+        server.default = status(401, "no")
+        options = kind.options(server.url, bearer_token="s3cret-token", backoff_max=30.0)
+        async with logging_to(options, shutdown_timeout=0.05) as runtime:
+            log.error("now")
+            await eventually(lambda: sink_stats(runtime).state == "failed")
+            told = ""
+
+            def said() -> bool:
+                nonlocal told
+                told += capfd.readouterr().err
+                return "failed" in told
+
+            await eventually(said, what="the notice on stderr")
+            assert "s3cret" not in f"{runtime.stats()} {runtime.config!r} {told}"
+
+
+class TestConnections:
+    async def test_many_batches_share_one_connection(self, kind: Kind, server: ScriptedCollector):
+        async with logging_to(kind.options(server.url)) as runtime:
+            for number in range(8):
+                log.info("n %d", number)
+                assert await runtime.flush()
+        assert len(server.requests) == 8
+        assert len(server.connections) == 1
+
+    async def test_a_failing_answer_keeps_the_connection_too(self, kind: Kind, server: ScriptedCollector):
+        server.then(status(503, "busy"), status(429, "slower"))
+        await log_and_flush(kind.options(server.url))
+        assert len(server.requests) == 3
+        assert len(server.connections) == 1
+
+    async def test_nothing_connects_before_there_is_something_to_send(self, kind: Kind, server: ScriptedCollector):
+        async with logging_to(kind.options(server.url)) as runtime:
+            assert await runtime.flush()
+        assert server.requests == []
+
+
+class TestCompression:
+    async def test_a_body_from_the_threshold_on_is_valid_gzip(self, kind: Kind, server: ScriptedCollector):
+        await log_and_flush(kind.options(server.url, gzip_min_bytes=2_000), entries=1)
+        await log_and_flush(kind.options(server.url, gzip_min_bytes=2_000), entries=50)
+        plain, packed = server.requests
+        assert "Content-Encoding" not in plain.headers
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert len(packed.raw) < len(gzip.decompress(packed.raw)) / 3
+
+    async def test_compressed_bytes_are_identical_on_every_attempt(self, kind: Kind, server: ScriptedCollector):
+        server.then(status(503), server.close, status(429))
+        await log_and_flush(kind.options(server.url, gzip_min_bytes=0), entries=1)
+        assert len(server.requests) == 4
+        assert len({request.raw for request in server.requests}) == 1
+
+
+class TestNoAnswer:
+    async def test_a_connection_closed_without_an_answer_is_a_retry(self, kind: Kind, server: ScriptedCollector):
+        server.then(server.close)
+        await log_and_flush(kind.options(server.url))
+        assert len(server.requests) == 2
+        assert len({request.raw for request in server.requests}) == 1
+
+    async def test_bytes_that_are_no_http_are_a_retry(self, kind: Kind, server: ScriptedCollector):
+        server.then(server.garbage)
+        await log_and_flush(kind.options(server.url))
+        assert len(server.requests) == 2
+
+    async def test_a_hang_ends_with_the_timeout_and_is_a_retry(self, kind: Kind, server: ScriptedCollector):
+        server.then(server.hang, server.hang)
+        await log_and_flush(kind.options(server.url, timeout=0.1))
+        assert len({request.raw for request in server.requests}) == 1
+        assert len(server.requests) == 3
+
+    async def test_a_server_that_is_not_there_is_a_retry(
+        self, kind: Kind, server: ScriptedCollector, unused_tcp_port: int
+    ):
+        async with logging_to(kind.options(f"http://127.0.0.1:{unused_tcp_port}"), shutdown_timeout=0.05) as runtime:
+            log.error("now")
+            await eventually(lambda: sink_stats(runtime).retries >= 2)
+            stats = sink_stats(runtime)
+            assert "cannot connect" in (stats.last_error or "")
+            assert (stats.ledger.in_flight, stats.ledger.dropped_total) == (1, 0)
+        assert sink_stats(runtime).ledger.dropped == {("ERROR", "shutdown"): 1}
+        assert server.requests == []
+
+    @pytest.mark.parametrize("code", [301, 302, 307, 308])
+    async def test_a_redirect_is_not_followed_and_pauses(self, kind: Kind, server: ScriptedCollector, code: int):
+        server.default = status(code, "", Location=f"{server.url}/elsewhere")
+        options = kind.options(server.url, bearer_token="tok", backoff_max=30.0)
+        async with logging_to(options, shutdown_timeout=0.05) as runtime:
+            log.error("now")
+            await eventually(lambda: sink_stats(runtime).state == "failed")
+            assert sink_stats(runtime).ledger.in_flight == 1
+        assert all("elsewhere" not in request.path for request in server.requests)
+
+    @pytest.mark.parametrize("code", [200, 503])
+    async def test_of_a_gigabyte_of_answer_only_the_beginning_is_read(
+        self, kind: Kind, server: ScriptedCollector, code: int
+    ):
+        server.then(server.endless(code, GIGABYTE))
+        await log_and_flush(kind.options(server.url))
+        # what socket buffers and the client's read-ahead swallow lies on top of the bound
+        assert server.sent_bytes < MAX_ANSWER_BYTES + 32 * 1024 * 1024
+
+
+def in_seconds(_: float) -> str:
+    return "1"
+
+
+def as_date(seconds: float) -> str:
+    # an HTTP date has whole seconds: up to one of them is lost
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds + 1), usegmt=True)
+
+
+class TestRetryAfter:
+    @pytest.mark.parametrize(("code", "told"), [(429, in_seconds), (503, as_date)], ids=["seconds", "date"])
+    async def test_it_is_waited_for(self, kind: Kind, server: ScriptedCollector, code: int, told: Any):
+        async def slower(request: web.Request, received: Received) -> web.StreamResponse:
+            return await status(code, "slower", Retry_After=told(1.0))(request, received)
+
+        server.then(slower)
+        await log_and_flush(kind.options(server.url))
+        first, second = server.requests
+        assert 0.95 <= second.at - first.at < 5.0
+        assert first.raw == second.raw
+
+    @pytest.mark.parametrize("told", ["soon", "-5", "1.5.2", "Someday, 99 Foo 2026"])
+    async def test_one_that_cannot_be_read_leaves_the_usual_wait(
+        self, kind: Kind, server: ScriptedCollector, told: str
+    ):
+        server.then(status(429, "slower", Retry_After=told))
+        await log_and_flush(kind.options(server.url))
+        first, second = server.requests
+        assert second.at - first.at < 0.9
+
+
+class TestOperatorsErrors:
+    @pytest.mark.parametrize(
+        "refusal",
+        [status(401, "who?"), status(403, "no"), status(404, "what?"), status(405, "how?"), status(415, "which type?")],
+        ids=["401", "403", "404", "405", "415"],
+    )
+    async def test_entries_wait_until_it_is_mended(self, kind: Kind, server: ScriptedCollector, refusal: Reply):
+        server.then(refusal)
+        await log_and_flush(kind.options(server.url))
+        assert len({request.raw for request in server.requests}) == 1
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl program is needed to make certificates")
+    return make_certificates(tmp_path_factory.mktemp("tls"))
+
+
+class TestTls:
+    async def test_a_certificate_of_the_configured_authority_is_trusted(self, kind: Kind, certificates: Certificates):
+        async with serving(ScriptedCollector(kind.accepts), certificates.server_context()) as server:
+            await log_and_flush(kind.options(server.url, ca_file=certificates.authority))
+            assert len(server.requests) == 1
+
+    async def test_an_unknown_certificate_is_refused_and_nothing_is_sent(self, kind: Kind, certificates: Certificates):
+        async with serving(ScriptedCollector(kind.accepts), certificates.server_context()) as server:
+            async with logging_to(kind.options(server.url, backoff_max=30.0), shutdown_timeout=0.1) as runtime:
+                log.error("now")
+                await eventually(lambda: sink_stats(runtime).state == "failed")
+                stats = sink_stats(runtime)
+                assert "TLS" in (stats.last_error or "")
+                assert (stats.ledger.in_flight, stats.ledger.dropped_total) == (1, 0)
+            assert server.requests == []
+
+    async def test_a_certificate_of_another_authority_is_refused(
+        self, kind: Kind, certificates: Certificates, tmp_path: Path
+    ):
+        other = make_certificates(tmp_path)
+        async with serving(ScriptedCollector(kind.accepts), other.server_context()) as server:
+            options = kind.options(server.url, ca_file=certificates.authority, backoff_max=30.0)
+            async with logging_to(options, shutdown_timeout=0.1) as runtime:
+                log.error("now")
+                await eventually(lambda: sink_stats(runtime).state == "failed")
+            assert server.requests == []
+
+    async def test_verification_is_off_only_on_request(self, kind: Kind, certificates: Certificates):
+        async with serving(ScriptedCollector(kind.accepts), certificates.server_context()) as server:
+            await log_and_flush(kind.options(server.url, verify_tls=False))
+            assert len(server.requests) == 1
+
+    async def test_a_client_certificate_is_shown(self, kind: Kind, certificates: Certificates):
+        tls = certificates.server_context(wants_client=True)
+        async with serving(ScriptedCollector(kind.accepts), tls) as server:
+            options = kind.options(
+                server.url,
+                ca_file=certificates.authority,
+                client_cert_file=certificates.client,
+                client_key_file=certificates.client_key,
+            )
+            await log_and_flush(options)
+            assert len(server.requests) == 1
+
+    async def test_an_authority_file_that_is_not_there_pauses_and_drops_nothing(self, kind: Kind, tmp_path: Path):
+        options = kind.options("https://127.0.0.1:1", ca_file=tmp_path / "none.pem", backoff_max=30.0)
+        async with logging_to(options, shutdown_timeout=0.1) as runtime:
+            log.error("now")
+            await eventually(lambda: sink_stats(runtime).state == "failed")
+            stats = sink_stats(runtime)
+            assert stats.ledger.in_flight == 1
+            assert "none.pem" in (stats.last_error or "")

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "profile":
             from bench.profiling import profile
 
-            profile(options.peer, "quick" if options.quick else "full")
+            profile(options.peer, BY_NAME["quick" if options.quick else "full"])
         case _:
             return _benchmark(options)
     return 0

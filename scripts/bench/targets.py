@@ -93,9 +93,8 @@ def _figure(summary: Summary, measure: str, peer: str, name: str) -> float | Non
     return cell.figures.get(name) if cell is not None else None
 
 
-# The cap that memory is held to before a dead collector: the default byte bounds of ingress and of the one sink's
-# lanes, 32 MiB each.
-STALLED_CAP_MIB = 64.0
+# The cap that memory is held to before a dead collector: by default 32 MiB for the sink and twice that for ingress.
+STALLED_CAP_MIB = 96.0
 MIB_PER_MB = 1e6 / 2**20
 
 TARGETS: tuple[Target, ...] = (

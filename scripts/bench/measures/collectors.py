@@ -8,7 +8,7 @@ import time
 
 from bench.collector_process import collector_process
 from bench.measures.base import Case, Measure
-from bench.pacing import at_full_speed
+from bench.pacing import at_full_speed, settle_garbage
 from bench.peers.base import HttpTarget, Wire
 from bench.reading import Reading
 from bench.workload import emitter
@@ -25,6 +25,7 @@ def to_collector(wire: Wire) -> Measure:
             emit = emitter(surface.log, surface.style)
             await at_full_speed(peer, emit, 0, first)
             await peer.drain()
+            settle_garbage()
             before_seconds, before_cpu_seconds = time.perf_counter(), time.process_time()
             await at_full_speed(peer, emit, first, count)
             await peer.drain()

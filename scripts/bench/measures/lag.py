@@ -1,7 +1,8 @@
 """How late the loop comes to a 1 ms heartbeat: idle, at 10 000 entries a second, and in a burst at 50 000 a second.
 
-All three in one process, one after the other, with the peer open; 'added' is the figure less the idle one. The burst's
-span lasts until the file has stopped growing, so that work put off until after the burst counts as well.
+All three in one process, one after the other, with the peer open; 'added' is the figure less the idle one, and zero
+where the idle one is the larger. The burst's span lasts until the file has stopped growing, so that work put off until
+after the burst counts as well.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from pathlib import Path
 from bench.arrival import in_folder
 from bench.heartbeat import Heartbeat
 from bench.measures.base import Case
-from bench.pacing import at_rate
+from bench.pacing import at_rate, settle_garbage
 from bench.peers.base import FileTarget
 from bench.reading import Reading
 from bench.stats import percentile
@@ -33,6 +34,7 @@ async def lag(case: Case) -> Reading:
     first, steady = amounts.warm_up_entries, int(STEADY_PER_SECOND * amounts.steady_seconds)
     await at_rate(emit, 0, first, STEADY_PER_SECOND)
     await _settled(case.folder)
+    settle_garbage()
     with Heartbeat() as heartbeat:
         idle_ns = await _idle_span(amounts.idle_seconds)
         steady_ns, steady_seconds = await _loaded_span(emit, first, steady, STEADY_PER_SECOND)
@@ -89,4 +91,5 @@ def _figures(span: str, late_ns: Sequence[int]) -> dict[str, float]:
 
 
 def _added(figures: dict[str, float]) -> dict[str, float]:
-    return {f"added_{span}_p99_ms": figures[f"{span}_p99_ms"] - figures["idle_p99_ms"] for span in ("steady", "burst")}
+    idle = figures["idle_p99_ms"]
+    return {f"added_{span}_p99_ms": max(0.0, figures[f"{span}_p99_ms"] - idle) for span in ("steady", "burst")}

@@ -11,7 +11,7 @@ from array import array
 
 from bench.arrival import in_folder
 from bench.measures.base import Case
-from bench.pacing import at_rate
+from bench.pacing import at_rate, settle_garbage
 from bench.peers.base import FileTarget
 from bench.reading import Reading
 from bench.stats import percentile
@@ -30,6 +30,7 @@ async def latency(case: Case) -> Reading:
     first, count = case.amounts.warm_up_entries, case.amounts.latency_calls
     clock_ns = percentile(await _timed(_nothing, 0, count), 50)
     await at_rate(emit, 0, first, WARM_UP_RATE_PER_SECOND)
+    settle_garbage()
     calls_ns = await _timed(emit, first, count)
     await peer.drain()
     arrivals = in_folder(case.folder, first + count)

@@ -4,7 +4,6 @@ Idle is the process with the peer open and warmed up. The peak is the kernel's o
 """
 
 import asyncio
-import gc
 import sys
 import time
 from pathlib import Path
@@ -14,8 +13,8 @@ import psutil
 from bench.arrival import in_folder
 from bench.collector_process import collector_process
 from bench.measures.base import Case
-from bench.pacing import BULK_CHUNK, at_rate
-from bench.peers.base import FileTarget, HttpTarget
+from bench.pacing import BULK_CHUNK, at_rate, settle_garbage
+from bench.peers.base import Claims, FileTarget, HttpTarget
 from bench.reading import Reading
 from bench.workload import LATENCY_MS, Emit, emitter, price_of
 
@@ -59,15 +58,29 @@ async def stalled(case: Case) -> Reading:
         taken_seconds = time.perf_counter() - before_seconds
         peak_bytes = _peak_bytes()
         claims = peer.claims()
-    await peer.close()
+    # The peer is left to the end of the process: closing it would wait for the dead collector once more.
     return Reading(
         figures={
             "over_idle_mib": (peak_bytes - idle_bytes) / MIB,
             "offered_per_second": case.amounts.stalled_entries / taken_seconds,
+            **_accounts(claims, case.amounts.warm_up_entries + case.amounts.stalled_entries),
         },
         offered=case.amounts.stalled_entries,
         claims=claims,
     )
+
+
+def _accounts(claims: Claims, offered: int) -> dict[str, float]:
+    """What the library says it holds and dropped, and what that leaves unexplained; gap entries are its own."""
+    if "accepted" not in claims:
+        return {}
+    held = int(claims["waiting_at_ingress"]) + int(claims["in_flight"])
+    dropped = int(claims["dropped_at_ingress"]) + int(claims["dropped"])
+    return {
+        "held_entries": held,
+        "dropped_entries": dropped,
+        "unexplained_entries": offered + int(claims["gap_entries"]) - held - dropped,
+    }
 
 
 async def _offer(emit: Emit, count: int) -> None:
@@ -84,7 +97,7 @@ def _resident_bytes() -> int:
 
 def _reset_peak() -> int:
     """Collect garbage, set the high-water mark back to what is resident now, and say how much that is."""
-    gc.collect()
+    settle_garbage()
     if sys.platform == "linux":
         Path("/proc/self/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
     return _resident_bytes()

@@ -9,7 +9,7 @@ import time
 
 from bench.arrival import in_folder
 from bench.measures.base import Case
-from bench.pacing import at_full_speed
+from bench.pacing import at_full_speed, settle_garbage
 from bench.peers.base import FileTarget
 from bench.reading import Reading
 from bench.workload import emitter
@@ -23,6 +23,7 @@ async def sustained(case: Case) -> Reading:
     first, count = case.amounts.warm_up_entries, case.amounts.sustained_entries
     await at_full_speed(peer, emit, 0, first)
     await peer.drain()
+    settle_garbage()
     before_seconds, before_cpu_seconds = time.perf_counter(), time.process_time()
     await at_full_speed(peer, emit, first, count)
     offered_seconds = time.perf_counter() - before_seconds

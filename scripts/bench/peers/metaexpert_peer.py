@@ -15,8 +15,8 @@ from metaexpert.logger import (
     setup_logging,
 )
 
-FLUSH_TIMEOUT_SECONDS = 120.0
-NO_ROTATION_BYTES = 16 * 2**30
+FLUSH_TIMEOUT_SECONDS = 60.0
+NO_ROTATION = 0
 
 
 class MetaexpertPeer:
@@ -51,7 +51,10 @@ class MetaexpertPeer:
         stats = self._running.stats()
         ledgers = [sink.ledger for sink in stats.sinks.values()]
         return {
+            "accepted": stats.ingress.accepted,
+            "waiting_at_ingress": stats.ingress.queued_entries,
             "dropped_at_ingress": sum(stats.ingress.dropped.values()),
+            "gap_entries": sum(ledger.gaps for ledger in ledgers),
             "routed": sum(ledger.routed for ledger in ledgers),
             "delivered": sum(ledger.delivered for ledger in ledgers),
             "dropped": sum(sum(ledger.dropped.values()) for ledger in ledgers),
@@ -72,7 +75,7 @@ def _config(target: Target) -> LoggerConfig:
         log_to_console=False,
         log_to_file=isinstance(target, FileTarget),
         json_logging=True,
-        max_bytes=NO_ROTATION_BYTES,
+        max_bytes=NO_ROTATION,
         sinks=(_collector(target),) if isinstance(target, HttpTarget) else (),
     )
 

@@ -1,6 +1,7 @@
 """A tiny expert on a market of its own: counts ticks, logs bars, places one paper order, and stops by itself.
 
-Run it with `python examples/expert.py`; it writes its log to `logs/` in the present folder.
+Run it with `python examples/expert.py`; every tick goes to `logs/expert.log` in the present folder, INFO and up to the
+terminal as well.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import time
 from metaexpert.core import Bar, MetaExpert, StopReason, Tick
 from metaexpert.demo.market import MarketServer
 from metaexpert.demo.simulator import MarketSimulator
-from metaexpert.logger import LoggerConfig, get_logger
+from metaexpert.logger import ConsoleOptions, LoggerConfig, get_logger
 from metaexpert.websocket import WebSocketClient, WebSocketFeed, WebSocketOptions
 
 BARS_WANTED = 3
@@ -20,7 +21,8 @@ log = get_logger("example")
 def build_expert(url: str) -> MetaExpert:
     """An expert that reads the market at `url`."""
     feed = WebSocketFeed(WebSocketClient(WebSocketOptions(url=url)))
-    expert = MetaExpert(feeds=[feed], name="example", logging=LoggerConfig(log_level="DEBUG"))
+    config = LoggerConfig(log_level="DEBUG", log_to_console=False, sinks=(ConsoleOptions(level="INFO"),))
+    expert = MetaExpert(feeds=[feed], name="example", logging=config)
 
     @expert.on_init
     async def start() -> None:

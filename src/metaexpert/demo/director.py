@@ -1,0 +1,72 @@
+"""What happens when: the collector's faults and the burst, on the demo's clock."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from metaexpert.demo.burst import burst
+from metaexpert.demo.collector.client import CollectorClient
+
+UNITS = 16
+"""The run in parts; everything below is placed by them, so that a shorter run is the same run, faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """From `unit` on, until the next one.
+
+    Attributes:
+        unit: When it begins, in parts of the run.
+        name: What the table shows.
+        begin: What is done at its beginning.
+    """
+
+    unit: float
+    name: str
+    begin: Callable[[], Awaitable[object]]
+
+
+class Director:
+    """Plays the phases; `phase` tells which one it is."""
+
+    def __init__(self, collector: CollectorClient, *, seconds: float, burst_entries: int) -> None:
+        self._collector = collector
+        self._unit_seconds = seconds / UNITS
+        self._burst_entries = burst_entries
+        self._bursting: asyncio.Task[None] | None = None
+        self.phase = "starting"
+
+    async def play(self) -> None:
+        """Play from beginning to end; the burst has ended then."""
+        clock = asyncio.get_running_loop().time
+        started_at = clock()
+        try:
+            for phase in self._phases():
+                await asyncio.sleep(max(0.0, started_at + phase.unit * self._unit_seconds - clock()))
+                self.phase = phase.name
+                await phase.begin()
+            if self._bursting is not None:
+                await self._bursting
+        finally:
+            if self._bursting is not None:
+                self._bursting.cancel()
+
+    def _phases(self) -> tuple[Phase, ...]:
+        faults = self._collector.faults
+        retry_after_seconds = max(1, round(self._unit_seconds))
+        return (
+            Phase(0, "calm", self._nothing),
+            Phase(3, "collector answers 429", lambda: faults("all", "429", retry_after=retry_after_seconds)),
+            Phase(4.5, "collector answers 503", lambda: faults("all", "503")),
+            Phase(6, "collector hangs", lambda: faults("all", "hang")),
+            Phase(6.5, "collector hangs, burst", self._start_burst),
+            Phase(8.5, "collector hangs", self._nothing),
+            Phase(10, "collector is back", lambda: faults("all", "ok")),
+            Phase(UNITS, "flushing", self._nothing),
+        )
+
+    async def _nothing(self) -> None:
+        return
+
+    async def _start_burst(self) -> None:
+        self._bursting = asyncio.create_task(burst(self._burst_entries), name="burst")

@@ -1,0 +1,112 @@
+"""The demo from start to end: collector, market and expert, faults and a burst, then the comparison."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from metaexpert.core import MetaExpert
+from metaexpert.demo.burst import LOGGER as BURST_LOGGER
+from metaexpert.demo.capture import read_capture
+from metaexpert.demo.collector_process import CollectorProcess
+from metaexpert.demo.comparison import compare
+from metaexpert.demo.destinations import logger_config
+from metaexpert.demo.director import Director
+from metaexpert.demo.frame_source import TimedFrame
+from metaexpert.demo.lag import LagMeter
+from metaexpert.demo.market import MarketServer
+from metaexpert.demo.options import DemoOptions
+from metaexpert.demo.report import Report
+from metaexpert.demo.simulator import MarketSimulator
+from metaexpert.demo.status import Status
+from metaexpert.demo.strategy import EmaCross
+from metaexpert.demo.view import Observer, show
+from metaexpert.websocket import WebSocketClient, WebSocketFeed, WebSocketOptions
+
+_FLUSH_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What is played, and how fast."""
+
+    frames: Iterable[TimedFrame]
+    speed: float
+    description: str
+
+
+def choose_market(options: DemoOptions) -> Market:
+    """The simulated market, or a capture at a speed that fits the run unless one was given.
+
+    Raises:
+        CaptureError: The capture can't be read.
+    """
+    if options.replay is None:
+        simulator = MarketSimulator(
+            seed=options.seed, frames_per_second=options.rate, start_ms=time.time_ns() // 1_000_000
+        )
+        speed = options.speed or 1.0
+        return Market(simulator.frames(), speed, f"simulated market, seed {options.seed}, speed {speed:g}")
+    frames = read_capture(options.replay)
+    span_seconds = frames[-1].offset_seconds
+    speed = options.speed or max(1.0, span_seconds / options.seconds)
+    text = (
+        f"replay of {options.replay.name}: {len(frames)} frames, {span_seconds:.1f} s at {speed:.3g} times their pace"
+    )
+    return Market(frames, speed, text)
+
+
+async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Report:
+    """Run it all and compare; `folder` takes the log files.
+
+    Raises:
+        MetaExpertError: Something could not be started.
+    """
+    market = choose_market(options)
+    async with AsyncExitStack() as stack:
+        collector = await stack.enter_async_context(CollectorProcess.start())
+        server = await stack.enter_async_context(MarketServer(market.frames, speed=market.speed))
+        console.print(f"{market.description}; collector process {collector.pid}; logs in {folder}", highlight=False)
+        config = logger_config(folder, collector.url, seconds=options.seconds, burst_entries=options.burst)
+        expert = MetaExpert(
+            feeds=[WebSocketFeed(WebSocketClient(WebSocketOptions(url=server.url)))], name="demo", logging=config
+        )
+        strategy = EmaCross(options.seed)
+        strategy.attach(expert)
+        director = Director(collector, seconds=options.seconds, burst_entries=options.burst)
+        observer = Observer(expert, strategy, director)
+        await _run_expert(expert, director, observer, console, live=console.is_terminal and not options.plain)
+        headline = _headline(observer.status(), observer.lag)
+        evidence, findings = await compare(config, expert.logging.stats(), collector, {BURST_LOGGER: options.burst})
+        return Report(headline, evidence, findings)
+
+
+async def _run_expert(
+    expert: MetaExpert, director: Director, observer: Observer, console: Console, *, live: bool
+) -> None:
+    """Run the expert beside its director and its audience, until the director is done and the sinks are empty."""
+    started = asyncio.Event()
+    expert.on_init(started.set)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(expert.run_async(), name="expert")
+        await started.wait()
+        audience = [
+            group.create_task(observer.lag.run(), name="lag"),
+            group.create_task(show(observer, console, live=live), name="view"),
+        ]
+        await director.play()
+        await expert.logging.flush(_FLUSH_SECONDS)
+        for task in audience:
+            task.cancel()
+        expert.stop()
+
+
+def _headline(status: Status, lag: LagMeter) -> str:
+    return (
+        f"{status.expert.ticks:,} ticks, {status.orders} orders, {status.logging.ingress.accepted:,} entries "
+        f"in {status.elapsed_seconds:.1f} s; worst loop lag {lag.worst_seconds * 1000:.1f} ms"
+    )

@@ -38,19 +38,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
+    from bench.environment import load
     from bench.render.output import finish, progress_on
     from bench.runner import run_all
 
     plan = Plan(
         measures=_chosen(options.only, list(MEASURES), "measurement"),
-        peers=_chosen(options.peers, list(PEERS), "peer"),
+        peers=[name for name in _chosen(options.peers, list(PEERS), "peer") if _installed(name)],
         amount="quick" if options.quick else "full",
         repeat=options.repeat or (1 if options.quick else DEFAULT_REPEAT),
     )
+    load_before = load()
     runs = run_all(plan, progress_on(sys.stderr))
     date = datetime.now(UTC).date().isoformat()
-    finish(plan, runs, date, json_file=options.json, docs=DOCS if options.write_docs else None)
+    loads = f"{load_before} before, {load()} after (1 is this benchmark's own)"
+    finish(plan, runs, date, loads, json_file=options.json, docs=DOCS if options.write_docs else None)
     return 1 if any(run.reading.fault for run in runs) else 0
+
+
+def _installed(name: str) -> bool:
+    if PEERS[name].version() is not None:
+        return True
+    sys.stderr.write(f"{name} is not installed and is left out; it comes with metaexpert[bench]\n")
+    return False
 
 
 def _chosen(names: str | None, known: Sequence[str], kind: str) -> list[str]:

@@ -20,6 +20,11 @@ def environment() -> Mapping[str, str]:
     }
 
 
+def load() -> str:
+    """How busy the machine is with everything, this benchmark included: the load average of the last minute."""
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+
+
 def versions() -> Mapping[str, str]:
     """Each library's installed version, or that it is not installed."""
     return {

@@ -82,7 +82,7 @@ class _Sampling:
         self._profiler.stop()
 
     def show(self) -> None:
-        sys.stdout.write(self._profiler.output_text(show_all=True, flat=True))
+        sys.stdout.write(self._profiler.output_text(show_all=True))
 
 
 class _Counting:

@@ -14,7 +14,6 @@ from pathlib import Path
 import orjson
 
 from bench.measures.catalogue import MEASURES
-from bench.peers.registry import PEERS
 from bench.reading import Reading
 
 PROGRAM = Path(__file__).resolve().parent
@@ -67,8 +66,6 @@ def run_all(plan: Plan, progress: Progress) -> list[Run]:
 
 def run_one(measure: str, peer: str, amount: str) -> Reading:
     """Run one case in a clean interpreter, in an empty folder that is removed afterwards."""
-    if PEERS[peer].version() is None:
-        return Reading(fault="not installed")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         command = [sys.executable, str(PROGRAM), "case", measure, peer, amount, folder]
         try:

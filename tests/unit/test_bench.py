@@ -279,7 +279,7 @@ class TestRendering:
     def test_the_chart_is_xml_with_bars_in_proportion_and_losses(self):
         root = ET.fromstring(svg(summarise(RUNS)))  # noqa: S314 (our own picture)
         widths = [float(bar.attrib["width"]) for bar in root.iter() if bar.tag.endswith("rect")]
-        assert widths[:2] == [15.0, 150.0]
+        assert widths[:2] == [17.0, 170.0]
         assert any("3 lost" in (text.text or "") for text in root.iter() if text.tag.endswith("text"))
 
     def test_a_report_and_its_readings_survive_json(self):

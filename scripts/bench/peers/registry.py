@@ -36,6 +36,8 @@ class PeerInfo:
         """The installed version, or None if it is not installed."""
         if self.distribution == STDLIB:
             return "of this Python"
+        if self.name == OURS:
+            return "of this checkout"
         try:
             return version(self.distribution)
         except PackageNotFoundError:

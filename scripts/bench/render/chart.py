@@ -11,13 +11,13 @@ from html import escape
 from bench.peers.registry import OURS, PEERS
 from bench.summary import Cell, Summary
 
-WIDTH = 960
+WIDTH = 1040
 _COLUMNS = 2
 _PANEL_WIDTH = WIDTH // _COLUMNS
 _ROW_HEIGHT = 20
 _TITLE_HEIGHT = 40
-_LABEL_WIDTH = 186
-_BAR_WIDTH = 150
+_LABEL_WIDTH = 230
+_BAR_WIDTH = 170
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #24292f; }
 .title { font-weight: 600; font-size: 13px; }

@@ -18,12 +18,14 @@ from bench.targets import judge_all
 CHART_NAME = "benchmarks.svg"
 
 
-def finish(plan: Plan, runs: Sequence[Run], date: str, *, json_file: Path | None, docs: Path | None) -> None:
+def finish(
+    plan: Plan, runs: Sequence[Run], date: str, loads: str, *, json_file: Path | None, docs: Path | None
+) -> None:
     """Print the report, and write what was asked for."""
     summary = summarise(runs)
     report = Report(
         plan=plan,
-        environment=environment(),
+        environment={**environment(), "load average": loads},
         versions=versions(),
         date=date,
         runs=runs,

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _benchmark(options: argparse.Namespace) -> int:
     from bench.environment import load
-    from bench.render.output import finish, progress_on
+    from bench.render.output import finish, progress_on, reported
     from bench.runner import run_all
 
     plan = Plan(
@@ -52,7 +52,8 @@ def _benchmark(options: argparse.Namespace) -> int:
     runs = run_all(plan, progress_on(sys.stderr))
     date = datetime.now(UTC).date().isoformat()
     loads = f"{load_before} before, {load()} after (1 is this benchmark's own)"
-    finish(plan, runs, date, loads, json_file=options.json, docs=DOCS if options.write_docs else None)
+    report = reported(plan, runs, date, loads)
+    finish(report, json_file=options.json, docs=DOCS if options.write_docs else None)
     return 1 if any(run.reading.fault for run in runs) else 0
 
 

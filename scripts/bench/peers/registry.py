@@ -36,12 +36,11 @@ class PeerInfo:
         """The installed version, or None if it is not installed."""
         if self.distribution == STDLIB:
             return "of this Python"
-        if self.name == OURS:
-            return "of this checkout"
         try:
             return version(self.distribution)
         except PackageNotFoundError:
-            return None
+            # The checkout's own source is what runs, installed or not.
+            return "of this checkout" if self.name == OURS else None
 
 
 PEERS: dict[str, PeerInfo] = {

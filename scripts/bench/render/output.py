@@ -18,12 +18,10 @@ from bench.targets import judge_all
 CHART_NAME = "benchmarks.svg"
 
 
-def finish(
-    plan: Plan, runs: Sequence[Run], date: str, loads: str, *, json_file: Path | None, docs: Path | None
-) -> None:
-    """Print the report, and write what was asked for."""
+def reported(plan: Plan, runs: Sequence[Run], date: str, loads: str) -> Report:
+    """Everything the run came to, on this machine."""
     summary = summarise(runs)
-    report = Report(
+    return Report(
         plan=plan,
         environment={**environment(), "load average": loads},
         versions=versions(),
@@ -32,6 +30,10 @@ def finish(
         summary=summary,
         verdicts=judge_all(summary),
     )
+
+
+def finish(report: Report, *, json_file: Path | None, docs: Path | None) -> None:
+    """Print the report, and write what was asked for."""
     show(report, console_for_report())
     data = orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if json_file is not None:
@@ -39,7 +41,7 @@ def finish(
     if docs is not None:
         docs.mkdir(parents=True, exist_ok=True)
         (docs / "benchmarks.json").write_bytes(data)
-        (docs / CHART_NAME).write_text(svg(summary), encoding="utf-8")
+        (docs / CHART_NAME).write_text(svg(report.summary), encoding="utf-8")
         (docs / "benchmarks.md").write_text(page(report, CHART_NAME), encoding="utf-8")
 
 

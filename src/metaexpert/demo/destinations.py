@@ -12,6 +12,7 @@ _COLLECTOR_SHARE_OF_BURST = 0.2
 _MIN_COLLECTOR_ENTRIES = 1000
 _INDEX = "logs-metaexpert-demo"
 
+_BATCH_AGE_SHARE = 1 / 64
 _TIMEOUT_SHARE = 1 / 8
 _FIRST_BACKOFF_SHARE = 1 / 32
 _MAX_BACKOFF_SHARE = 1 / 16
@@ -20,6 +21,7 @@ _MAX_BACKOFF_SHARE = 1 / 16
 class _CollectorOptions(TypedDict):
     url: str
     queue: QueueOptions
+    batch_max_age: float
     timeout: float
     backoff_first: float
     backoff_max: float
@@ -37,6 +39,7 @@ def logger_config(folder: Path, collector_url: str, *, seconds: float, burst_ent
     collector = _CollectorOptions(
         url=collector_url,
         queue=QueueOptions(max_entries=max(_MIN_COLLECTOR_ENTRIES, int(burst_entries * _COLLECTOR_SHARE_OF_BURST))),
+        batch_max_age=seconds * _BATCH_AGE_SHARE,
         timeout=seconds * _TIMEOUT_SHARE,
         backoff_first=seconds * _FIRST_BACKOFF_SHARE,
         backoff_max=seconds * _MAX_BACKOFF_SHARE,

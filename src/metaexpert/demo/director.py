@@ -53,7 +53,8 @@ class Director:
 
     def _phases(self) -> tuple[Phase, ...]:
         faults = self._collector.faults
-        retry_after_seconds = max(1, round(self._unit_seconds))
+        # Retry-After counts whole seconds: in a run too short for one, the usual waits show the same
+        retry_after_seconds = int(self._unit_seconds) or None
         return (
             Phase(0, "calm", self._nothing),
             Phase(3, "collector answers 429", lambda: faults("all", "429", retry_after=retry_after_seconds)),

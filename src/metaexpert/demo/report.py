@@ -1,13 +1,13 @@
 """The end of the demo: each sink's ledger beside what its destination holds, and the verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from metaexpert.demo.audit import Finding, SinkEvidence
-from metaexpert.logger import LedgerSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,13 @@ class Report:
 
     Attributes:
         headline: What was run, in one line.
+        answers: How often the collector answered with which status, by sink; "none" is no answer at all.
         evidence: The sinks.
         findings: Every check.
     """
 
     headline: str
+    answers: Mapping[str, Mapping[str, int]]
     evidence: Sequence[SinkEvidence]
     findings: Sequence[Finding]
 
@@ -33,7 +35,12 @@ class Report:
 def print_report(report: Report, console: Console) -> None:
     """Print the ledgers, then the checks that failed or how many passed."""
     console.print(report.headline, highlight=False)
+    for target, statuses in report.answers.items():
+        told = ", ".join(f"{count} times {status}" for status, count in sorted(statuses.items()))
+        console.print(f"{target} answered {told}", highlight=False)
     console.print(_ledger_table(report.evidence))
+    for loss in _losses(report.evidence):
+        console.print(loss, highlight=False)
     for finding in report.failures:
         console.print(f"FAILED {finding.sink}: {finding.check}: {finding.detail}", style="red", highlight=False)
     passed = len(report.findings) - len(report.failures)
@@ -42,9 +49,15 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _ledger_table(evidence: Sequence[SinkEvidence]) -> Table:
-    table = Table(title="Ledger of each sink, and what its destination holds", title_justify="left")
-    table.add_column("sink")
-    for name in ("routed", "delivered", "duplicate", "rejected", "dropped", "in flight", "gaps", "destination holds"):
+    table = Table(
+        title="Ledger of each sink, and what its destination holds",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("sink", min_width=13)
+    for name in ("routed", "delivered", "duplicate", "rejected", "dropped", "gaps", "holds"):
         table.add_column(name, justify="right")
     for sink in evidence:
         table.add_row(*_row(sink))
@@ -59,14 +72,15 @@ def _row(sink: SinkEvidence) -> tuple[str, ...]:
         f"{ledger.delivered:,}",
         f"{ledger.duplicate:,}",
         f"{ledger.rejected:,}",
-        _dropped(ledger),
-        f"{ledger.in_flight:,}",
+        f"{ledger.dropped_total:,}",
         f"{ledger.gaps:,}",
-        "not read back" if sink.holding is None else f"{len(sink.holding.kinds):,}",
+        "-" if sink.holding is None else f"{len(sink.holding.kinds):,}",
     )
 
 
-def _dropped(ledger: LedgerSnapshot) -> str:
-    if not ledger.dropped:
-        return "0"
-    return ", ".join(f"{count:,} {level} ({reason})" for (level, reason), count in sorted(ledger.dropped.items()))
+def _losses(evidence: Sequence[SinkEvidence]) -> Iterator[str]:
+    """What was dropped where, by level and reason."""
+    for sink in evidence:
+        told = [f"{count:,} {level} ({reason})" for (level, reason), count in sorted(sink.ledger.dropped.items())]
+        if told:
+            yield f"{sink.name} dropped {', '.join(told)}"

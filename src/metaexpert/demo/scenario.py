@@ -12,6 +12,7 @@ from rich.console import Console
 from metaexpert.core import MetaExpert
 from metaexpert.demo.burst import LOGGER as BURST_LOGGER
 from metaexpert.demo.capture import read_capture
+from metaexpert.demo.collector.faults import TARGETS
 from metaexpert.demo.collector_process import CollectorProcess
 from metaexpert.demo.comparison import compare
 from metaexpert.demo.destinations import logger_config
@@ -82,7 +83,9 @@ async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Repo
         await _run_expert(expert, director, observer, console, live=console.is_terminal and not options.plain)
         headline = _headline(observer.status(), observer.lag)
         evidence, findings = await compare(config, expert.logging.stats(), collector, {BURST_LOGGER: options.burst})
-        return Report(headline, evidence, findings)
+        collected = await collector.stats()
+        answers = {target: collected[target]["statuses"] for target in TARGETS}
+        return Report(headline, answers, evidence, findings)
 
 
 async def _run_expert(

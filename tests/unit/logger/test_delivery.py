@@ -1,0 +1,405 @@
+"""Delivery settles every entry exactly once, in order, whatever the sink answers and whenever it is cancelled."""
+
+import asyncio
+import logging
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.eventually import eventually
+from support.fake_sinks import FakeSink, Pumped, entries, entry, pumped
+
+from metaexpert.logger.batch import Batch
+from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.lanes import Overflow
+from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
+from metaexpert.logger.retry import SinkState
+
+
+class SinkError(Exception):
+    """A fault in a sink's own code."""
+
+
+class Fate:
+    """A destination whose answers come from a random source; it remembers what became of every entry.
+
+    Args:
+        seed: of the random source; hypothesis' own may end an example in the midst of a task, and leave it hanging.
+        choices: the answers it may give.
+    """
+
+    def __init__(self, seed: int, choices: str) -> None:
+        self._random = Random(seed)
+        self._choices = choices
+        self.left = 40
+        self.stored: list[int] = []
+        self.rejected: list[int] = []
+        self.attempted: list[list[int]] = []
+
+    async def answer(self, batch: Batch) -> Outcome:
+        await asyncio.sleep(0)
+        self.attempted.append([one.seq for one in batch.entries])
+        self.left -= 1
+        # in the end everything passes, or no run would end
+        choice = self._random.choice(self._choices) if self.left > 0 else "d"
+        match choice:
+            case "t":
+                return Retry("busy")
+            case "u":
+                return Retry("mend me", pause=True)
+            case "a":
+                return Retry("later", after_seconds=0.0)
+            case "x":
+                raise SinkError("bug in the sink")
+            case "r":
+                if len(batch) == 1:
+                    self._reject(batch.entries)
+                return Rejected(413, "too large")
+            case "p":
+                return self._partial(batch)
+            case _:
+                duplicates = self._random.randint(0, len(batch))
+                self._store(batch.entries)
+                return Delivered(duplicates)
+
+    def _partial(self, batch: Batch) -> Outcome:
+        fates = self._random.choices("srx", k=len(batch))
+        retry = [at for at, fate in enumerate(fates) if fate == "r"]
+        rejected = [at for at, fate in enumerate(fates) if fate == "x"]
+        self._store([one for one, fate in zip(batch.entries, fates, strict=True) if fate == "s"])
+        self._reject([batch.entries[at] for at in rejected])
+        duplicates = self._random.randint(0, fates.count("s"))
+        rejections = tuple(Rejection(at, 400, "never") for at in rejected)
+        return Partial(tuple(retry), rejections, "some", duplicates)
+
+    def _store(self, stored: list[LogEntry]) -> None:
+        self.stored += [one.seq for one in stored]
+
+    def _reject(self, rejected: list[LogEntry]) -> None:
+        self.rejected += [one.seq for one in rejected]
+
+
+SEEDS = st.integers(0, 2**32)
+LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+OFFERS = st.lists(st.tuples(st.integers(1, 12), st.sampled_from(LEVELS), st.booleans()), min_size=1, max_size=12)
+
+
+async def offer_all(running: Pumped, offers: list[tuple[int, int, bool]]) -> int:
+    """Offer runs of entries, at times yielding in between; the ledger has to balance at every moment."""
+    seq = 0
+    for count, level, yields in offers:
+        for _ in range(count):
+            seq += 1
+            running.offer(entry(seq, level))
+            assert running.balanced
+        if yields:
+            await asyncio.sleep(0)
+            assert running.balanced
+    return seq
+
+
+class TestLedger:
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(seed=SEEDS, offers=OFFERS, max_batch=st.integers(1, 9))
+    def test_every_entry_is_settled_once_whatever_the_sink_answers(
+        self, seed: int, offers: list[tuple[int, int, bool]], max_batch: int
+    ):
+        async def run() -> None:
+            fate = Fate(seed, "dtuaxrp")
+            async with pumped(FakeSink(fate.answer), max_batch=max_batch) as running:
+                total = await offer_all(running, offers)
+                await running.settled()
+                ledger = running.ledger.snapshot(running.delivery.in_flight)
+            assert ledger.balanced
+            assert (ledger.routed, ledger.in_flight, ledger.dropped_total) == (total, 0, 0)
+            assert Counter(fate.stored + fate.rejected) == Counter(range(1, total + 1))
+            assert ledger.delivered + ledger.duplicate == len(fate.stored)
+            assert ledger.rejected == len(fate.rejected)
+            assert (running.lanes.held_entries, running.lanes.held_bytes) == (0, 0)
+
+        asyncio.run(run())
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(seed=SEEDS, offers=OFFERS, max_batch=st.integers(1, 9))
+    def test_order_is_kept_while_batches_succeed_fail_or_are_cut_as_a_whole(
+        self, seed: int, offers: list[tuple[int, int, bool]], max_batch: int
+    ):
+        async def run() -> None:
+            fate = Fate(seed, "dtuaxr")
+            async with pumped(FakeSink(fate.answer), max_batch=max_batch) as running:
+                await offer_all(running, offers)
+                await running.settled()
+            assert fate.stored == sorted(fate.stored)
+
+        asyncio.run(run())
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(seed=SEEDS, offers=OFFERS, max_batch=st.integers(1, 9))
+    def test_no_batch_overtakes_an_earlier_one_that_is_not_settled(
+        self, seed: int, offers: list[tuple[int, int, bool]], max_batch: int
+    ):
+        async def run() -> None:
+            fate = Fate(seed, "dtxrp")
+            async with pumped(FakeSink(fate.answer), max_batch=max_batch) as running:
+                total = await offer_all(running, offers)
+                await running.settled()
+            last_attempt = {seq: at for at, batch in enumerate(fate.attempted) for seq in batch}
+            first_attempt = {seq: at for at, batch in reversed(list(enumerate(fate.attempted))) for seq in batch}
+            batch_of = {seq: min(fate.attempted[first_attempt[seq]]) for seq in range(1, total + 1)}
+            for seq in range(1, total):
+                if batch_of[seq] != batch_of[seq + 1]:
+                    assert last_attempt[seq] < last_attempt[seq + 1]
+
+        asyncio.run(run())
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(seed=SEEDS, offers=OFFERS, steps=st.integers(0, 30))
+    def test_cancellation_at_any_moment_loses_nothing(self, seed: int, offers: list[tuple[int, int, bool]], steps: int):
+        async def run() -> None:
+            fate = Fate(seed, "dtxrp")
+            async with pumped(FakeSink(fate.answer), max_batch=4) as running:
+                total = await offer_all(running, offers)
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+            # worker and pump are cancelled now
+            assert running.balanced
+            left = running.delivery.in_flight
+            settled = running.ledger.delivered + running.ledger.duplicate + running.ledger.rejected
+            assert settled + left == total
+            assert running.delivery.give_up() == left
+            ledger = running.ledger.snapshot(running.delivery.in_flight)
+            assert ledger.balanced
+            assert (ledger.in_flight, ledger.dropped_total) == (0, left)
+            assert {reason for _, reason in ledger.dropped} <= {"shutdown"}
+            assert (running.lanes.held_entries, running.lanes.held_bytes) == (0, 0)
+
+        asyncio.run(run())
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        seed=SEEDS,
+        offers=OFFERS,
+        overflow=st.sampled_from([Overflow.DROP_LOWEST, Overflow.DROP_OLDEST, Overflow.DROP_NEWEST]),
+    )
+    def test_gap_entries_name_exactly_what_was_dropped(
+        self, seed: int, offers: list[tuple[int, int, bool]], overflow: Overflow
+    ):
+        async def run() -> None:
+            fate = Fate(seed, "dtx")
+            gaps: list[LogEntry] = []
+
+            async def answer(batch: Batch) -> Outcome:
+                outcome = await fate.answer(batch)
+                if isinstance(outcome, Delivered):
+                    gaps.extend(one for one in batch.entries if one.log_type == "gap")
+                return outcome
+
+            async with pumped(FakeSink(answer), max_batch=4, max_entries=10, overflow=overflow) as running:
+                total = await offer_all(running, offers)
+                await running.settled()
+                running.delivery.hurry()
+                await running.settled()
+                ledger = running.ledger.snapshot(running.delivery.in_flight)
+            assert ledger.balanced
+            assert ledger.routed == total + ledger.gaps
+            assert ledger.gaps == len(gaps)
+            named: Counter[str] = Counter()
+            for gap in gaps:
+                extra = gap.extra()
+                by_level = extra["by_level"]
+                assert isinstance(by_level, dict)
+                assert extra["dropped"] == sum(by_level.values())
+                assert extra["sink"] == "fake"
+                named.update(by_level)
+            assert named == Counter({level: count for (level, _), count in ledger.dropped.items()})
+            assert {reason for _, reason in ledger.dropped} <= {"queue full"}
+
+        asyncio.run(run())
+
+
+class TestBatches:
+    async def test_a_batch_is_cut_at_its_number_of_entries(self):
+        sink = FakeSink()
+        async with pumped(sink, max_batch=10, max_age=30.0) as running:
+            running.offer(*entries(range(1, 41)))
+            await running.settled()
+        assert [len(batch) for batch in sink.batches] == [10] * 4
+
+    async def test_a_batch_never_holds_more_than_its_number_of_entries(self):
+        sink = FakeSink()
+        async with pumped(sink, max_batch=10) as running:
+            for first in range(1, 400, 7):
+                running.offer(*entries(range(first, first + 7)))
+                await asyncio.sleep(0)
+            await running.settled()
+        assert max(map(len, sink.batches)) <= 10
+
+    async def test_a_batch_is_cut_at_its_encoded_size(self):
+        sink = FakeSink()
+        async with pumped(sink, max_batch=1000, max_batch_bytes=1024, max_age=30.0) as running:
+            running.offer(*entries(range(1000, 1600)))  # five bytes each
+            await eventually(lambda: len(sink.stored) >= 1024 // 5)
+            assert running.delivery.in_flight > 0
+            # 1 KiB is reached with the 205th entry; a slice adds at most 64 to what was below it
+            assert all(1024 <= len(part) - part.count(b"\n") <= 1024 + 5 * 64 for part in sink.parts)
+
+    async def test_a_batch_is_cut_when_its_first_entry_grows_old(self):
+        sink = FakeSink()
+        async with pumped(sink, max_age=0.2) as running:
+            running.offer(entry(1))
+            await asyncio.sleep(0)
+            running.offer(entry(2))
+            due = running.delivery.due_in(asyncio.get_running_loop().time())
+            assert due is None or due <= 0.2
+            assert sink.batches == []
+            await running.settled(seconds=5.0)
+        assert sink.batches == [["m1", "m2"]]
+
+    async def test_an_error_ends_the_wait_for_company(self):
+        sink = FakeSink()
+        async with pumped(sink, max_age=60.0) as running:
+            running.offer(*entries(range(1, 4)))
+            await asyncio.sleep(0)
+            assert sink.batches == []
+            running.offer(entry(4, logging.ERROR))
+            await running.settled()
+        assert sink.batches == [["m1", "m2", "m3", "m4"]]
+
+    async def test_a_protected_entry_ends_the_wait_for_company(self):
+        sink = FakeSink()
+        async with pumped(sink, max_age=60.0) as running:
+            running.offer(entry(1), entry(2, log_type="trade"))
+            await running.settled()
+        assert sink.batches == [["m1", "m2"]]
+
+    async def test_at_most_a_few_batches_are_cut_ahead_and_the_rest_waits_where_the_policy_rules(self):
+        sink = FakeSink()
+        sink.may_write.clear()
+        async with pumped(sink, max_batch=10) as running:
+            running.offer(*entries(range(1, 201)))
+            await eventually(lambda: sink.batches)
+            await asyncio.sleep(0)
+            assert running.lanes.entries >= 200 - 4 * 10
+            sink.may_write.set()
+            await running.settled()
+        assert len(sink.stored) == 200
+
+
+class TestFaults:
+    async def test_a_raising_sink_is_asked_again_and_its_error_told(self):
+        failures = iter([SinkError("first"), OSError("second")])
+
+        async def answer(_: Batch) -> Outcome:
+            for failure in failures:
+                raise failure
+            return Delivered()
+
+        async with pumped(FakeSink(answer)) as running:
+            running.offer(entry(1))
+            await running.settled()
+            assert running.delivery.counters.retries == 2
+            assert running.ledger.delivered == 1
+            assert running.delivery.health.last_error == "OSError in sink: second"
+
+    async def test_a_sink_that_raises_cancellation_by_itself_does_not_end_its_worker(self):
+        """A CancelledError nobody asked for (a library's inner task was cancelled) is a fault like others."""
+        failures = iter([asyncio.CancelledError()])
+
+        async def answer(_: Batch) -> Outcome:
+            for failure in failures:
+                raise failure
+            return Delivered()
+
+        async with pumped(FakeSink(answer)) as running:
+            running.offer(entry(1))
+            await running.settled(seconds=2.0)
+            assert running.ledger.delivered == 1
+
+    async def test_an_entry_that_cannot_be_encoded_harms_no_other(self):
+        class Picky(FakeSink):
+            def encode(self, entry: LogEntry) -> bytes:
+                if entry.seq == 3:
+                    raise SinkError("not encodable")
+                return super().encode(entry)
+
+        sink = Picky()
+        async with pumped(sink) as running:
+            running.offer(*entries(range(1, 6)))
+            await running.settled()
+            ledger = running.ledger.snapshot(running.delivery.in_flight)
+        assert sink.stored == ["m1", "m2", "m4", "m5"]
+        assert ledger.balanced
+        assert ledger.delivered == 4
+        assert ledger.rejected == 1
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 7, 8])
+    async def test_a_batch_refused_whole_is_cut_down_to_each_entry(self, count: int):
+        async def answer(_: Batch) -> Outcome:
+            return Rejected(400, "no")
+
+        sink = FakeSink(answer)
+        async with pumped(sink, max_batch=count, max_age=30.0) as running:
+            running.offer(*entries(range(1, count + 1)))
+            await running.settled()
+            assert (running.ledger.rejected, running.delivery.health.last_error) == (count, "400 no")
+        assert [batch[0] for batch in sink.batches if len(batch) == 1] == [f"m{seq}" for seq in range(1, count + 1)]
+
+    async def test_states_follow_what_happens(self):
+        outcomes: list[Outcome] = [Retry("a")] * 5
+        states: list[SinkState] = []
+
+        async def answer(_: Batch) -> Outcome:
+            states.append(running.delivery.health.state)
+            return outcomes.pop() if outcomes else Delivered()
+
+        async with pumped(FakeSink(answer)) as running:
+            running.offer(entry(1))
+            await running.settled()
+            assert running.delivery.health.state is SinkState.ACTIVE
+        assert states == [SinkState.ACTIVE, *[SinkState.DEGRADED] * 4, SinkState.FAILED]
+
+    async def test_a_pause_is_a_failure_at_once(self):
+        async def answer(_: Batch) -> Outcome:
+            return Retry("credentials", pause=True)
+
+        async with pumped(FakeSink(answer)) as running:
+            running.offer(entry(1))
+            await eventually(lambda: running.delivery.counters.retries >= 1)
+            assert running.delivery.health.state is SinkState.FAILED
+
+    async def test_a_sink_that_worked_off_half_its_backlog_is_recovering(self):
+        failing = True
+
+        async def answer(_: Batch) -> Outcome:
+            return Retry("down") if failing else Delivered()
+
+        sink = FakeSink(answer)
+        async with pumped(sink, max_batch=10, max_entries=100) as running:
+            running.offer(*entries(range(1, 100)))
+            await eventually(lambda: running.delivery.counters.retries >= 1)
+            states: set[SinkState] = set()
+            failing = False
+            while running.delivery.in_flight:
+                states.add(running.delivery.health.state)
+                await asyncio.sleep(0)
+            assert SinkState.RECOVERING in states
+            assert running.delivery.health.state is SinkState.ACTIVE
+
+    async def test_a_warning_of_a_success_is_told(self, capfd: pytest.CaptureFixture[str]):
+        async def answer(_: Batch) -> Outcome:
+            return Delivered(warning="the file was torn")
+
+        told = ""
+
+        def said() -> bool:
+            nonlocal told
+            told += capfd.readouterr().err
+            return "the file was torn" in told
+
+        async with pumped(FakeSink(answer)) as running:
+            running.offer(entry(1))
+            await running.settled()
+            assert running.delivery.health.last_error == "the file was torn"
+            await eventually(said)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import final
 
 from metaexpert.logger.entry import Lane, LogEntry
@@ -53,8 +52,3 @@ class Batch:
         """Two batches in order."""
         middle = len(self) // 2
         return self.subset(range(middle)), self.subset(range(middle, len(self)))
-
-    @cached_property
-    def oldest_seq(self) -> int:
-        """Lowest sequence number; only once the batch is cut."""
-        return min(entry.seq for entry in self.entries)

@@ -11,18 +11,36 @@ from typing import Final, final
 
 import orjson
 
+type Encode = Callable[[Mapping[str, object]], dict[str, bytes]]
+
 
 @final
 class FieldSet:
     """Immutable encoded fields: `items` by key and `joined`, the same as JSON members without braces."""
 
-    __slots__ = ("_over", "_over_result", "items", "joined")
+    __slots__ = ("_over", "_over_result", "_rules", "items", "joined")
 
     def __init__(self, items: Mapping[str, bytes]) -> None:
+        self._rules: object = None
+        self._set(items)
+
+    def _set(self, items: Mapping[str, bytes]) -> None:
         self.items = dict(items)
         self.joined = b",".join([b"%b:%b" % (orjson.dumps(key), value) for key, value in self.items.items()])
         self._over: FieldSet | None = None
         self._over_result: FieldSet = self
+
+    def under(self, rules: object, encode: Encode) -> "FieldSet":
+        """This set as the present rules want it; a logger bound before logging was set up knew only the built-in ones.
+
+        Args:
+            rules: names the rules in force; the fields are encoded anew once for each.
+            encode: their encoder.
+        """
+        if self._rules is not rules:
+            self._set(encode({key: orjson.loads(value) for key, value in self.items.items()}))
+            self._rules = rules
+        return self
 
     def extended(self, items: Mapping[str, bytes]) -> "FieldSet":
         """This set with `items` added or replaced."""
@@ -49,9 +67,7 @@ current_fields: Final[ContextVar[FieldSet | None]] = ContextVar("metaexpert_log_
 
 
 @contextmanager
-def bound_context(
-    fields: Mapping[str, object], encode: Callable[[Mapping[str, object]], dict[str, bytes]]
-) -> Generator[None]:
+def bound_context(fields: Mapping[str, object], encode: Encode) -> Generator[None]:
     """Add `fields` to every entry logged in this block, in tasks it starts and in `asyncio.to_thread` calls."""
     outer = current_fields.get()
     items = encode(fields)

@@ -82,8 +82,11 @@ class Delivery:
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
         self._open = Batch([], [])
         self._writing: deque[Batch] = deque()
-        self._flush_mark = 0
-        self._settled = asyncio.Event()
+        self._cut_count = 0
+        self._finished_count = 0
+        self._flush_count = 0
+        self._formed = asyncio.Event()
+        self._finished = asyncio.Event()
         self._last_attempt = asyncio.Event()
 
     # ---- the dispatcher's side --------------------------------------------------------------------------------
@@ -101,13 +104,15 @@ class Delivery:
             return False
         batch = self._open
         if self.lanes.entries:
-            entries = self.lanes.take(most, self._limits.max_bytes - batch.size_bytes)
+            room = self._limits.max_entries - len(batch)
+            entries = self.lanes.take(min(most, room), self._limits.max_bytes - batch.size_bytes)
             if not batch.entries:
                 batch.opened_at = now
-            encode = self.sink.encode
-            batch.extend(entries, [encode(entry) for entry in entries])
+            self._encode(batch, entries)
+            self._formed.set()
         if batch.entries and self._complete(batch, now):
             self._queue.put_nowait(batch)
+            self._cut_count += 1
             self._open = Batch([], [])
         return self.lanes.entries > 0 and not self._queue.full()
 
@@ -124,8 +129,24 @@ class Delivery:
             or len(batch) >= limits.max_entries
             or batch.urgent
             or now - batch.opened_at >= limits.max_age_seconds
-            or batch.entries[0].seq <= self._flush_mark
+            or self._cut_count < self._flush_count
         )
+
+    def _encode(self, batch: Batch, entries: list[LogEntry]) -> None:
+        encode = self.sink.encode
+        try:
+            batch.extend(entries, [encode(entry) for entry in entries])
+        except Exception:  # noqa: BLE001 - a fault in a sink's code must stop neither the dispatcher nor the neighbours
+            for entry in entries:
+                self._encode_alone(batch, entry)
+
+    def _encode_alone(self, batch: Batch, entry: LogEntry) -> None:
+        try:
+            part = self.sink.encode(entry)
+        except Exception as error:  # noqa: BLE001 - as in _encode
+            self._reject(entry, Rejection(0, 0, f"cannot be encoded: {type(error).__name__}: {error}"))
+        else:
+            batch.extend([entry], [part])
 
     def _report(self, gap: Gap | None) -> None:
         if gap is None:
@@ -154,6 +175,9 @@ class Delivery:
                 else:
                     attempt += 1
                     await self._wait(attempt, retry)
+            self._finished_count += 1
+            self._finished.set()
+            self._wake()
 
     async def _attempt(self, batch: Batch) -> Retry | None:
         """Write once and settle what the answer settles; a Retry when the head of `_writing` has to go again."""
@@ -211,7 +235,6 @@ class Delivery:
         self.lanes.release(entries)
         if entries:
             self.health.succeeded(backlog=self.lanes.pressed)
-        self._changed()
 
     def _reject(self, entry: LogEntry, rejection: Rejection) -> None:
         self.ledger.rejected += 1
@@ -220,7 +243,6 @@ class Delivery:
         self._notices.say(
             f"sink {self.name} refused an entry", f"seq {entry.seq}, status {rejection.status}: {rejection.reason}"
         )
-        self._changed()
 
     def _failed(self, retry: Retry) -> None:
         self.counters.retries += 1
@@ -242,26 +264,22 @@ class Delivery:
         # stopping: one attempt at once, then the usual waits until the deadline
         self._last_attempt.clear()
 
-    def _changed(self) -> None:
-        self._settled.set()
-        self._wake()
-
     # ---- flush and stop ---------------------------------------------------------------------------------------
 
-    async def drained(self, mark: int) -> None:
-        """Wait until no entry numbered up to `mark` is left here."""
-        self._flush_mark = max(self._flush_mark, mark)
-        self._wake()
-        while (oldest := self.oldest_seq()) is not None and oldest <= mark:
-            self._settled.clear()
-            await self._settled.wait()
+    async def drained(self) -> None:
+        """Wait until everything offered so far is settled."""
+        mark = self.lanes.mark()
+        while not self.lanes.passed(mark):
+            await self._next_step(self._formed)
+        last = self._cut_count + (1 if self._open.entries else 0)
+        self._flush_count = max(self._flush_count, last)
+        while self._finished_count < last:
+            await self._next_step(self._finished)
 
-    def oldest_seq(self) -> int | None:
-        """Lowest sequence number of what is not settled yet."""
-        waiting = self.lanes.oldest_seq
-        seqs = [batch.oldest_seq for batch in self._cut_batches()]
-        seqs += [entry.seq for entry in self._open.entries]
-        return min(seqs if waiting is None else [*seqs, waiting], default=None)
+    async def _next_step(self, step: asyncio.Event) -> None:
+        step.clear()
+        self._wake()
+        await step.wait()
 
     def hurry(self) -> None:
         """The end is near: cut short the present wait between attempts and report the open gap now."""

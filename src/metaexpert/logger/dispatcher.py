@@ -79,7 +79,6 @@ class Dispatcher:
         linger_seconds: float,
     ) -> None:
         self.counters = DispatcherCounters()
-        self.last_seq = 0
         self._ingress = ingress
         self._sinks = tuple(deliveries)
         self._deliveries = tuple(delivery for delivery, _ in self._sinks)
@@ -184,7 +183,6 @@ class Dispatcher:
             if owner is not None:
                 owner.pass_on()
         self.counters.entries += len(captures)
-        self.last_seq = max(self.last_seq, captures[-1][0])
 
     def _new_route(self, level: int, log_type: str) -> Route:
         lane = lane_of(level, log_type)
@@ -233,14 +231,13 @@ class Dispatcher:
         if not self._relieved.is_set() and self.ready:
             self._relieved.set()
 
-    async def taken(self) -> int:
-        """Wait until all that is in ingress now has been routed; returns the highest sequence number routed."""
+    async def taken(self) -> None:
+        """Wait until all that is in ingress now has been routed."""
         goal = self._ingress.accepted
         while self._ingress.taken < goal:
             self._worked.clear()
             self.wake()
             await self._worked.wait()
-        return self.last_seq
 
 
 _READY_FILL: Final = 0.25

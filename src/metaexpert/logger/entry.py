@@ -50,8 +50,8 @@ type Capture = tuple[
     str,  # message: %-args already applied
     CodeType,  # code of the calling function
     int,  # lasti: instruction in that code, resolved to a line later
-    bytes,  # fields: JSON object of the call's own fields, b"{}" when none
-    bytes,  # context: JSON members (no braces) from bind and log_context, b"" when none
+    bytes,  # fields: the call's own, as JSON members without braces, b"" when none
+    bytes,  # context: members from bind and log_context, b"" when none
     int,  # thread: identifier of the calling thread
     str | None,  # task: name of the running asyncio task
     str,  # log_type
@@ -123,9 +123,5 @@ class LogEntry:
 
 
 def extra_json(fields: bytes, context: bytes) -> bytes:
-    """One JSON object of the context's members and the call's own fields."""
-    if not context:
-        return fields
-    if fields == b"{}":
-        return b"{%b}" % context
-    return b"{%b,%b" % (context, fields[1:])
+    """One JSON object of the context's members and the call's own."""
+    return b"{%b%b%b}" % (context, b"," if context and fields else b"", fields)

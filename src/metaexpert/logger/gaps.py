@@ -42,7 +42,7 @@ def gap_entry(
             "seconds": round(seconds, 3),
             "reason": reason,
         }
-    )
+    )[1:-1]
     frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names this place as the caller
     size = len(message) + len(fields) + CAPTURE_OVERHEAD_BYTES
     capture = (

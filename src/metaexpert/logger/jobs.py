@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from typing import final
 
 
@@ -56,7 +58,8 @@ class Worker:
         """Run `function` in the thread and wait for it."""
         loop = asyncio.get_running_loop()
         with self.jobs.running():
-            return await loop.run_in_executor(self.executor, lambda: function(*args, **kwargs))
+            # in a copy of the caller's context, which carries the mark of the pipeline's own work
+            return await loop.run_in_executor(self.executor, partial(copy_context().run, function, *args, **kwargs))
 
     def close(self) -> None:
         """Let the thread end; a job that hangs is not waited for."""

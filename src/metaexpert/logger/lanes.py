@@ -88,6 +88,7 @@ class Lanes:
         self._low_watermark = low_watermark
         self._lanes: tuple[deque[LogEntry], ...] = tuple(deque[LogEntry]() for _ in Lane)
         self._pressed = False
+        self._pushed = [0] * len(Lane)
         self.entries = 0
         self.bytes = 0
         self.held_entries = 0
@@ -99,7 +100,9 @@ class Lanes:
     def offer(self, entries: list[LogEntry], total_bytes: int) -> None:
         """Take `entries` of one lane; what does not fit is shed by the policy, counted and put into the gap."""
         if self._fits(len(entries), total_bytes):
-            self._lanes[entries[0].lane].extend(entries)
+            lane = entries[0].lane
+            self._lanes[lane].extend(entries)
+            self._pushed[lane] += len(entries)
             self.entries += len(entries)
             self.bytes += total_bytes
             return
@@ -160,6 +163,7 @@ class Lanes:
 
     def _push(self, entry: LogEntry) -> None:
         self._lanes[entry.lane].append(entry)
+        self._pushed[entry.lane] += 1
         self.entries += 1
         self.bytes += entry.size
 
@@ -233,10 +237,15 @@ class Lanes:
         """Whether threads have to wait for this sink (policy `block`)."""
         return self._overflow is Overflow.BLOCK and self.pressed
 
-    @property
-    def oldest_seq(self) -> int | None:
-        """Sequence number of the entry that has waited longest."""
-        return min((lane[0].seq for lane in self._lanes if lane), default=None)
+    def mark(self) -> tuple[int, ...]:
+        """Names everything that has come in so far, for `passed`."""
+        return tuple(self._pushed)
+
+    def passed(self, mark: tuple[int, ...]) -> bool:
+        """Whether all that `mark` names has left; each lane is first in, first out."""
+        return all(
+            pushed - len(lane) >= goal for pushed, lane, goal in zip(self._pushed, self._lanes, mark, strict=True)
+        )
 
 
 def _merged(waiting: list[deque[LogEntry]], most: int) -> Iterator[LogEntry]:

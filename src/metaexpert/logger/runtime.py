@@ -15,7 +15,7 @@ from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.dispatcher import Dispatcher
-from metaexpert.logger.entry import PROTECTED_LOG_TYPES
+from metaexpert.logger.entry import PROTECTED_LOG_TYPES, Capture
 from metaexpert.logger.formats.json_lines import JsonLines
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
@@ -127,7 +127,7 @@ class LoggingRuntime:
         while early := waiting.take(1000):
             for capture in early:
                 if capture[11] in PROTECTED_LOG_TYPES or logging.getLogger(capture[3]).isEnabledFor(capture[2]):
-                    self._ingress.put(capture)
+                    self._ingress.put(_under_rules(capture, encoder))
 
     async def stop(self) -> None:
         """Flush and end everything within `shutdown_timeout` seconds; a second call does nothing."""
@@ -195,10 +195,10 @@ class LoggingRuntime:
         lost = self._lost()
         try:
             async with asyncio.timeout(timeout_seconds):
-                mark = await dispatcher.taken()
+                await dispatcher.taken()
                 async with asyncio.TaskGroup() as group:
                     for delivery in self._deliveries.values():
-                        group.create_task(delivery.drained(mark))
+                        group.create_task(delivery.drained())
         except TimeoutError:
             return False
         return self._lost() == lost
@@ -259,6 +259,14 @@ class LoggingRuntime:
             last_error=delivery.health.last_error,
             ledger=delivery.ledger.snapshot(delivery.in_flight),
         )
+
+
+def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:
+    """An entry logged before the start, under the configured redaction rules."""
+    details = capture[12]
+    if details is not None and details.trade_data:
+        details = details._replace(trade_data=b"{%b}" % encoder.again(details.trade_data[1:-1]))
+    return (*capture[:7], encoder.again(capture[7]), encoder.again(capture[8]), *capture[9:12], details, capture[13])
 
 
 def setup_logging(config: LoggerConfig | None = None) -> LoggingRuntime:

@@ -28,9 +28,11 @@ MAX_DEPTH: Final = 8
 MAX_ITEMS: Final = 256
 MAX_ENTRY_BYTES: Final = 64 * 1024
 
-EMPTY_FIELDS: Final = b"{}"
 CALL_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel", "extra", "msg"})
 """Keywords with a meaning of their own; kept out of the quick way so that only calls which use them pay for them."""
+
+_SCALARS: Final = frozenset({int, bool, NoneType, Decimal, datetime, UUID})
+"""Immutable types orjson encodes in one step, beside str and float, which are looked at more closely."""
 
 _KNOWN_KEYS: Final = 4096
 _INT_MIN: Final = -(2**63)
@@ -67,26 +69,51 @@ class ValueEncoder:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._harmless: set[str] = set()
-        self._all_harmless = self._harmless.issuperset
-        self._all_scalar = frozenset({str, int, float, bool, NoneType, Decimal, datetime, UUID}).issuperset
 
-    def quick(self, fields: dict[str, Any]) -> bytes | None:
-        """Encode plain fields in one step, or None when they need `full`."""
-        if self._all_harmless(fields) and self._all_scalar(map(type, fields.values())):
+        self.quick = self._quick()
+
+    def _quick(self) -> Callable[[dict[str, Any]], bytes | None]:
+        """The quick way as a function of its own: looking its parts up on `self` would cost it a tenth."""
+        all_harmless = self._harmless.issuperset
+
+        def quick(fields: dict[str, Any]) -> bytes | None:
+            """Encode plain fields as JSON members without braces, or None when they need `full`."""
+            if not all_harmless(fields):
+                return None
+            for value in fields.values():
+                kind = cast("type[object]", type(value))
+                if kind is str:
+                    if len(value) > MAX_ENTRY_BYTES:
+                        return None
+                elif kind is float:
+                    if value - value != 0.0:  # NaN or infinite: orjson would write null
+                        return None
+                elif kind not in _SCALARS:
+                    return None
             try:
                 encoded = orjson.dumps(fields, _quick_default)
             except TypeError:
                 return None  # an integer over 64 bits or a lone surrogate
-            # orjson writes NaN and infinities as null; a NaN price must stay visible as one
-            if len(encoded) <= MAX_ENTRY_BYTES and b"null" not in encoded:
-                return encoded
-        return None
+            # a copy of the right size: orjson's buffer is a kilobyte that was shrunk, and keeping thousands of those
+            # fragments the heap until every allocation costs microseconds
+            return encoded[1:-1] if len(encoded) <= MAX_ENTRY_BYTES else None
+
+        return quick
 
     def full(self, fields: Mapping[str, object]) -> bytes:
-        """Encode anything; what cannot be encoded or is too large is replaced by a mark."""
+        """Encode anything as JSON members; what cannot be encoded or is too large is replaced by a mark."""
         safe = _Walk(self._redactor).mapping(fields, 0)
         self._remember(fields)
-        return orjson.dumps(safe)
+        return orjson.dumps(safe)[1:-1]
+
+    def shown(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields as they are, but for those under hidden keys; for other people's handlers."""
+        hides = self._redactor.hides
+        return {key: REDACTED if hides(str(key)) else value for key, value in fields.items()}
+
+    def again(self, members: bytes) -> bytes:
+        """Members encoded under other rules, encoded anew under these."""
+        return self.full(orjson.loads(b"{%b}" % members)) if members else members
 
     def items(self, fields: Mapping[str, object]) -> dict[str, bytes]:
         """Encode each field on its own, for contexts that are merged later."""

@@ -15,7 +15,7 @@ from metaexpert.logger.formats.json_lines import encode_text
 from metaexpert.logger.formats.timestamps import NANOSECONDS, utc_second
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import site_of
-from metaexpert.logger.values import EMPTY_FIELDS
+from metaexpert.logger.values import safe_text
 
 ECS_VERSION: Final = "8.11.0"
 _MAX_SITES: Final = 10_000
@@ -54,7 +54,7 @@ class EcsDocuments:
         tail = b""
         if task is not None:
             tail = b',"labels":{"task":%b}' % encode_text(task)
-        if context or fields != EMPTY_FIELDS:
+        if context or fields:
             tail += b',"extra":' + extra_json(fields, context)
         if details is not None:
             tail += _details(details.exception, details.stack_info, details.trade_data)
@@ -79,7 +79,7 @@ class EcsDocuments:
         site = site_of(code, lasti)
         origin = {"file": {"name": f"{site.module}.py", "line": site.line}, "function": site.function}
         log = b'"log":%b' % orjson.dumps(
-            {"level": logging.getLevelName(level).lower(), "logger": logger, "origin": origin}
+            {"level": logging.getLevelName(level).lower(), "logger": safe_text(logger), "origin": origin}
         )
         event = b'"event":{"dataset":%b,"id":"%b-' % (encode_text(f"metaexpert.{log_type}"), self._boot_id)
         if len(self._sites) >= _MAX_SITES:

@@ -14,7 +14,7 @@ from metaexpert.logger.entry import LogEntry, extra_json
 from metaexpert.logger.formats.timestamps import NANOSECONDS, utc_second
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import site_of
-from metaexpert.logger.values import EMPTY_FIELDS, safe_text
+from metaexpert.logger.values import safe_text
 
 _MAX_SITES: Final = 10_000
 
@@ -57,7 +57,7 @@ class JsonLines:
         tail = b""
         if task is not None:
             tail = b',"task":' + encode_text(task)
-        if context or fields != EMPTY_FIELDS:
+        if context or fields:
             tail += b',"extra":' + extra_json(fields, context)
         if details is not None:
             tail += b"".join(b',"%b":%b' % (name.encode(), value) for name, value in details._asdict().items() if value)

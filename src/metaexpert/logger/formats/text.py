@@ -51,10 +51,9 @@ class TextLines:
         level = f"{logging.getLevelName(capture[2]):8}"
         head = f"{self._coloured(moment, _DIM)} {self._coloured(level, _colour_of(capture[2]))}"
         text = f"{head} {neutralised(capture[3])}: {neutralised(capture[4])}"
-        fields = extra_json(capture[7], capture[8])
         details = capture[12]
-        if fields != b"{}":
-            text += " " + self._coloured(_pairs(fields), _DIM)
+        if capture[7] or capture[8]:
+            text += " " + self._coloured(_pairs(extra_json(capture[7], capture[8])), _DIM)
         if details is not None:
             text += self._details(details.trade_data, details.exception, details.stack_info)
         return text.encode("utf-8", "backslashreplace")

@@ -5,6 +5,7 @@ followed, since a POST that is redirected loses its body or its credentials.
 """
 
 import asyncio
+import base64
 import gzip
 import ssl
 import time
@@ -77,14 +78,22 @@ class HttpClient:
         self._worker = worker
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, path: str, body: bytes, content_type: str) -> Answer | NoAnswer:
+    async def post(  # noqa: PLR0911 - one return for each way a request can end
+        self, path: str, body: bytes, content_type: str
+    ) -> Answer | NoAnswer:
         """Send `body` to `path` below the collector's address."""
         headers = {"Content-Type": content_type}
         if len(body) >= self._options.gzip_min_bytes:
             body = await self._worker.run(partial(gzip.compress, mtime=0), body, _GZIP_LEVEL)
             headers["Content-Encoding"] = "gzip"
         try:
-            return await self._send(self._options.url.rstrip("/") + path, body, headers)
+            session = self._session or await self._open()
+        except (OSError, ValueError) as error:
+            files = [self._options.ca_file, self._options.client_cert_file, self._options.client_key_file]
+            named = ", ".join(str(file) for file in files if file)
+            return NoAnswer(f"TLS files cannot be used ({named}): {error}", pause=True)
+        try:
+            return await self._send(session, self._options.url.rstrip("/") + path, body, headers)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
             return NoAnswer(f"TLS: {error}", pause=True)
         except aiohttp.InvalidURL as error:
@@ -96,21 +105,22 @@ class HttpClient:
         except (aiohttp.ClientError, OSError, EOFError) as error:
             return NoAnswer(f"connection broke: {type(error).__name__} {error}".rstrip(), closed=True)
 
-    async def _send(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
-        session = self._session or self._open()
+    async def _send(self, session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             content = await _read_bounded(response)
             after = parse_retry_after(response.headers.get("Retry-After"), time.time)
             return Answer(response.status, content, after)
 
-    def _open(self) -> aiohttp.ClientSession:
+    async def _open(self) -> aiohttp.ClientSession:
         options = self._options
+        # reading certificates takes tens of milliseconds
+        tls = await self._worker.run(_tls, options) if options.url.startswith("https:") else True
         timeout = aiohttp.ClientTimeout(total=options.timeout, sock_connect=options.connect_timeout)
         self._session = aiohttp.ClientSession(
             timeout=timeout,
             headers=_headers(options),
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(ssl=_tls(options), limit=2, keepalive_timeout=_KEEPALIVE_SECONDS),
+            connector=aiohttp.TCPConnector(ssl=tls, limit=2, keepalive_timeout=_KEEPALIVE_SECONDS),
         )
         return self._session
 
@@ -140,7 +150,8 @@ def _headers(options: HttpOptions) -> dict[str, str]:
     headers = {"User-Agent": "metaexpert-logger", **options.headers}
     if options.username:
         password = options.password.get_secret_value() if options.password else ""
-        headers["Authorization"] = aiohttp.BasicAuth(options.username, password, "utf-8").encode()
+        credentials = base64.b64encode(f"{options.username}:{password}".encode()).decode()
+        headers["Authorization"] = f"Basic {credentials}"  # RFC 7617
     if options.bearer_token is not None:
         headers["Authorization"] = f"Bearer {options.bearer_token.get_secret_value()}"
     if options.api_key is not None:
@@ -151,10 +162,13 @@ def _headers(options: HttpOptions) -> dict[str, str]:
 
 
 def _tls(options: HttpOptions) -> ssl.SSLContext | bool:
-    """The context certificates are verified in; False, only on explicit request, for none."""
-    if not options.verify_tls:
+    """The context certificates are verified in; False, only on explicit request, for no verification."""
+    if not options.verify_tls and not options.client_cert_file:
         return False
     context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
+    if not options.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     if options.client_cert_file:
         context.load_cert_chain(
             str(options.client_cert_file), str(options.client_key_file) if options.client_key_file else None

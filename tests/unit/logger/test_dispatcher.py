@@ -1,0 +1,258 @@
+"""The dispatcher moves entries in order and in slices, wakes for urgent ones, and keeps its promises on flush."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from support.eventually import eventually
+from support.fake_sinks import FakeSink, capture
+
+from metaexpert.logger.batch import BatchLimits
+from metaexpert.logger.delivery import Delivery
+from metaexpert.logger.dispatcher import Accepts, Dispatcher
+from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.lanes import Lanes
+from metaexpert.logger.ledger import Ledger
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.retry import Backoff
+
+
+def everything(_level: int, _log_type: str) -> bool:
+    return True
+
+
+class Running:
+    """A dispatcher with fake sinks, its task and theirs."""
+
+    def __init__(
+        self,
+        *sinks: FakeSink,
+        accepts: Accepts = everything,
+        max_age: float = 0.0,
+        slice_seconds: float = 0.0001,
+        linger_seconds: float = 0.002,
+    ) -> None:
+        self.ingress = Ingress(100_000, 100_000_000)
+        self.jobs = Jobs()
+        self.deliveries = [self._delivery(f"fake{at}", sink, max_age) for at, sink in enumerate(sinks)]
+        self.dispatcher = Dispatcher(
+            self.ingress,
+            [(delivery, accepts) for delivery in self.deliveries],
+            self.jobs,
+            slice_seconds=slice_seconds,
+            linger_seconds=linger_seconds,
+        )
+
+    def _delivery(self, name: str, sink: FakeSink, max_age: float) -> Delivery:
+        ledger = Ledger()
+        return Delivery(
+            name,
+            sink,
+            Lanes(ledger, max_entries=100_000, max_bytes=100_000_000),
+            ledger,
+            BatchLimits(max_entries=1000, max_bytes=1_000_000, max_age_seconds=max_age),
+            backoff=Backoff(0.001, 0.002),
+            notices=Notices(),
+            wake=lambda: self.dispatcher.wake(),
+        )
+
+    def log(self, *seqs: int, level: int = logging.INFO, log_type: str = "general") -> None:
+        """Entries as log calls would put them."""
+        for seq in seqs:
+            self.ingress.put(capture(seq, level, log_type))
+
+    async def flushed(self) -> None:
+        async with asyncio.timeout(10.0):
+            await self.dispatcher.taken()
+            for delivery in self.deliveries:
+                await delivery.drained()
+
+
+@asynccontextmanager
+async def running(
+    *sinks: FakeSink,
+    accepts: Accepts = everything,
+    max_age: float = 0.0,
+    slice_seconds: float = 0.0001,
+    linger_seconds: float = 0.002,
+) -> AsyncGenerator[Running]:
+    under_test = Running(
+        *sinks, accepts=accepts, max_age=max_age, slice_seconds=slice_seconds, linger_seconds=linger_seconds
+    )
+    under_test.ingress.attach(asyncio.get_running_loop(), under_test.dispatcher.wake)
+    runs = [under_test.dispatcher.run(), *(delivery.run() for delivery in under_test.deliveries)]
+    tasks = [asyncio.create_task(run) for run in runs]
+    try:
+        yield under_test
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        under_test.ingress.detach()
+
+
+def numbered(sink: FakeSink) -> list[int]:
+    return [int(message[1:]) for message in sink.stored]
+
+
+class TestRouting:
+    async def test_each_sink_gets_every_entry_in_order_whatever_the_levels(self):
+        first, second = FakeSink(), FakeSink()
+        async with running(first, second) as under_test:
+            for seq in range(1, 2001):
+                under_test.log(seq, level=10 * (1 + seq % 3))
+                if seq % 500 == 0:
+                    await asyncio.sleep(0)
+            await under_test.flushed()
+        assert numbered(first) == numbered(second) == list(range(1, 2001))
+
+    async def test_what_a_filter_keeps_out_is_counted_beside_the_identity(self):
+        sink = FakeSink()
+        async with running(sink, accepts=lambda level, _: level >= logging.WARNING) as under_test:
+            under_test.log(1, 2, 3)
+            under_test.log(4, level=logging.WARNING)
+            under_test.log(5, level=logging.ERROR)
+            await under_test.flushed()
+            ledger = under_test.deliveries[0].ledger
+        assert numbered(sink) == [4, 5]
+        assert (ledger.routed, ledger.filtered) == (2, 3)
+
+    async def test_a_loss_at_the_way_in_is_reported_to_every_sink(self):
+        first, second = FakeSink(), FakeSink()
+        async with running(first, second) as under_test:
+            small = under_test.ingress
+            # two and a half times its room, before the dispatcher had a turn
+            under_test.log(*range(1, 250_001))
+            lost = small.dropped.total()
+            assert lost > 100_000
+            async with asyncio.timeout(30.0):
+                await under_test.dispatcher.taken()
+                await eventually(lambda: all(delivery.ledger.gaps for delivery in under_test.deliveries))
+        assert small.dropped == {(logging.INFO, "ingress full"): lost}
+
+
+class TestPace:
+    async def test_one_entry_alone_arrives_without_another(self):
+        sink = FakeSink()
+        async with running(sink) as under_test:
+            await asyncio.sleep(0)
+            under_test.log(1)
+            await eventually(lambda: sink.stored == ["m1"])
+
+    async def test_entries_from_another_thread_wake_a_resting_dispatcher(self):
+        sink = FakeSink()
+        async with running(sink) as under_test:
+            for seq in range(1, 6):
+                await asyncio.to_thread(under_test.log, seq)
+                await eventually(lambda seq=seq: len(sink.stored) == seq)
+
+    async def test_an_urgent_entry_ends_the_linger(self):
+        """After some work the dispatcher lingers; an error must not wait for that, as an ordinary entry does."""
+        sink = FakeSink()
+        async with running(sink, linger_seconds=30.0, max_age=60.0) as under_test:
+            await asyncio.sleep(0)
+            under_test.log(1)
+            await eventually(lambda: under_test.dispatcher.counters.entries == 1)
+            under_test.log(2)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert under_test.dispatcher.counters.entries == 1
+            under_test.log(3, level=logging.ERROR)
+            under_test.ingress.hurry()
+            await eventually(lambda: sink.batches == [["m1", "m2", "m3"]], seconds=5.0)
+
+    async def test_others_get_their_turn_while_a_backlog_is_worked_off(self):
+        """In slices: no 64 entries are formed in one go when forming takes longer than the slice."""
+
+        class Slow(FakeSink):
+            def encode(self, entry: LogEntry) -> bytes:
+                until = time.perf_counter() + 0.0002
+                while time.perf_counter() < until:
+                    pass
+                return super().encode(entry)
+
+        sink = Slow()
+        turns: list[int] = []
+        async with running(sink, slice_seconds=0.0001) as under_test:
+            under_test.log(*range(1, 1001))
+
+            async def beat() -> None:
+                while True:
+                    turns.append(under_test.dispatcher.counters.entries)
+                    await asyncio.sleep(0)
+
+            beating = asyncio.create_task(beat())
+            await under_test.flushed()
+            beating.cancel()
+        assert numbered(sink) == list(range(1, 1001))
+        # a slice ends at the first look at the clock after 0.1 ms: one step, at most 64 entries
+        assert len(set(turns)) >= 1000 / 64
+
+    async def test_the_average_slice_is_near_its_limit_for_ordinary_entries(self):
+        sink = FakeSink()
+        async with running(sink, slice_seconds=0.0001) as under_test:
+            under_test.log(*range(1, 20_001))
+            await under_test.flushed()
+            counters = under_test.dispatcher.counters
+        assert counters.entries == 20_000
+        assert counters.busy_seconds / counters.slices < 0.001
+
+    async def test_a_pending_job_gets_the_interpreter_while_a_backlog_is_worked_off(self):
+        """Polling the loop would keep the GIL from the job's thread for as long as the backlog lasts."""
+        sink = FakeSink()
+        async with running(sink) as under_test:
+            loop = asyncio.get_running_loop()
+            under_test.log(*range(1, 30_001))
+            with under_test.jobs.running():
+                await asyncio.wait_for(loop.run_in_executor(None, sum, range(1000)), 5.0)
+                assert under_test.dispatcher.counters.entries < 30_000
+            await under_test.flushed()
+        assert len(sink.stored) == 30_000
+
+
+class TestFlush:
+    async def test_it_waits_for_entries_that_threads_put_out_of_their_order(self):
+        """Two threads may take numbers 1 and 2 and enter as 2 and 1; both count as logged so far."""
+        sink = FakeSink()
+        sink.may_write.clear()
+        async with running(sink, max_age=30.0) as under_test:
+            under_test.log(2, 1)
+            await under_test.dispatcher.taken()
+            drained = asyncio.create_task(under_test.deliveries[0].drained())
+            await eventually(lambda: sink.batches)
+            assert not drained.done()
+            assert sorted(message for batch in sink.batches for message in batch) == ["m1", "m2"]
+            sink.may_write.set()
+            await asyncio.wait_for(drained, 5.0)
+        assert sorted(sink.stored) == ["m1", "m2"]
+
+    async def test_it_ends_the_wait_for_company(self):
+        sink = FakeSink()
+        async with running(sink, max_age=60.0) as under_test:
+            under_test.log(1, 2, 3)
+            await under_test.flushed()
+        assert sink.batches == [["m1", "m2", "m3"]]
+
+    async def test_what_is_logged_later_is_not_waited_for(self):
+        sink = FakeSink()
+        async with running(sink, max_age=60.0) as under_test:
+            under_test.log(1)
+            await under_test.flushed()
+            under_test.log(2)
+            await under_test.dispatcher.taken()
+            assert sink.stored == ["m1"]
+
+    async def test_several_at_once_all_end(self):
+        sink = FakeSink()
+        async with running(sink, max_age=60.0) as under_test:
+            flushes: list[asyncio.Task[None]] = []
+            for seq in range(1, 30):
+                under_test.log(seq)
+                flushes.append(asyncio.create_task(under_test.flushed()))
+                await asyncio.sleep(0)
+            await asyncio.gather(*flushes)
+        assert numbered(sink) == list(range(1, 30))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,26 @@ def test_captures_replay(name: str):
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"replay of {name}.capture" in done.stdout
     assert not re.search(r"^0 ticks", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows delivers no SIGTERM to a child")
+def test_a_signal_breaks_it_off_and_leaves_nothing_behind(tmp_path: Path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "metaexpert", "demo", "--plain"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(tmp_path)},
+    )
+    assert process.stdout is not None
+    collector = int(re.findall(r"collector process (\d+)", process.stdout.readline())[0])
+    assert "calm" in process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == -signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(collector, 0)
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path):

@@ -118,6 +118,22 @@ def test_a_handler_that_was_there_before_is_called_too_and_keeps_its_say(tmp_pat
     assert logged(tmp_path)[-1]["message"] == "expert stopped"
 
 
+def test_an_ignored_signal_stays_ignored(tmp_path: Path):
+    process = start(
+        tmp_path,
+        """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        expert.run()
+        """,
+    )
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_blocking_code_hears_of_the_signal_without_the_loop(tmp_path: Path):
     """A handler that blocks the loop for ever can still be ended: by the second signal, at once."""
     process = start(

@@ -3,7 +3,8 @@
 `signal.signal` rather than the loop's own: a loop busy in somebody's code would hear of the signal only afterwards.
 The first signal asks, the second ends the process at once, with the default disposition. Where the default
 handled the signal before, `reraise` repeats it once everything is cleaned up, so that the exit status tells of it.
-Outside the main thread Python allows no signal handlers, and none are installed.
+A signal that the process was started to ignore stays ignored. Outside the main thread Python allows no signal handlers,
+and none are installed.
 """
 
 import signal
@@ -28,7 +29,8 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
+            heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._previous = {number: signal.signal(number, self._handle) for number in heeded}
         return self
 
     def __exit__(

@@ -13,8 +13,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Its command line; `--help` lists the options.
 
     Returns:
-        0 when every check passed; 1 when one failed, named on standard output; 2 when it could not run; 130 when it
-        was interrupted.
+        0 when every check passed; 1 when one failed, named on standard output; 2 when it could not run.
     """
     # imported here, because the collector's process imports this package too and needs none of it
     from metaexpert.demo.session import run  # noqa: PLC0415
@@ -24,5 +23,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MetaExpertError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except KeyboardInterrupt:
-        return 130  # as shells report a program that a keyboard interrupt ended

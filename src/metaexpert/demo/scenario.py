@@ -91,21 +91,27 @@ async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Repo
 async def _run_expert(
     expert: MetaExpert, director: Director, observer: Observer, console: Console, *, live: bool
 ) -> None:
-    """Run the expert beside its director and its audience, until the director is done and the sinks are empty."""
+    """Run the expert beside its director and its audience, until the director is done or the expert stops by itself."""
     started = asyncio.Event()
     expert.on_init(started.set)
     async with asyncio.TaskGroup() as group:
-        group.create_task(expert.run_async(), name="expert")
+        running = group.create_task(expert.run_async(), name="expert")
         await started.wait()
-        audience = [
+        beside = [
             group.create_task(observer.lag.run(), name="lag"),
             group.create_task(show(observer, console, live=live), name="view"),
+            group.create_task(_direct(director, expert), name="director"),
         ]
-        await director.play()
-        await expert.logging.flush(_FLUSH_SECONDS)
-        for task in audience:
+        await asyncio.wait({running})
+        for task in beside:
             task.cancel()
-        expert.stop()
+
+
+async def _direct(director: Director, expert: MetaExpert) -> None:
+    """Play the scenario, wait until the sinks are empty, stop the expert."""
+    await director.play()
+    await expert.logging.flush(_FLUSH_SECONDS)
+    expert.stop()
 
 
 def _headline(status: Status, lag: LagMeter) -> str:

@@ -2,14 +2,15 @@
 
 import asyncio
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from metaexpert.core.signals import StopSignals
 from metaexpert.demo.options import DemoOptions, parse_options
-from metaexpert.demo.report import print_report
+from metaexpert.demo.report import Report, print_report
 from metaexpert.demo.scenario import run_demo
 from metaexpert.exceptions import MetaExpertError
 
@@ -21,7 +22,7 @@ class KeepFolderError(MetaExpertError):
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run the demo; 0 when every check passed, 1 when one failed.
+    """Run the demo; 0 when every check passed, 1 when one failed or the run was broken off.
 
     Raises:
         MetaExpertError: It could not run.
@@ -30,10 +31,33 @@ def run(argv: Sequence[str]) -> int:
     console = Console()
     if not console.is_terminal or options.plain:
         console = Console(width=_PLAIN_WIDTH, force_terminal=False)
-    with _log_folder(options) as folder:
-        report = asyncio.run(run_demo(options, folder, console))
+    main = _Main()
+    with StopSignals(main.cancel) as signals, _log_folder(options) as folder:
+        report = asyncio.run(main.run(run_demo(options, folder, console)))
+    signals.reraise()
+    if report is None:
+        return 1
     print_report(report, console)
     return 1 if report.failures else 0
+
+
+class _Main:
+    """The main task, to be cancelled by a signal."""
+
+    def __init__(self) -> None:
+        self._cancel: Callable[[], object] | None = None
+
+    async def run(self, demo: Coroutine[None, None, Report]) -> Report | None:
+        """The demo's report; None when it was cancelled."""
+        loop, task = asyncio.get_running_loop(), asyncio.create_task(demo, name="demo")
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+        await asyncio.wait({task})
+        return None if task.cancelled() else task.result()
+
+    def cancel(self) -> None:
+        """Cancel the demo, if it runs."""
+        if self._cancel is not None:
+            self._cancel()
 
 
 @contextmanager

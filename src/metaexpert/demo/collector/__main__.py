@@ -1,7 +1,7 @@
 """`python -m metaexpert.demo.collector`: serve on a free loopback port until told to stop or orphaned.
 
 Prints one JSON line, `{"port": …, "pid": …}`, when it listens. It ends when its standard input does (the parent
-closed it, or died), on POST /admin/shutdown, SIGINT or SIGTERM.
+closed it, or died), on POST /admin/shutdown and on SIGTERM.
 """
 
 import argparse
@@ -33,8 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _serve(port: int, *, detached: bool) -> None:
     collector = Collector()
     async with serving(collector, port) as bound_port:
-        _stop_on_signals(collector)
-        if not detached:
+        if detached:
+            _stop_on(collector, signal.SIGINT, signal.SIGTERM)
+        else:
+            # a terminal's interrupt reaches the whole group: the parent decides, and may still want to flush to us
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            _stop_on(collector, signal.SIGTERM)
             _stop_when_orphaned(collector)
         _announce(bound_port)
         await collector.stopping.wait()
@@ -45,13 +49,13 @@ def _announce(port: int) -> None:
     sys.stdout.buffer.flush()
 
 
-def _stop_on_signals(collector: Collector) -> None:
+def _stop_on(collector: Collector, *numbers: signal.Signals) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(_number: int, _frame: object) -> None:
         loop.call_soon_threadsafe(collector.stopping.set)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         signal.signal(number, stop)
 
 

@@ -1,7 +1,7 @@
 """`python -m metaexpert.demo.collector`: serve on a free loopback port until told to stop or orphaned.
 
-Prints one JSON line, `{"port": …, "pid": …}`, when it listens. It ends when its standard input does (the parent
-closed it, or died), on POST /admin/shutdown and on SIGTERM.
+Prints one JSON line, `{"port": …, "pid": …}`, when it listens. It ends on POST /admin/shutdown, on SIGTERM, and when its
+standard input does (the parent closed it, or died); started by hand on a terminal, on an interrupt instead.
 """
 
 import argparse
@@ -24,21 +24,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m metaexpert.demo.collector", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
-    parser.add_argument("--detached", action="store_true", help="do not end when standard input does")
     options = parser.parse_args(argv)
-    asyncio.run(_serve(options.port, detached=options.detached))
+    asyncio.run(_serve(options.port, by_hand=os.isatty(_STDIN)))
     return 0
 
 
-async def _serve(port: int, *, detached: bool) -> None:
+async def _serve(port: int, *, by_hand: bool) -> None:
     collector = Collector()
     async with serving(collector, port) as bound_port:
-        if detached:
-            _stop_on(collector, signal.SIGINT, signal.SIGTERM)
+        _stop_on(collector, signal.SIGTERM)
+        if by_hand:
+            _stop_on(collector, signal.SIGINT)
         else:
             # a terminal's interrupt reaches the whole group: the parent decides, and may still want to flush to us
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            _stop_on(collector, signal.SIGTERM)
             _stop_when_orphaned(collector)
         _announce(bound_port)
         await collector.stopping.wait()
@@ -49,14 +48,13 @@ def _announce(port: int) -> None:
     sys.stdout.buffer.flush()
 
 
-def _stop_on(collector: Collector, *numbers: signal.Signals) -> None:
+def _stop_on(collector: Collector, number: signal.Signals) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(_number: int, _frame: object) -> None:
         loop.call_soon_threadsafe(collector.stopping.set)
 
-    for number in numbers:
-        signal.signal(number, stop)
+    signal.signal(number, stop)
 
 
 def _stop_when_orphaned(collector: Collector) -> None:

@@ -7,7 +7,7 @@ An unknown key is an error that names the nearest known one. `LoggerConfig(…)`
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, override
+from typing import Annotated, Any, Final, Literal, Self, cast, override
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -30,7 +30,7 @@ from metaexpert.logger.lanes import Overflow
 def _level_name(value: object) -> object:
     name = logging.getLevelName(value) if isinstance(value, int) and not isinstance(value, bool) else value
     name = name.upper() if isinstance(name, str) else name
-    if name not in logging.getLevelNamesMapping():
+    if not isinstance(name, str) or name not in logging.getLevelNamesMapping():
         known = ", ".join(logging.getLevelNamesMapping())
         message = f"must be a level: {known}"
         raise ValueError(message)
@@ -62,7 +62,18 @@ type Share = Annotated[float, Field(gt=0.0, le=1.0)]
 type Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
 
 
-class Options(BaseModel):
+class _OptionsType(type(BaseModel)):
+    """Translates pydantic errors where options are made by hand; nested ones keep their place in the whole."""
+
+    @override
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            raise ConfigError(explain(error, cast("type[BaseModel]", cls), SINK_TYPES)) from None
+
+
+class Options(BaseModel, metaclass=_OptionsType):
     """Base of all options.
 
     Raises:
@@ -70,12 +81,6 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise ConfigError(explain(error, type(self))) from None
 
 
 class QueueOptions(Options):
@@ -230,6 +235,14 @@ class MemoryOptions(SinkOptions):
     """Entries kept; older ones give way."""
 
 
+SINK_TYPES: Final[dict[str, type[BaseModel]]] = {
+    "console": ConsoleOptions,
+    "file": FileOptions,
+    "loki": LokiOptions,
+    "elasticsearch": ElasticsearchOptions,
+    "memory": MemoryOptions,
+}
+
 type AnySink = Annotated[
     ConsoleOptions | FileOptions | LokiOptions | ElasticsearchOptions | MemoryOptions, Field(discriminator="type")
 ]
@@ -291,13 +304,14 @@ class LoggerConfig(Options):
         values = merged(from_toml(path), from_environment(environ, tuple(cls.model_fields)), overrides)
         return cls(**values)
 
-    @override
-    def model_post_init(self, context: Any, /) -> None:
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
         names = [options.name for options in self.all_sinks()]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             message = f"sinks: the name {min(twice)!r} is used twice; give each sink a name of its own"
-            raise ConfigError(message)
+            raise ValueError(message)
+        return self
 
     def all_sinks(self) -> tuple[AnySink, ...]:
         """Every sink with its name: those of the flat fields, then `sinks`."""

@@ -1,6 +1,10 @@
-"""What is wrong with a configuration, in words: the key, its value, what is allowed, and the nearest known key."""
+"""What is wrong with a configuration, in words: the key, its value, what is allowed, and the nearest known key.
 
-from collections.abc import Iterable
+No secret is ever shown: values under hidden keys, tables, lists, and credentials within addresses are left out.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, cast
 
@@ -9,11 +13,20 @@ from pydantic import BaseModel, ValidationError
 from metaexpert.logger.redaction import REDACTED, Redactor
 
 _SHOWN_CHARACTERS: Final = 80
+_USERINFO: Final = re.compile(r"(?<=//)[^/@]*@")
+_TAG_ERRORS: Final = frozenset({"union_tag_invalid", "union_tag_not_found"})
+_SECRET_KEYS: Final = ("headers",)
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """One line for each thing that is wrong in values given to `model`."""
-    return "\n".join(_line(cast("dict[str, Any]", detail), model) for detail in error.errors(include_url=False))
+def explain(error: ValidationError, model: type[BaseModel], kinds: Mapping[str, type[BaseModel]]) -> str:
+    """One line for each thing that is wrong.
+
+    Args:
+        error: what pydantic found.
+        model: the options that were to be made.
+        kinds: options told apart by their `type`.
+    """
+    return "\n".join(_line(cast("dict[str, Any]", detail), model, kinds) for detail in error.errors(include_url=False))
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
@@ -23,31 +36,54 @@ def nearest(key: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
 
 
-def _line(detail: dict[str, Any], model: type[BaseModel]) -> str:
-    location = [str(part) for part in detail["loc"]]
-    key = f"{model.__name__}.{'.'.join(location)}" if location else model.__name__
-    if detail["type"] == "extra_forbidden":
-        return f"{key}: there is no such option{nearest(location[-1], _known_keys(model, location))}"
-    if detail["type"] == "missing":
+def _line(detail: dict[str, Any], model: type[BaseModel], kinds: Mapping[str, type[BaseModel]]) -> str:
+    inner, path = _followed(model, detail["loc"], kinds)
+    key = ".".join((model.__name__, *path))
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return f"{key}: there is no such option{nearest(path[-1], inner.model_fields)}"
+    if kind == "missing":
         return f"{key}: is required"
+    if kind in _TAG_ERRORS:
+        return f"{key}: its type must be one of {', '.join(kinds)}{_given_type(detail.get('input'))}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if not location or "\n" in message or message.startswith(f"{model.__name__}."):
-        return f"{key}: {message}"
-    return f"{key} = {_shown(location[-1], detail.get('input'))}: {message}"
+    shown = _shown(path[-1], detail.get("input")) if path else ""
+    return f"{key} = {shown}: {message}" if shown else f"{key}: {message}"
 
 
-def _known_keys(model: type[BaseModel], location: list[str]) -> Iterable[str]:
-    """Fields of the model the location ends in, as far as it can be followed; else the top model's."""
-    for part in location[:-1]:
-        field = model.model_fields.get(part)
-        inner = getattr(field, "annotation", None)
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+def _followed(
+    model: type[BaseModel], location: tuple[str | int, ...], kinds: Mapping[str, type[BaseModel]]
+) -> tuple[type[BaseModel], list[str]]:
+    """The options a location ends in, and its path without pydantic's own marks."""
+    path: list[str] = []
+    for part, before in zip(location, (None, *location), strict=False):
+        if isinstance(before, int) and part in kinds:
+            model = kinds[cast("str", part)]
+            continue
+        path.append(str(part))
+        field = model.model_fields.get(str(part))
+        for inner in _models_in(field.annotation if field else None):
             model = inner
-    return model.model_fields
+    return model, path
+
+
+def _models_in(annotation: object) -> Iterable[type[BaseModel]]:
+    """The options class an annotation names, alone or beside None."""
+    for kind in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield kind
+
+
+def _given_type(value: object) -> str:
+    given = cast("dict[str, object]", value).get("type") if isinstance(value, dict) else None
+    return f", not {given!r}" if isinstance(given, str) else ""
 
 
 def _shown(key: str, value: object) -> str:
-    if Redactor().hides(key):
+    """The value as it may be shown; nothing for tables and lists, which may hold anything."""
+    if Redactor(keys=_SECRET_KEYS).hides(key):
         return REDACTED
-    text = repr(value)
+    if not isinstance(value, str | int | float | None):
+        return ""
+    text = _USERINFO.sub(f"{REDACTED}@", repr(value))
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -46,10 +46,12 @@ def from_environment(environ: Mapping[str, str] | None, fields: tuple[str, ...])
         ConfigError: a variable names no field.
     """
     values: Values = {}
-    for variable, text in (os.environ if environ is None else environ).items():
+    given = os.environ if environ is None else environ
+    # tables before the keys within them, so that the more specific variable wins
+    for variable in sorted(given, key=lambda name: (name.count("__"), name)):
         if variable.upper().startswith(ENV_PREFIX):
             first, *rest = variable[len(ENV_PREFIX) :].lower().split("__")
-            _put(values, [_field(first, variable, fields), *rest], _decoded(text, variable))
+            _put(values, [_field(first, variable, fields), *rest], _decoded(given[variable], variable), variable)
     return values
 
 
@@ -73,9 +75,13 @@ def _field(name: str, variable: str, fields: tuple[str, ...]) -> str:
     raise ConfigError(message)
 
 
-def _put(values: Values, keys: list[str], value: Any) -> None:
+def _put(values: Values, keys: list[str], value: Any, variable: str) -> None:
     for key in keys[:-1]:
-        values = values.setdefault(key, {})
+        inner = values.setdefault(key, {})
+        if not isinstance(inner, dict):
+            message = f"environment variable {variable}: {key} is already given as a plain value by another variable"
+            raise ConfigError(message)
+        values = cast("Values", inner)
     values[keys[-1]] = value
 
 

@@ -11,6 +11,9 @@ from typing import Final, final
 
 import orjson
 
+MAX_JOINED_BYTES: Final = 32 * 1024
+"""What all bound and context fields of an entry may take together."""
+
 type Encode = Callable[[Mapping[str, object]], dict[str, bytes]]
 
 
@@ -25,7 +28,7 @@ class FieldSet:
         self._set(items)
 
     def _set(self, items: Mapping[str, bytes]) -> None:
-        self.items = dict(items)
+        self.items = _bounded(items)
         self.joined = b",".join([b"%b:%b" % (orjson.dumps(key), value) for key, value in self.items.items()])
         self._over: FieldSet | None = None
         self._over_result: FieldSet = self
@@ -58,6 +61,19 @@ class FieldSet:
         if self.items.keys().isdisjoint(keys):
             return self.joined
         return FieldSet({key: value for key, value in self.items.items() if key not in keys}).joined
+
+
+def _bounded(items: Mapping[str, bytes]) -> dict[str, bytes]:
+    """As many items as an entry can carry beside its own fields, the earliest first."""
+    kept: dict[str, bytes] = {}
+    left_bytes = MAX_JOINED_BYTES
+    for key, value in items.items():
+        left_bytes -= len(key) + len(value)
+        if left_bytes < 0:
+            kept["…"] = orjson.dumps(f"[cut {len(items) - len(kept)} bound fields]")
+            break
+        kept[key] = value
+    return kept
 
 
 PIPELINE: Final = FieldSet({})

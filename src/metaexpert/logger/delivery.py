@@ -204,6 +204,11 @@ class Delivery:
     async def _write(self, batch: Batch) -> Outcome:
         try:
             return await self.sink.write(batch)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return Retry("the sink cancelled its own write")
         except Exception as error:  # noqa: BLE001 - a fault in a sink's code must not end its worker and drop in silence
             return Retry(f"{type(error).__name__} in sink: {error}")
 

@@ -1,9 +1,6 @@
-"""The log call: level check, capture, ingress. It never awaits or raises; it blocks by policy `block` alone.
+"""Loggers: `logging.Logger`s registered with stdlib, whose calls go to MetaExpert's pipeline.
 
-Loggers are `logging.Logger`s registered with stdlib. What a call is connected to, the `port`, is swapped as a whole by
-the runtime; before that the port holds entries until logging starts.
-
-On the hot path a level's answer comes from stdlib's own `_cache`, which stdlib clears when levels change.
+A level's answer comes from stdlib's own `_cache`, which stdlib clears when levels change.
 """
 # The specification's signature `info(msg, /, *args, **fields)` deliberately widens stdlib's, `disabled` becomes a
 # property since setting it has to clear the cache, and the functions here are this module's own way into its class.
@@ -13,23 +10,15 @@ On the hot path a level's answer comes from stdlib's own `_cache`, which stdlib 
 
 import logging
 import sys
-from _thread import get_ident
-from asyncio import AbstractEventLoop, current_task
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from threading import RLock
-from time import time_ns
-from types import FrameType
-from typing import Any, Final, Protocol, cast, final, override
+from typing import Any, Final, cast, final, override
 
-from metaexpert.logger.context import PIPELINE, FieldSet, bound_context, current_fields
-from metaexpert.logger.entry import AUDIT, CAPTURE_OVERHEAD_BYTES, GENERAL, TRADE, Capture, Details
-from metaexpert.logger.errors import encode_exception, encode_stack, exception_of
-from metaexpert.logger.ingress import Ingress, next_seq
-from metaexpert.logger.redaction import Redactor
-from metaexpert.logger.stdlib import call_handlers, filtered, has_handlers
+from metaexpert.logger.call import LogCall, emit, level_method, rescue
+from metaexpert.logger.context import FieldSet, bound_context
+from metaexpert.logger.entry import AUDIT, TRADE, Details
+from metaexpert.logger.port import port
 from metaexpert.logger.trade import TradeLog, trade_message
-from metaexpert.logger.values import MAX_ENTRY_BYTES, ValueEncoder, safe_text, type_name
 
 DEBUG: Final = logging.DEBUG
 INFO: Final = logging.INFO
@@ -37,241 +26,10 @@ WARNING: Final = logging.WARNING
 ERROR: Final = logging.ERROR
 CRITICAL: Final = logging.CRITICAL
 
-_getframe: Final = sys._getframe  # as stdlib logging does
-_ROOT: Final = logging.root
-_STDLIB_FILE: Final = logging.Logger.info.__code__.co_filename
-_REGISTRY_LOCK: Final[RLock] = logging._lock  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]  # the one stdlib holds while it creates a logger
+_REGISTRY_LOCK = cast("AbstractContextManager[object]", vars(logging)["_lock"])
+"""The one stdlib holds while it creates a logger."""
 
-
-@final
-class _Port:
-    """What log calls are connected to."""
-
-    __slots__ = ("attached", "encoder", "ingress", "loop", "loop_thread", "put", "quick")
-
-    def __init__(self) -> None:
-        self.connect(Ingress(), ValueEncoder(Redactor()), loop=None)
-
-    def connect(self, ingress: Ingress, encoder: ValueEncoder, loop: AbstractEventLoop | None) -> None:
-        self.ingress = ingress
-        self.encoder = encoder
-        self.put = ingress.put
-        self.quick = encoder.quick
-        self.loop = loop
-        self.loop_thread = get_ident() if loop is not None else 0
-        self.attached = loop is not None
-        clear_level_caches()
-
-
-def clear_level_caches() -> None:
-    """Make every logger ask for its level again."""
-    logging.root.setLevel(logging.root.level)
-
-
-port: Final = _Port()
-
-
-# ---- the call itself --------------------------------------------------------------------------------------------
-
-
-class LogCall(Protocol):
-    """A level's method."""
-
-    def __call__(self, msg: object = "", /, *args: object, **fields: Any) -> None:
-        """Log `msg` with %-args applied and `fields` beside it."""
-        ...
-
-
-def _level_method(level: int, name: str) -> LogCall:
-    """The method that logs at `level`: the whole ordinary call in one frame, since each frame costs a tenth of it."""
-    hurries = level >= ERROR
-
-    def method(self: "Logger", msg: object = "", /, *args: object, **fields: Any) -> None:
-        try:
-            if not self._cache[level]:
-                return
-        except KeyError:
-            if not self.isEnabledFor(level):
-                return
-        context = current_fields.get()
-        bound = self._bound
-        encoded = port.quick(fields) if fields else b""
-        home = self._home
-        if encoded is None or context is PIPELINE or home.filters:
-            _emit(self, level, msg, args, fields)
-            return
-        if args or type(msg) is not str:
-            msg = _message(msg, args)
-        size = len(msg) + len(encoded)
-        if size > MAX_ENTRY_BYTES:
-            msg = safe_text(msg)
-        frame = _getframe(1)
-        thread = get_ident()
-        task = current_task(port.loop) if thread == port.loop_thread else None
-        capture: Capture = (
-            next_seq(),
-            time_ns(),
-            level,
-            self.name,
-            msg,
-            frame.f_code,
-            frame.f_lasti,
-            encoded,
-            b"" if context is None and bound is None else _joined(context, bound, fields),
-            thread,
-            None if task is None else task.get_name(),
-            GENERAL,
-            None,
-            size + CAPTURE_OVERHEAD_BYTES,
-        )
-        port.put(capture)
-        if hurries:
-            port.ingress.hurry()
-        # the cheap question first: most loggers stand right below a root without handlers
-        if (home.handlers or _ROOT.handlers or home.parent is not _ROOT) and has_handlers(home):
-            call_handlers(home, capture, port.encoder.shown(fields), None)
-
-    method.__name__ = name
-    method.__qualname__ = f"Logger.{name}"
-    method.__doc__ = f"Log at {name.upper()}; keyword arguments become fields."
-    return cast("LogCall", method)
-
-
-def _emit(  # noqa: PLR0917 - called for every kind of entry
-    logger: "Logger",
-    level: int,
-    msg: object,
-    args: tuple[object, ...],
-    fields: dict[str, Any],
-    log_type: str = GENERAL,
-    details: Details | None = None,
-    depth: int = 2,
-) -> None:
-    """The whole call, for what the ordinary one leaves aside: stdlib's keywords, new keys, nested values, filters."""
-    context = current_fields.get()
-    if context is PIPELINE:
-        port.ingress.self_logged += 1
-        return
-    frame = _getframe(depth)
-    while frame.f_code.co_filename == _STDLIB_FILE and frame.f_back is not None:
-        frame = frame.f_back  # a LoggerAdapter stands between
-    error = None
-    encoded = port.quick(fields) if fields else b""
-    if encoded is None:
-        msg, fields, error, details, frame = _unusual(msg, args, fields, details, frame)
-        encoded = port.encoder.full(fields) if fields else b""
-    text = _message(msg, args)
-    joined = _joined(context, logger._bound, fields)
-    capture: Capture = (
-        next_seq(),
-        time_ns(),
-        level,
-        logger.name,
-        text,
-        frame.f_code,
-        frame.f_lasti,
-        encoded,
-        joined,
-        get_ident(),
-        _task_name(),
-        log_type,
-        details,
-        len(text) + len(encoded) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES,
-    )
-    _deliver(logger._home, capture, fields, error)
-
-
-def _deliver(home: "Logger", capture: Capture, fields: dict[str, Any], error: BaseException | None) -> None:
-    """Past the logger's own filters, into ingress and to foreign handlers."""
-    handled = has_handlers(home)
-    if not handled and not home.filters:
-        port.put(capture)
-        return
-    shown = port.encoder.shown(fields)
-    kept = filtered(home, capture, shown, error) if home.filters else capture
-    if kept is None:
-        return
-    port.put(kept)
-    if handled:
-        call_handlers(home, kept, shown, error)
-
-
-def _task_name() -> str | None:
-    task = current_task(port.loop) if get_ident() == port.loop_thread else None
-    return None if task is None else task.get_name()
-
-
-def _unusual(
-    msg: object, args: tuple[object, ...], fields: dict[str, Any], details: Details | None, frame: FrameType
-) -> tuple[object, dict[str, Any], BaseException | None, Details | None, FrameType]:
-    """A call with stdlib's keywords, new keys or values that are not plain."""
-    if msg == "" and not args and "msg" in fields:
-        msg = fields.pop("msg")
-    error = exception_of(fields.pop("exc_info", None))
-    wants_stack = bool(fields.pop("stack_info", False))
-    frame = _outer(frame, fields.pop("stacklevel", 1))
-    extra = fields.pop("extra", None)
-    if isinstance(extra, Mapping):
-        fields = {**extra, **fields}
-    if error is not None or wants_stack:
-        details = (details or Details())._replace(
-            exception=b"" if error is None else encode_exception(error),
-            stack_info=encode_stack(frame) if wants_stack else b"",
-        )
-    return msg, fields, error, details, frame
-
-
-def _level_number(level: object) -> int:
-    """The number of a level given as stdlib or people give it."""
-    if isinstance(level, int):
-        return level
-    return logging.getLevelNamesMapping().get(level.upper(), ERROR) if isinstance(level, str) else ERROR
-
-
-def _outer(frame: FrameType, stacklevel: object) -> FrameType:
-    """The frame `stacklevel` - 1 callers out, as in stdlib logging."""
-    steps = stacklevel - 1 if isinstance(stacklevel, int) else 0
-    while steps > 0 and frame.f_back is not None:
-        frame = frame.f_back
-        steps -= 1
-    return frame
-
-
-def _message(msg: object, args: tuple[object, ...]) -> str:
-    """Apply %-args as stdlib does; what cannot be formatted arrives with its arguments and the reason."""
-    try:
-        text = msg if isinstance(msg, str) else str(msg)
-        if args:
-            single = args[0] if len(args) == 1 else None
-            values = cast("object", single) if isinstance(single, Mapping) and single else args
-            text = text % values
-        return text if len(text) <= MAX_ENTRY_BYTES else safe_text(text)
-    except Exception as failure:  # noqa: BLE001 - the arguments are the user's code; the entry must arrive
-        described = ", ".join(_described(value) for value in args)
-        text = msg if isinstance(msg, str) else type_name(msg)
-        return f"{text} [not formatted: {type(failure).__name__}; args: {described}]"
-
-
-def _described(value: object) -> str:
-    try:
-        return safe_text(repr(value), 1024)
-    except Exception as failure:  # noqa: BLE001 - as in _message
-        return f"<{type_name(value)}: {type(failure).__name__}>"
-
-
-def _joined(context: FieldSet | None, bound: FieldSet | None, fields: dict[str, Any]) -> bytes:
-    """The members that bind and log_context add below the call's own fields."""
-    encoder = port.encoder
-    if bound is not None:
-        bound = bound.under(encoder, encoder.items)
-    if context is not None:
-        context = context.under(encoder, encoder.items)
-        lower = context if bound is None else context.over(bound)
-    elif bound is None:
-        return b""
-    else:
-        lower = bound
-    return lower.without(fields) if fields else lower.joined
+_getframe: Final = sys._getframe
 
 
 class Logger(logging.Logger):
@@ -289,31 +47,26 @@ class Logger(logging.Logger):
 
     # ---- calls ------------------------------------------------------------------------------------------------
 
-    debug: LogCall = _level_method(DEBUG, "debug")
-    info: LogCall = _level_method(INFO, "info")
-    warning: LogCall = _level_method(WARNING, "warning")
-    error: LogCall = _level_method(ERROR, "error")
-    critical: LogCall = _level_method(CRITICAL, "critical")
+    debug: LogCall = level_method(DEBUG, "debug")
+    info: LogCall = level_method(INFO, "info")
+    warning: LogCall = level_method(WARNING, "warning")
+    error: LogCall = level_method(ERROR, "error")
+    critical: LogCall = level_method(CRITICAL, "critical")
 
     def exception(self, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log at ERROR with the exception being handled."""
         if self._enabled(ERROR):
-            fields.setdefault("exc_info", True)
-            _emit(self, ERROR, msg, args, fields)
-            port.ingress.hurry()
+            emit(self, ERROR, msg, args, {"exc_info": True, **fields}, _getframe(1))
 
     def log(self, level: int | str | None = None, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log at `level`, a stdlib level number; a level that is none counts as ERROR, so that nothing is lost."""
         number = _level_number(fields.pop("level", None) if level is None else level)
         if self._enabled(number):
-            _emit(self, number, msg, args, fields)
-            if number >= ERROR:
-                port.ingress.hurry()
+            emit(self, number, msg, args, fields, _getframe(1))
 
     def audit(self, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log an audit entry: it ignores levels and travels protected."""
-        _emit(self, INFO, msg, args, fields, AUDIT)
-        port.ingress.hurry()
+        emit(self, INFO, msg, args, fields, _getframe(1), AUDIT)
 
     fatal: LogCall = critical  # stdlib's alias
     warn: LogCall = warning  # pyright: ignore[reportDeprecated] - likewise
@@ -369,8 +122,8 @@ class Logger(logging.Logger):
         stack_info: bool = False,
         stacklevel: int = 1,
     ) -> None:
-        fields = {"exc_info": exc_info, "extra": extra, "stack_info": stack_info, "stacklevel": stacklevel + 1}
-        _emit(self, level, msg, tuple(args), fields)
+        fields = {"exc_info": exc_info, "extra": extra, "stack_info": stack_info, "stacklevel": stacklevel}
+        emit(self, level, msg, tuple(args), fields, _getframe(1))
 
     def _enabled(self, level: int) -> bool:
         try:
@@ -379,11 +132,21 @@ class Logger(logging.Logger):
             return self.isEnabledFor(level)
 
     def _emit_trade(self, event: str, data: dict[str, Any]) -> None:
-        data = {"event": event, **data}
-        encoder = port.encoder
-        details = Details(trade_data=b"{%b}" % (encoder.quick(data) or encoder.full(data)))
-        _emit(self, INFO, trade_message(event, data), (), {}, TRADE, details, 3)
-        port.ingress.hurry()
+        frame = _getframe(2)
+        try:
+            data = {"event": event, **data}
+            members = port.quick(data) or port.encoder.full(data)
+            details = Details(trade_data=b"{%b}" % members)
+            emit(self, INFO, trade_message(event, data), (), {}, frame, TRADE, details)
+        except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
+            rescue(self, INFO, event, failure, frame, TRADE)
+
+
+def _level_number(level: Any) -> int:
+    """The number of a level given as stdlib or people give it."""
+    if type(level) is str:
+        return logging.getLevelNamesMapping().get(level.upper(), ERROR)
+    return int(level) if issubclass(type(level), int) else ERROR
 
 
 class _Shared:

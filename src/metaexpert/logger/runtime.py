@@ -20,8 +20,8 @@ from metaexpert.logger.formats.json_lines import JsonLines
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
-from metaexpert.logger.logger import port
 from metaexpert.logger.notices import Notices
+from metaexpert.logger.port import port
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats

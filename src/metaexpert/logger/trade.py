@@ -8,6 +8,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, Literal, final
 
+from metaexpert.logger.values import described
+
 type Amount = Decimal | str | int | float
 """A price or quantity; `Decimal` or `str` where every digit counts."""
 
@@ -77,7 +79,7 @@ class TradeLog:
 
 def _trade_data(**fields: Any) -> dict[str, Any]:
     return {
-        name: str(value) if name in _AMOUNTS and not isinstance(value, str) else value
+        name: described(value, str) if name in _AMOUNTS and type(value) is not str else value
         for name, value in fields.items()
         if value is not None
     }
@@ -85,6 +87,6 @@ def _trade_data(**fields: Any) -> dict[str, Any]:
 
 def trade_message(event: str, data: dict[str, Any]) -> str:
     """One line for people: "order_filled BUY 0.5 BTCUSDT at 43100.5"."""
-    words = [event, *(str(data[name]) for name in ("side", "quantity", "symbol") if name in data)]
+    words = [event, *(described(data[name], str) for name in ("side", "quantity", "symbol") if name in data)]
     price = data.get("price")
-    return " ".join(words) if price is None else f"{' '.join(words)} at {price}"
+    return " ".join(words) if price is None else f"{' '.join(words)} at {described(price, str)}"

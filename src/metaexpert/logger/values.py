@@ -15,7 +15,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from functools import partial
-from itertools import islice
 from types import FunctionType, NoneType
 from typing import Any, Final, cast, final
 from uuid import UUID
@@ -27,6 +26,8 @@ from metaexpert.logger.redaction import REDACTED, Redactor
 MAX_DEPTH: Final = 8
 MAX_ITEMS: Final = 256
 MAX_ENTRY_BYTES: Final = 64 * 1024
+MAX_CONTEXT_BYTES: Final = 16 * 1024
+"""What the fields of one bind or log_context may take of it."""
 
 CALL_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel", "extra", "msg"})
 """Keywords with a meaning of their own; kept out of the quick way so that only calls which use them pay for them."""
@@ -34,6 +35,12 @@ CALL_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel", "extra
 _SCALARS: Final = frozenset({int, bool, NoneType, Decimal, datetime, UUID})
 """Immutable types orjson encodes in one step, beside str and float, which are looked at more closely."""
 
+_SMALL_BYTES: Final = 1024
+"""Fields encoded in fewer bytes are within every limit."""
+
+_DESCRIPTION_BYTES: Final = 1024
+_LEAST_TEXT_BYTES: Final = 16
+_SEPARATORS_BYTES: Final = 4
 _KNOWN_KEYS: Final = 4096
 _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**64 - 1
@@ -72,11 +79,11 @@ class ValueEncoder:
 
         self.quick = self._quick()
 
-    def _quick(self) -> Callable[[dict[str, Any]], bytes | None]:
+    def _quick(self) -> Callable[[dict[str, Any]], bytes | None]:  # noqa: C901 - one frame, see below
         """The quick way as a function of its own: looking its parts up on `self` would cost it a tenth."""
         all_harmless = self._harmless.issuperset
 
-        def quick(fields: dict[str, Any]) -> bytes | None:
+        def quick(fields: dict[str, Any]) -> bytes | None:  # noqa: PLR0911 - a refusal for each reason
             """Encode plain fields as JSON members without braces, or None when they need `full`."""
             if not all_harmless(fields):
                 return None
@@ -96,13 +103,16 @@ class ValueEncoder:
                 return None  # an integer over 64 bits or a lone surrogate
             # a copy of the right size: orjson's buffer is a kilobyte that was shrunk, and keeping thousands of those
             # fragments the heap until every allocation costs microseconds
-            return encoded[1:-1] if len(encoded) <= MAX_ENTRY_BYTES else None
+            size = len(encoded)
+            if size > _SMALL_BYTES and (size > MAX_ENTRY_BYTES or len(fields) > MAX_ITEMS):
+                return None
+            return encoded[1:-1]
 
         return quick
 
-    def full(self, fields: Mapping[str, object]) -> bytes:
+    def full(self, fields: Mapping[str, object], limit_bytes: int = MAX_ENTRY_BYTES) -> bytes:
         """Encode anything as JSON members; what cannot be encoded or is too large is replaced by a mark."""
-        safe = _Walk(self._redactor).mapping(fields, 0)
+        safe = _Walk(self._redactor, limit_bytes).mapping(fields, 0)
         self._remember(fields)
         return orjson.dumps(safe)[1:-1]
 
@@ -117,7 +127,7 @@ class ValueEncoder:
 
     def items(self, fields: Mapping[str, object]) -> dict[str, bytes]:
         """Encode each field on its own, for contexts that are merged later."""
-        walk = _Walk(self._redactor)
+        walk = _Walk(self._redactor, MAX_CONTEXT_BYTES)
         return {str(key): orjson.dumps(value) for key, value in walk.mapping(fields, 0).items()}
 
     def _remember(self, fields: Mapping[str, object]) -> None:
@@ -139,12 +149,22 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def utf8_size(text: str) -> int:
+    """Bytes of `text` in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
 def safe_text(text: str, limit_bytes: int = MAX_ENTRY_BYTES) -> str:
-    """`text` cut to `limit_bytes` characters with a mark, lone surrogates written as escapes."""
-    cut = len(text) - limit_bytes
-    if cut > 0:
-        text = f"{text[:limit_bytes]}…[cut {cut} characters]"
-    return text if is_utf8(text) else text.encode("utf-8", "backslashreplace").decode()
+    """`text` as UTF-8 can hold it, cut to `limit_bytes` with a mark; lone surrogates become escapes."""
+    cut = 0
+    if len(text) > limit_bytes:
+        cut, text = len(text) - limit_bytes, text[:limit_bytes]
+    if not is_utf8(text):
+        text = text.encode("utf-8", "backslashreplace").decode()
+    if utf8_size(text) > limit_bytes:
+        kept = text.encode()[:limit_bytes].decode("utf-8", "ignore")
+        cut, text = cut + len(text) - len(kept), kept
+    return f"{text}…[cut {cut} characters]" if cut else text
 
 
 def type_name(value: object) -> str:
@@ -153,29 +173,37 @@ def type_name(value: object) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-class _Walk:
-    """One pass over one entry's fields, with the bytes it may still use."""
+def described(value: object, describe: Callable[[object], str] = repr) -> str:
+    """`repr` or `str` of a value whose own code may fail, bounded."""
+    try:
+        return safe_text(describe(value), _DESCRIPTION_BYTES)
+    except Exception as failure:  # noqa: BLE001 - the value is the user's code; the entry must arrive whatever it does
+        return f"<{type_name(value)} not describable: {type(failure).__name__}>"
 
-    def __init__(self, redactor: Redactor) -> None:
+
+class _Walk:
+    """One pass over one entry's fields, with the bytes it may still use; every value costs some, so it ends."""
+
+    def __init__(self, redactor: Redactor, limit_bytes: int) -> None:
         self._redactor = redactor
-        self._left_bytes = MAX_ENTRY_BYTES
+        self._left_bytes = limit_bytes
 
     def mapping(self, fields: Mapping[Any, object], depth: int) -> dict[str, object]:
         safe: dict[str, object] = {}
-        for key, value in islice(fields.items(), MAX_ITEMS):
-            name = safe_text(key if type(key) is str else self._guarded(str, key), 1024)
-            self._left_bytes -= len(name)
-            safe[name] = REDACTED if self._redactor.hides(name) else self.value(value, depth + 1)
-        if len(fields) > MAX_ITEMS:
-            safe["…"] = f"[cut {len(fields) - MAX_ITEMS} items]"
+        for number, key in enumerate(fields):
+            if number >= MAX_ITEMS or self._left_bytes <= 0:
+                safe["…"] = self._cut_mark(fields, number)
+                break
+            name = safe_text(key, _DESCRIPTION_BYTES) if type(key) is str else described(key, str)
+            self._left_bytes -= utf8_size(name) + _SEPARATORS_BYTES
+            safe[name] = REDACTED if self._redactor.hides(name) else self.value(fields[key], depth + 1)
         return safe
 
     def value(self, value: object, depth: int) -> object:
-        if self._left_bytes <= 0:
-            return "…[cut: entry over 64 KiB]"
+        self._left_bytes -= _SEPARATORS_BYTES
         try:
             return self._convert(value, depth)
-        except Exception as error:  # noqa: BLE001 - the value is the user's code; the entry must arrive whatever it does
+        except Exception as error:  # noqa: BLE001 - as in described()
             return f"<{type_name(value)} not encodable: {type(error).__name__}>"
 
     def _convert(self, value: object, depth: int) -> object:  # noqa: C901, PLR0911 - one table of types
@@ -213,11 +241,19 @@ class _Walk:
             return f"…[cut: {type_name(value)} deeper than {MAX_DEPTH} levels]"
         if isinstance(members, Mapping):
             return self.mapping(cast("Mapping[Any, object]", members), depth)
-        safe = [self.value(member, depth + 1) for member in islice(members, MAX_ITEMS)]
-        size = len(cast("list[object]", value)) if hasattr(value, "__len__") else len(safe)
-        if size > MAX_ITEMS:
-            safe.append(f"…[cut {size - MAX_ITEMS} items]")
+        safe: list[object] = []
+        for number, member in enumerate(members):
+            if number >= MAX_ITEMS or self._left_bytes <= 0:
+                safe.append(self._cut_mark(value, number))
+                break
+            safe.append(self.value(member, depth + 1))
         return safe
+
+    def _cut_mark(self, container: object, kept: int) -> str:
+        """What stands for the rest of a container."""
+        reason = "" if self._left_bytes > 0 else ", entry over 64 KiB"
+        size = len(cast("list[object]", container)) - kept if hasattr(container, "__len__") else "further"
+        return f"…[cut {size} items{reason}]"
 
     def _opaque(self, value: object) -> object:
         kind = type(value)
@@ -228,8 +264,8 @@ class _Walk:
         return self._text(repr(value))
 
     def _text(self, text: str) -> str:
-        text = safe_text(str(text), max(self._left_bytes, 0))
-        self._left_bytes -= len(text)
+        text = safe_text(str(text), max(self._left_bytes, _LEAST_TEXT_BYTES))
+        self._left_bytes -= utf8_size(text)
         return text
 
     def _integer(self, value: int) -> object:
@@ -239,19 +275,13 @@ class _Walk:
         return self._text(hex(value) if value.bit_length() > _DECIMAL_BITS else str(int(value)))
 
     def _binary(self, value: bytes) -> str:
-        data = bytes(value[: self._left_bytes])
+        data = bytes(value[: max(self._left_bytes, _LEAST_TEXT_BYTES)])
         try:
             text = data.decode()
         except UnicodeDecodeError:
             text = "base64:" + base64.b64encode(data).decode()
         cut = len(value) - len(data)
         return self._text(text) + (f"…[cut {cut} bytes]" if cut else "")
-
-    def _guarded(self, convert: Callable[[Any], str], value: object) -> str:
-        try:
-            return convert(value)
-        except Exception as error:  # noqa: BLE001 - as in value(): the key's __str__ is the user's code
-            return f"<{type_name(value)}: {type(error).__name__}>"
 
 
 def _members(value: object) -> Mapping[Any, object] | Iterable[object] | None:

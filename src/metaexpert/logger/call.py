@@ -1,0 +1,272 @@
+"""The log call itself: capture and ingress. It never awaits or raises; it blocks by policy `block` alone.
+
+`level_method` makes the ordinary call, one frame that holds everything most calls need; `emit` is the whole call, for
+stdlib's keywords, new keys, nested values and filters. Whatever goes wrong in either, the entry arrives and says so.
+"""
+# The methods of Logger are made here, so this module looks behind that class's underscores.
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
+
+import logging
+import sys
+from _thread import get_ident
+from asyncio import current_task
+from itertools import islice
+from time import time_ns
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+import orjson
+
+from metaexpert.logger.context import PIPELINE, FieldSet, current_fields
+from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, Capture, Details
+from metaexpert.logger.errors import encode_exception, encode_stack, exception_of
+from metaexpert.logger.ingress import next_seq
+from metaexpert.logger.message import format_message
+from metaexpert.logger.port import port
+from metaexpert.logger.stdlib import call_handlers, filtered, has_handlers
+from metaexpert.logger.values import MAX_ENTRY_BYTES, MAX_ITEMS, described, safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from metaexpert.logger.logger import Logger
+
+_ROOT: Final = logging.root
+_STDLIB_FILE: Final = logging.Logger.info.__code__.co_filename
+_ORDINARY_SIZE: Final = MAX_ENTRY_BYTES // 4
+"""Characters of message and fields up to which an entry is within its limit in any encoding."""
+
+_LEAST_FIELDS_BYTES: Final = 8 * 1024
+_LEAST_MESSAGE_BYTES: Final = 4 * 1024
+"""What fields and message keep of an entry's limit, however large its other parts are."""
+
+_getframe: Final = sys._getframe  # as stdlib logging does
+
+
+class LogCall(Protocol):
+    """A level's method."""
+
+    def __call__(self, msg: object = "", /, *args: object, **fields: Any) -> None:
+        """Log `msg` with %-args applied and `fields` beside it."""
+        ...
+
+
+def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, see below
+    """The method that logs at `level`: the whole ordinary call in one frame, since each frame costs a tenth of it."""
+    hurries = level >= logging.ERROR
+
+    def method(self: "Logger", msg: object = "", /, *args: object, **fields: Any) -> None:
+        try:
+            if not self._cache[level]:
+                return
+        except KeyError:
+            if not self.isEnabledFor(level):
+                return
+        try:
+            context = current_fields.get()
+            bound = self._bound
+            encoded = port.quick(fields) if fields else b""
+            home = self._home
+            if encoded is None or context is PIPELINE or home.filters:
+                emit(self, level, msg, args, fields, _getframe(1))
+                return
+            if args or type(msg) is not str:
+                msg = format_message(msg, args)
+            size = len(msg) + len(encoded)
+            if size > _ORDINARY_SIZE:
+                emit(self, level, msg, (), fields, _getframe(1))
+                return
+            frame = _getframe(1)
+            thread = get_ident()
+            task = current_task(port.loop) if thread == port.loop_thread else None
+            capture: Capture = (
+                next_seq(),
+                time_ns(),
+                level,
+                self.name,
+                msg,
+                frame.f_code,
+                frame.f_lasti,
+                encoded,
+                b"" if context is None and bound is None else _joined(context, bound, fields),
+                thread,
+                None if task is None else task.get_name(),
+                GENERAL,
+                None,
+                size + CAPTURE_OVERHEAD_BYTES,
+            )
+            port.put(capture)
+            if hurries:
+                port.ingress.hurry()
+            # the cheap question first: most loggers stand right below a root without handlers
+            if (home.handlers or _ROOT.handlers or home.parent is not _ROOT) and has_handlers(home):
+                call_handlers(home, capture, port.encoder.shown(fields), None)
+        except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
+            rescue(self, level, msg, failure, _getframe(1))
+
+    method.__name__ = name
+    method.__qualname__ = f"Logger.{name}"
+    method.__doc__ = f"Log at {name.upper()}; keyword arguments become fields."
+    return cast("LogCall", method)
+
+
+def emit(  # noqa: PLR0917 - called for every kind of entry
+    logger: "Logger",
+    level: int,
+    msg: object,
+    args: tuple[object, ...],
+    fields: dict[str, Any],
+    frame: FrameType,
+    log_type: str = GENERAL,
+    details: Details | None = None,
+) -> None:
+    """The whole call.
+
+    Args:
+        logger: whose call it is.
+        level: stdlib level number; not asked about any more.
+        msg: the message, to which `args` are applied.
+        args: %-args.
+        fields: keyword arguments, stdlib's keywords among them.
+        frame: the caller's.
+        log_type: the entry's log type.
+        details: its rare parts, already encoded.
+    """
+    try:
+        _emit(logger, level, msg, args, fields, frame, log_type, details)
+    except Exception as failure:  # noqa: BLE001 - as in level_method
+        rescue(logger, level, msg, failure, frame, log_type)
+    if level >= logging.ERROR or log_type != GENERAL:
+        port.ingress.hurry()
+
+
+def rescue(  # noqa: PLR0917 - what is left of a call
+    logger: "Logger", level: int, msg: object, failure: Exception, frame: FrameType, log_type: str = GENERAL
+) -> None:
+    """Log what can be told of a call that failed."""
+    text = safe_text(msg, _LEAST_MESSAGE_BYTES) if type(msg) is str else described(msg)
+    told = orjson.dumps({"log_call_failed": type(failure).__name__})[1:-1]
+    size = len(text) + len(told) + CAPTURE_OVERHEAD_BYTES
+    place = (frame.f_code, frame.f_lasti)
+    port.put(
+        (next_seq(), time_ns(), level, logger.name, text, *place, told, b"", get_ident(), None, log_type, None, size)
+    )
+
+
+def _emit(  # noqa: PLR0917 - as emit
+    logger: "Logger",
+    level: int,
+    msg: object,
+    args: tuple[object, ...],
+    fields: dict[str, Any],
+    frame: FrameType,
+    log_type: str,
+    details: Details | None,
+) -> None:
+    context = current_fields.get()
+    if context is PIPELINE:
+        port.ingress.self_logged += 1
+        return
+    while frame.f_code.co_filename == _STDLIB_FILE and frame.f_back is not None:
+        frame = frame.f_back  # a LoggerAdapter stands between
+    error = None
+    encoded = port.quick(fields) if fields else b""
+    if encoded is None:
+        msg, fields, error, details, frame = _unusual(msg, args, fields, details, frame)
+    joined = _joined(context, logger._bound, fields)
+    left_bytes = MAX_ENTRY_BYTES - len(joined) - sum(map(len, details or ()))
+    if encoded is None or len(encoded) > left_bytes:
+        encoded = port.encoder.full(fields, max(left_bytes, _LEAST_FIELDS_BYTES)) if fields else b""
+    text = safe_text(format_message(msg, args), max(left_bytes - len(encoded), _LEAST_MESSAGE_BYTES))
+    capture: Capture = (
+        next_seq(),
+        time_ns(),
+        level,
+        logger.name,
+        text,
+        frame.f_code,
+        frame.f_lasti,
+        encoded,
+        joined,
+        get_ident(),
+        _task_name(),
+        log_type,
+        details,
+        len(text) + len(encoded) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES,
+    )
+    _deliver(logger._home, capture, fields, error)
+
+
+def _deliver(home: "Logger", capture: Capture, fields: dict[str, Any], error: BaseException | None) -> None:
+    """Past the logger's own filters, into ingress and to foreign handlers."""
+    handled = has_handlers(home)
+    if not handled and not home.filters:
+        port.put(capture)
+        return
+    shown = port.encoder.shown(fields)
+    kept = filtered(home, capture, shown, error) if home.filters else capture
+    if kept is None:
+        return
+    port.put(kept)
+    if handled:
+        call_handlers(home, kept, shown, error)
+
+
+def _task_name() -> str | None:
+    task = current_task(port.loop) if get_ident() == port.loop_thread else None
+    return None if task is None else task.get_name()
+
+
+def _unusual(
+    msg: object, args: tuple[object, ...], fields: dict[str, Any], details: Details | None, frame: FrameType
+) -> tuple[object, dict[str, Any], BaseException | None, Details | None, FrameType]:
+    """Take stdlib's keywords out of the fields and heed them."""
+    if type(msg) is str and not msg and not args and "msg" in fields:
+        msg = fields.pop("msg")
+    error = exception_of(fields.pop("exc_info", None))
+    stack_info = fields.pop("stack_info", False)
+    frame = _outer(frame, fields.pop("stacklevel", 1))
+    if "extra" in fields:
+        fields = {**_extra_fields(fields.pop("extra")), **fields}
+    if error is not None or stack_info is True:
+        details = (details or Details())._replace(
+            exception=b"" if error is None else encode_exception(error),
+            stack_info=encode_stack(frame) if stack_info is True else b"",
+        )
+    return msg, fields, error, details, frame
+
+
+def _extra_fields(extra: object) -> dict[str, Any]:
+    """The fields of stdlib's `extra=`, as far as they can be read."""
+    if extra is None:
+        return {}
+    try:
+        mapping = cast("Mapping[str, Any]", extra)
+        return {str(key): mapping[key] for key in islice(mapping, MAX_ITEMS)}
+    except Exception as failure:  # noqa: BLE001 - the mapping is the user's code; the entry must arrive
+        return {"extra": f"<{described(extra)} not readable: {type(failure).__name__}>"}
+
+
+def _outer(frame: FrameType, stacklevel: object) -> FrameType:
+    """The frame `stacklevel` - 1 callers out, as in stdlib logging."""
+    steps = stacklevel - 1 if type(stacklevel) is int else 0
+    while steps > 0 and frame.f_back is not None:
+        frame = frame.f_back
+        steps -= 1
+    return frame
+
+
+def _joined(context: FieldSet | None, bound: FieldSet | None, fields: dict[str, Any]) -> bytes:
+    """The members that bind and log_context add below the call's own fields."""
+    encoder = port.encoder
+    if bound is not None:
+        bound = bound.under(encoder, encoder.items)
+    if context is not None:
+        context = context.under(encoder, encoder.items)
+        lower = context if bound is None else context.over(bound)
+    elif bound is None:
+        return b""
+    else:
+        lower = bound
+    return lower.without(fields) if fields else lower.joined

@@ -1,0 +1,43 @@
+"""What log calls are connected to: an ingress, an encoder, a loop; swapped as a whole when logging starts and stops.
+
+Until logging starts the port holds an ingress of its own, which keeps entries for the start.
+"""
+
+import logging
+from _thread import get_ident
+from asyncio import AbstractEventLoop
+from typing import Final, final
+
+from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.redaction import Redactor
+from metaexpert.logger.values import ValueEncoder
+
+
+@final
+class Port:
+    """The pipeline as a log call sees it."""
+
+    __slots__ = ("attached", "encoder", "ingress", "loop", "loop_thread", "put", "quick")
+
+    def __init__(self) -> None:
+        self.connect(Ingress(), ValueEncoder(Redactor()), loop=None)
+
+    def connect(self, ingress: Ingress, encoder: ValueEncoder, loop: AbstractEventLoop | None) -> None:
+        """Let all calls from now on go to `ingress`; every logger asks for its level again.
+
+        Args:
+            ingress: where entries go.
+            encoder: the values' encoder with the redaction rules in force.
+            loop: the loop logging runs on; None before the start and after the stop.
+        """
+        self.ingress = ingress
+        self.encoder = encoder
+        self.put = ingress.put
+        self.quick = encoder.quick
+        self.loop = loop
+        self.loop_thread = get_ident() if loop is not None else 0
+        self.attached = loop is not None
+        logging.root.setLevel(logging.root.level)  # stdlib's way to clear the level caches
+
+
+port: Final = Port()

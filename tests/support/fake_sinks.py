@@ -21,13 +21,20 @@ type Answer = Callable[[Batch], Awaitable[Outcome]]
 
 
 def capture(
-    seq: int, level: int = logging.INFO, log_type: str = "general", message: str = "", size: int = 500
+    seq: int,
+    level: int = logging.INFO,
+    log_type: str = "general",
+    *,
+    message: str = "",
+    size: int = 500,
+    time_ns: int | None = None,
 ) -> Capture:
     """What a log call would have captured."""
     frame = sys._getframe()
     text = message or f"m{seq}"
+    at = time_ns or time.time_ns()
     return (
-        seq, time.time_ns(), level, "made", text, frame.f_code, frame.f_lasti, b"", b"", 1, None, log_type, None, size
+        seq, at, level, "made", text, frame.f_code, frame.f_lasti, b"", b"", 1, None, log_type, None, size
     )  # fmt: skip
 
 

@@ -57,8 +57,11 @@ class Running:
             BatchLimits(max_entries=1000, max_bytes=1_000_000, max_age_seconds=max_age),
             backoff=Backoff(0.001, 0.002),
             notices=Notices(),
-            wake=lambda: self.dispatcher.wake(),
+            wake=self._wake,
         )
+
+    def _wake(self) -> None:
+        self.dispatcher.wake()
 
     def log(self, *seqs: int, level: int = logging.INFO, log_type: str = "general") -> None:
         """Entries as log calls would put them."""

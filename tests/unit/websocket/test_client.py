@@ -1,6 +1,7 @@
 """The websocket client against real servers on loopback: it comes back, and it says what happened."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 
@@ -212,6 +213,7 @@ async def test_cancelling_closes_the_connection():
 
 
 async def test_disconnects_are_logged_without_the_querys_secrets(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
     async with server(send("a")) as url:
         await take(client(url), 2)
     records = [record for record in caplog.records if record.name == "metaexpert.websocket.client"]

@@ -1,7 +1,7 @@
 """`python -m metaexpert.demo.collector`: serve on a free loopback port until told to stop or orphaned.
 
-Prints one JSON line, `{"port": …, "pid": …}`, when it listens. It ends on POST /admin/shutdown, on SIGTERM, and when its
-standard input does (the parent closed it, or died); started by hand on a terminal, on an interrupt instead.
+Prints one JSON line, `{"port": …, "pid": …}`, when it listens. It ends on POST /admin/shutdown, on SIGTERM, and when
+its standard input does (the parent closed it, or died); started by hand on a terminal, on an interrupt instead.
 """
 
 import argparse

@@ -34,11 +34,16 @@ OUTSIDE_OF_LOGGER = rule(
 KNOWS: Mapping[str, Rule] = {
     "logger.logger": rule(
         "logger.entry logger.context logger.ingress logger.journal logger.redaction logger.encoding logger.values "
-        "logger.trade logger.stdlib logger.levels logger.errors",
+        "logger.trade logger.stdlib logger.levels logger.errors logger.call logger.port logger.unsaid",
         "the log call captures and hands over; it knows nothing of what happens behind the ingress",
     ),
+    "logger.call": rule(
+        "logger.entry logger.context logger.ingress logger.journal logger.redaction logger.values logger.stdlib "
+        "logger.errors logger.message logger.port logger.logger",
+        "as logger.logger, whose methods it makes",
+    ),
     "logger.sinks": rule(
-        "logger.entry logger.batch logger.outcome logger.formats logger.formatter logger.config logger.values "
+        "logger.entry logger.identity logger.jobs logger.retry logger.batch logger.outcome logger.formats logger.formatter logger.config logger.values "
         "logger.files logger.errors logger.sinks",
         "a sink encodes and classifies; batching, retry, spool and ledger come to it from delivery",
     ),

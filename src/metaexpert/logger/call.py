@@ -176,8 +176,9 @@ def _emit(  # noqa: PLR0917 - as emit
         msg, fields, error, details, frame = _unusual(msg, args, fields, details, frame)
     joined = _joined(context, logger._bound, fields)
     left_bytes = MAX_ENTRY_BYTES - len(joined) - sum(map(len, details or ()))
-    if encoded is None or len(encoded) > left_bytes:
-        encoded = port.encoder.full(fields, max(left_bytes, _LEAST_FIELDS_BYTES)) if fields else b""
+    fields_bytes = max(left_bytes - _LEAST_MESSAGE_BYTES, _LEAST_FIELDS_BYTES)
+    if encoded is None or len(encoded) > fields_bytes:
+        encoded = port.encoder.full(fields, fields_bytes) if fields else b""
     text = safe_text(format_message(msg, args), max(left_bytes - len(encoded), _LEAST_MESSAGE_BYTES))
     capture: Capture = (
         next_seq(),

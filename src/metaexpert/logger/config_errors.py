@@ -1,6 +1,6 @@
 """What is wrong with a configuration, in words: the key, its value, what is allowed, and the nearest known key.
 
-No secret is ever shown: values under hidden keys, tables, lists, and credentials within addresses are left out.
+No secret is ever shown: values under hidden keys, at any depth, and credentials within addresses are left out.
 """
 
 import re
@@ -45,7 +45,7 @@ def _line(detail: dict[str, Any], model: type[BaseModel], kinds: Mapping[str, ty
     if kind == "missing":
         return f"{key}: is required"
     if kind in _TAG_ERRORS:
-        return f"{key}: its type must be one of {', '.join(kinds)}{_given_type(detail.get('input'))}"
+        return f"{key}: type{_given_type(detail.get('input'))} must be one of {', '.join(map(repr, kinds))}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     shown = _shown(path[-1], detail.get("input")) if path else ""
     return f"{key} = {shown}: {message}" if shown else f"{key}: {message}"
@@ -76,14 +76,21 @@ def _models_in(annotation: object) -> Iterable[type[BaseModel]]:
 
 def _given_type(value: object) -> str:
     given = cast("dict[str, object]", value).get("type") if isinstance(value, dict) else None
-    return f", not {given!r}" if isinstance(given, str) else ""
+    return f" = {given!r}" if isinstance(given, str) else ""
 
 
 def _shown(key: str, value: object) -> str:
-    """The value as it may be shown; nothing for tables and lists, which may hold anything."""
+    """The value as it may be shown."""
+    text = _USERINFO.sub(f"{REDACTED}@", repr(_redacted(key, value)))
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _redacted(key: str, value: object) -> object:
     if Redactor(keys=_SECRET_KEYS).hides(key):
         return REDACTED
-    if not isinstance(value, str | int | float | None):
-        return ""
-    text = _USERINFO.sub(f"{REDACTED}@", repr(value))
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    if isinstance(value, dict):
+        table = cast("dict[object, object]", value)
+        return {inner: _redacted(str(inner), one) for inner, one in table.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted("", one) for one in cast("Iterable[object]", value)]
+    return value

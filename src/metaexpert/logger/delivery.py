@@ -239,7 +239,7 @@ class Delivery:
         self.ledger.duplicate += duplicates
         self.lanes.release(entries)
         if entries:
-            self.health.succeeded(backlog=self.lanes.pressed)
+            self.health.succeeded(backlog=self.lanes.pressed())
 
     def _reject(self, entry: LogEntry, rejection: Rejection) -> None:
         self.ledger.rejected += 1

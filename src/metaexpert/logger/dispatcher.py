@@ -15,7 +15,7 @@ from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture, Lane, LogEntry, lane_of
 from metaexpert.logger.gaps import gap_entry
-from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.ingress import INGRESS_FULL, Ingress
 from metaexpert.logger.jobs import Jobs
 
 _CHUNK_ENTRIES: Final = 32
@@ -204,7 +204,7 @@ class Dispatcher:
         if loss is None:
             return
         entry = gap_entry(
-            "ingress", loss.by_level, (loss.first_seq, loss.last_seq), (loss.first_ns, loss.last_ns), "ingress full"
+            "ingress", loss.by_level, (loss.first_seq, loss.last_seq), (loss.first_ns, loss.last_ns), INGRESS_FULL
         )
         for delivery in self._deliveries:
             delivery.ledger.gaps += 1
@@ -214,8 +214,11 @@ class Dispatcher:
 
     @property
     def ready(self) -> bool:
-        """Whether bulk producers may go on: no sink is under pressure and ingress is not filling."""
-        return self._ingress.fill < _READY_FILL and not any(delivery.lanes.pressed for delivery in self._deliveries)
+        """Whether bulk producers may go on: no sink is under pressure, what is in ingress counted in."""
+        entries, total_bytes = self._ingress.queued_entries, self._ingress.queued_bytes
+        # all are asked, since each keeps its own hysteresis
+        pressed = [delivery.lanes.pressed(entries, total_bytes) for delivery in self._deliveries]
+        return not any(pressed)
 
     async def wait_ready(self) -> None:
         """Wait until `ready`."""
@@ -224,10 +227,9 @@ class Dispatcher:
             await self._relieved.wait()
 
     def _relieve(self) -> None:
-        if any(delivery.lanes.gates for delivery in self._deliveries):
-            self._ingress.close_gate()
-        else:
-            self._ingress.open_gate()
+        rooms = [room for delivery in self._deliveries if (room := delivery.lanes.room) is not None]
+        if rooms:
+            self._ingress.close_gate(min(room[0] for room in rooms), min(room[1] for room in rooms))
         if not self._relieved.is_set() and self.ready:
             self._relieved.set()
 
@@ -238,6 +240,3 @@ class Dispatcher:
             self._worked.clear()
             self.wake()
             await self._worked.wait()
-
-
-_READY_FILL: Final = 0.25

@@ -18,8 +18,11 @@ from metaexpert.logger.entry import Capture, Lane, lane_of
 UNATTACHED_MAX_ENTRIES: Final = 10_000
 UNATTACHED_MAX_BYTES: Final = 8 * 1024 * 1024
 
-_ROOM_SHARE: Final = {Lane.DEBUG: 0.80, Lane.INFO: 0.90, Lane.WARNING: 0.95, Lane.ERROR: 1.0, Lane.PROTECTED: 1.25}
-"""How full the ingress may be for an entry of each lane still to enter; the last entries have room of their own."""
+INGRESS_FULL: Final = "ingress full"
+
+_GRADED_SHARE: Final = {Lane.DEBUG: 0.80, Lane.INFO: 0.90, Lane.WARNING: 0.95, Lane.ERROR: 1.0, Lane.PROTECTED: 1.25}
+_EQUAL_SHARE: Final = {Lane.DEBUG: 1.0, Lane.INFO: 1.0, Lane.WARNING: 1.0, Lane.ERROR: 1.0, Lane.PROTECTED: 1.25}
+"""How full the ingress may be for an entry of each lane still to enter; protected entries have room of their own."""
 
 next_seq: Final = itertools.count(1).__next__
 """Numbers every entry of this process, in the order of the calls."""
@@ -35,6 +38,14 @@ class IngressLoss:
     first_ns: int
     last_ns: int
 
+    def add(self, other: "IngressLoss") -> None:
+        """Count `other` in; threads may come in any order."""
+        self.by_level += other.by_level
+        self.first_seq = min(self.first_seq, other.first_seq)
+        self.last_seq = max(self.last_seq, other.last_seq)
+        self.first_ns = min(self.first_ns, other.first_ns)
+        self.last_ns = max(self.last_ns, other.last_ns)
+
 
 @final
 class Ingress:
@@ -44,6 +55,7 @@ class Ingress:
         max_entries: entries it holds at most.
         max_bytes: memory it holds at most, bytes.
         block_timeout_seconds: how long a thread waits while the gate is closed.
+        graded: keep the last room for the higher lanes; otherwise all share all of it.
     """
 
     def __init__(
@@ -51,14 +63,17 @@ class Ingress:
         max_entries: int = UNATTACHED_MAX_ENTRIES,
         max_bytes: int = UNATTACHED_MAX_BYTES,
         block_timeout_seconds: float = 0.0,
+        *,
+        graded: bool = True,
     ) -> None:
         self._queue: deque[Capture] = deque()
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._block_timeout_seconds = block_timeout_seconds
         # what put() compares with: the room of the lowest lane, or zero while the gate is closed
-        self._easy_entries = int(max_entries * _ROOM_SHARE[Lane.DEBUG])
-        self._easy_bytes = int(max_bytes * _ROOM_SHARE[Lane.DEBUG])
+        self._room_share = _GRADED_SHARE if graded else _EQUAL_SHARE
+        self._easy_entries = int(max_entries * self._room_share[Lane.DEBUG])
+        self._easy_bytes = int(max_bytes * self._room_share[Lane.DEBUG])
         self._bytes_in = 0
         self._bytes_out = 0
         self._taken = 0
@@ -67,7 +82,8 @@ class Ingress:
         self._loop: AbstractEventLoop | None = None
         self._notify: Callable[[], None] = _nothing
         self._gate = threading.Condition()
-        self._gate_closed = False
+        self._gated = False
+        self._gate_waiters = 0
         self._loss: IngressLoss | None = None
         self._loss_lock = threading.RLock()  # a signal handler may log while its own thread holds it
         self.loop_thread = 0
@@ -103,23 +119,38 @@ class Ingress:
                 self._loop = None  # the loop was closed under us: entries wait for the next dispatcher or for exit
 
     def _admit(self, capture: Capture) -> bool:
-        if self._gate_closed and threading.get_ident() != self.loop_thread:
-            with self._gate:
-                self._gate.wait_for(lambda: not self._gate_closed, self._block_timeout_seconds)
-        share = _ROOM_SHARE[lane_of(capture[2], capture[11])]
+        if self._gated and threading.get_ident() != self.loop_thread:
+            self._wait_at_gate()
+        share = self._room_share[lane_of(capture[2], capture[11])]
         if len(self._queue) < self._max_entries * share and self.queued_bytes + capture[13] <= self._max_bytes * share:
             return True
         self._lose(capture)
         return False
 
+    def _wait_at_gate(self) -> None:
+        with self._gate:
+            self._gate_waiters += 1
+            try:
+                self._gate.wait_for(lambda: not self._crowded(), self._block_timeout_seconds)
+            finally:
+                self._gate_waiters -= 1
+
+    def _crowded(self) -> bool:
+        return len(self._queue) >= self._easy_entries or self.queued_bytes >= self._easy_bytes
+
     def _lose(self, capture: Capture) -> None:
         seq, time_ns, level = capture[:3]
+        self.add_loss(IngressLoss(Counter({level: 1}), seq, seq, time_ns, time_ns))
+
+    def add_loss(self, loss: IngressLoss) -> None:
+        """Count entries that were refused here, or by the ingress that stood here before."""
         with self._loss_lock:
-            self.dropped[level, "ingress full"] += 1
+            for level, count in loss.by_level.items():
+                self.dropped[level, INGRESS_FULL] += count
             if self._loss is None:
-                self._loss = IngressLoss(Counter(), seq, seq, time_ns, time_ns)
-            self._loss.by_level[level] += 1
-            self._loss.last_seq, self._loss.last_ns = seq, time_ns
+                self._loss = loss
+            else:
+                self._loss.add(loss)
 
     # ---- the dispatcher's thread ------------------------------------------------------------------------------
 
@@ -163,17 +194,28 @@ class Ingress:
             loss, self._loss = self._loss, None
         return loss
 
-    def close_gate(self) -> None:
-        """Make threads wait in their log calls (policy `block`)."""
-        self._gate_closed = True
-        self._easy_entries = 0
+    def close_gate(self, entries: int = 0, total_bytes: int = 0) -> None:
+        """Make threads wait in their log calls (policy `block`) while more than this waits here.
+
+        Args:
+            entries: what the tightest sink still has room for.
+            total_bytes: likewise in bytes of memory.
+        """
+        self._gated = True
+        self._set_easy(entries, total_bytes)
 
     def open_gate(self) -> None:
         """Let the waiting threads go on."""
-        if self._gate_closed:
+        if self._gated:
+            self._gated = False
+            self._set_easy(self._max_entries, self._max_bytes)
+
+    def _set_easy(self, entries: int, total_bytes: int) -> None:
+        share = self._room_share[Lane.DEBUG]
+        self._easy_entries = min(entries, int(self._max_entries * share))
+        self._easy_bytes = min(total_bytes, int(self._max_bytes * share))
+        if self._gate_waiters:
             with self._gate:
-                self._gate_closed = False
-                self._easy_entries = int(self._max_entries * _ROOM_SHARE[Lane.DEBUG])
                 self._gate.notify_all()
 
     # ---- figures ----------------------------------------------------------------------------------------------

@@ -226,16 +226,26 @@ class Lanes:
             (self.entries + self.held_entries) / self._max_entries, (self.bytes + self.held_bytes) / self._max_bytes
         )
 
-    @property
-    def pressed(self) -> bool:
-        """Whether the sink is under pressure: from the high watermark until the low one."""
-        self._pressed = self.fill >= (self._low_watermark if self._pressed else self._high_watermark)
+    def pressed(self, coming_entries: int = 0, coming_bytes: int = 0) -> bool:
+        """Whether the sink is under pressure: from the high watermark until the low one.
+
+        Args:
+            coming_entries: entries on their way here, counted in.
+            coming_bytes: their memory, bytes.
+        """
+        coming = max(coming_entries / self._max_entries, coming_bytes / self._max_bytes)
+        self._pressed = self.fill + coming >= (self._low_watermark if self._pressed else self._high_watermark)
         return self._pressed
 
     @property
-    def gates(self) -> bool:
-        """Whether threads have to wait for this sink (policy `block`)."""
-        return self._overflow is Overflow.BLOCK and self.pressed
+    def room(self) -> tuple[int, int] | None:
+        """Entries and bytes that may still come before threads have to wait; None unless the policy is `block`."""
+        if self._overflow is not Overflow.BLOCK:
+            return None
+        return (
+            max(0, self._max_entries - self.entries - self.held_entries),
+            max(0, self._max_bytes - self.bytes - self.held_bytes),
+        )
 
     def mark(self) -> tuple[int, ...]:
         """Names everything that has come in so far, for `passed`."""

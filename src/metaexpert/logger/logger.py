@@ -19,6 +19,7 @@ from metaexpert.logger.context import FieldSet, bound_context
 from metaexpert.logger.entry import AUDIT, TRADE, Details
 from metaexpert.logger.port import port
 from metaexpert.logger.trade import TradeLog, trade_message
+from metaexpert.logger.unsaid import print_at_exit
 
 DEBUG: Final = logging.DEBUG
 INFO: Final = logging.INFO
@@ -194,6 +195,7 @@ _twins: Final[dict[str, Logger]] = {}
 
 def get_logger(name: str = "metaexpert") -> Logger:
     """The logger of that name, registered with stdlib; a plain one registered before is upgraded in place."""
+    print_at_exit()
     name = name or "metaexpert"
     manager = logging.root.manager
     with _REGISTRY_LOCK:

@@ -20,7 +20,11 @@ class Port:
     __slots__ = ("attached", "encoder", "ingress", "loop", "loop_thread", "put", "quick")
 
     def __init__(self) -> None:
-        self.connect(Ingress(), ValueEncoder(Redactor()), loop=None)
+        self.connect(Ingress(graded=False), ValueEncoder(Redactor()), loop=None)
+
+    def disconnect(self) -> None:
+        """Let calls wait again, in an ingress of their own; redaction rules once in force stay so."""
+        self.connect(Ingress(graded=False), self.encoder, loop=None)
 
     def connect(self, ingress: Ingress, encoder: ValueEncoder, loop: AbstractEventLoop | None) -> None:
         """Let all calls from now on go to `ingress`; every logger asks for its level again.

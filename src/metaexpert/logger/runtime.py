@@ -128,6 +128,9 @@ class LoggingRuntime:
             for capture in early:
                 if capture[11] in PROTECTED_LOG_TYPES or logging.getLogger(capture[3]).isEnabledFor(capture[2]):
                     self._ingress.put(_under_rules(capture, encoder))
+        loss = waiting.take_loss()
+        if loss is not None:
+            self._ingress.add_loss(loss)
 
     async def stop(self) -> None:
         """Flush and end everything within `shutdown_timeout` seconds; a second call does nothing."""
@@ -146,10 +149,9 @@ class LoggingRuntime:
         await self._close_sinks()
 
     def _disconnect(self) -> None:
-        after = Ingress()
         logging.root.setLevel(self._root_level)
-        port.connect(after, port.encoder, loop=None)
-        self._ingress.open_gate()
+        port.disconnect()
+        self._ingress.detach()
 
     def _give_up(self) -> None:
         self._ingress.detach()

@@ -40,7 +40,7 @@ _SMALL_BYTES: Final = 1024
 
 _DESCRIPTION_BYTES: Final = 1024
 _LEAST_TEXT_BYTES: Final = 16
-_SEPARATORS_BYTES: Final = 4
+_SEPARATORS_BYTES: Final = 6
 _KNOWN_KEYS: Final = 4096
 _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**64 - 1

@@ -118,9 +118,11 @@ class AppendFile:
         Raises:
             OSError: the system could not; what was written may not survive a power loss.
         """
-        if self._file is not None:
-            await self._worker.run(os.fsync, self._file.fileno())
-        await self._close_file()
+        try:
+            if self._file is not None:
+                await self._worker.run(os.fsync, self._file.fileno())
+        finally:
+            await self._close_file()
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -55,14 +55,15 @@ class Director:
         faults = self._collector.faults
         # Retry-After counts whole seconds: in a run too short for one, the usual waits show the same
         retry_after_seconds = int(self._unit_seconds) or None
+        # each fault lasts longer than the longest wait between two attempts, so that each is met
         return (
             Phase(0, "calm", self._nothing),
             Phase(3, "collector answers 429", lambda: faults("all", "429", retry_after=retry_after_seconds)),
             Phase(4.5, "collector answers 503", lambda: faults("all", "503")),
-            Phase(6, "collector hangs", lambda: faults("all", "hang")),
-            Phase(6.5, "collector hangs, burst", self._start_burst),
-            Phase(8.5, "collector hangs", self._nothing),
-            Phase(10, "collector is back", lambda: faults("all", "ok")),
+            Phase(7, "collector hangs", lambda: faults("all", "hang")),
+            Phase(7.5, "collector hangs, burst", self._start_burst),
+            Phase(9, "collector hangs", self._nothing),
+            Phase(10.5, "collector is back", lambda: faults("all", "ok")),
             Phase(UNITS, "flushing", self._nothing),
         )
 

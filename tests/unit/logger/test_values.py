@@ -1,0 +1,572 @@
+"""Every kind of value is encoded somehow; what exceeds the limits is cut and marked; no value stops a call."""
+
+import json
+import math
+import uuid
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from fractions import Fraction
+from pathlib import PurePosixPath
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast, override
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from metaexpert.logger import Logger
+
+type Line = dict[str, Any]
+type Lines = Callable[[], list[Line]]
+
+
+class Side(Enum):
+    """A plain enumeration."""
+
+    BUY = "buy"
+
+
+class Code(IntEnum):
+    """An enumeration of numbers."""
+
+    FIVE = 5
+
+
+class Kind(StrEnum):
+    """An enumeration of texts."""
+
+    SPOT = "spot"
+
+
+class Odd(Enum):
+    """An enumeration whose values are structures."""
+
+    PAIR = ("a", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A dataclass, with another within."""
+
+    price: Decimal
+    parts: list["Fill"] = field(default_factory=list["Fill"])
+
+
+class Order(BaseModel):
+    """A pydantic model."""
+
+    symbol: str
+    price: Decimal
+    when: datetime
+
+
+class Text(str):
+    """A kind of str."""
+
+    __slots__ = ()
+
+
+class Number(int):
+    """A kind of int."""
+
+
+class Point(NamedTuple):
+    """A tuple with names."""
+
+    x: int
+    y: int
+
+
+WHEN = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+ID = uuid.UUID("12345678-1234-5678-1234-567812345678")
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("value", "encoded"),
+        [
+            (None, None),
+            (True, True),
+            ("text", "text"),
+            ("", ""),
+            ("ünïcödé 語 🎉", "ünïcödé 語 🎉"),
+            ("tab\tnewline\nnul\0", "tab\tnewline\nnul\0"),
+            (0, 0),
+            (-(2**63), -(2**63)),
+            (2**64 - 1, 2**64 - 1),
+            (3.25, 3.25),
+            (1e300, 1e300),
+            (Text("kind"), "kind"),
+            (Number(7), 7),
+            (Decimal("0.10"), "0.10"),
+            (Decimal("-Infinity"), "-Infinity"),
+            (Decimal("12345678901234567890.123456789"), "12345678901234567890.123456789"),
+            (WHEN, "2026-01-02T03:04:05.000678+00:00"),
+            (datetime(2026, 1, 2), "2026-01-02T00:00:00"),  # noqa: DTZ001 - users log naive ones
+            (datetime(2026, 1, 2, tzinfo=timezone(timedelta(hours=5, minutes=30))), "2026-01-02T00:00:00+05:30"),
+            (date(2026, 1, 2), "2026-01-02"),
+            (time(1, 2, 3), "01:02:03"),
+            (ID, "12345678-1234-5678-1234-567812345678"),
+            (Side.BUY, "buy"),
+            (Code.FIVE, 5),
+            (Kind.SPOT, "spot"),
+            (Odd.PAIR, ["a", 1]),
+            (b"bytes", "bytes"),
+            (bytearray(b"more"), "more"),
+            (memoryview(b"view"), "view"),
+            (b"\xff\x00", "base64:/wA="),
+            ([1, [2]], [1, [2]]),
+            ((1, "a"), [1, "a"]),
+            (Point(1, 2), [1, 2]),
+            ({"a": {"b": 1}}, {"a": {"b": 1}}),
+            ({1: "a", None: "b", (1, 2): "c"}, {"1": "a", "None": "b", "(1, 2)": "c"}),
+            (OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
+            (defaultdict(list, a=[1]), {"a": [1]}),
+            ({7}, [7]),
+            (frozenset({7}), [7]),
+            ({"a": 1}.keys(), ["a"]),
+            (Fill(Decimal("1.50"), [Fill(Decimal(2))]), {"price": "1.50", "parts": [{"price": "2", "parts": []}]}),
+            (
+                Order(symbol="BTC", price=Decimal("1.50"), when=WHEN),
+                {"symbol": "BTC", "price": "1.50", "when": "2026-01-02T03:04:05.000678+00:00"},
+            ),
+            (ValueError("bad"), "ValueError: bad"),
+            (json.JSONDecodeError("bad", "doc", 0), "json.decoder.JSONDecodeError: bad: line 1 column 1 (char 0)"),
+            (int, "builtins.int"),
+        ],
+        ids=repr,
+    )
+    def test_encodes_as(self, log: Logger, lines: Lines, value: object, encoded: object):
+        for _ in range(2):
+            log.info("x", value=value)
+        log.bind(value=value).info("x")
+        found = [entry["extra"]["value"] for entry in lines()]
+        assert found == [encoded] * 3
+        assert [type(one) for one in found] == [type(encoded)] * 3
+
+    @pytest.mark.parametrize(
+        ("value", "contained"),
+        [
+            (math.nan, "nan"),
+            (math.inf, "inf"),
+            (-math.inf, "-inf"),
+            (Decimal("NaN"), "nan"),
+            (2**64, "18446744073709551616"),
+            (-(2**63) - 1, "-9223372036854775809"),
+            (10**40, "1" + "0" * 40),
+            (1 + 2j, "1+2j"),
+            (Fraction(1, 3), "3"),
+            (timedelta(seconds=90), "90"),
+            (PurePosixPath("/var/log"), "/var/log"),
+            (range(3), "range(0, 3)"),
+            (SimpleNamespace(a=1), "namespace(a=1)"),
+            (ExceptionGroup("several", [ValueError("one")]), "several"),
+            (object, "object"),
+            (len, "len"),
+            (math, "math"),
+            ("\ud800 lone", "ud800"),
+        ],
+        ids=repr,
+    )
+    def test_says_what_it_was(self, log: Logger, lines: Lines, value: object, contained: str):
+        for _ in range(2):
+            log.info("x", value=value)
+        for entry in lines():
+            shown = entry["extra"]["value"]
+            assert contained in str(shown).lower()
+            assert shown is not None
+
+    def test_a_queue_of_python_shows_its_items(self, log: Logger, lines: Lines):
+        log.info("x", value=deque([1, 2]))
+        assert "1, 2" in str(lines()[0]["extra"]["value"])
+
+    def test_an_enormous_integer_is_encoded_and_not_refused(self, log: Logger, lines: Lines):
+        log.info("x", value=10**6000, other=1)
+        extra = lines()[0]["extra"]
+        assert int(extra["value"], 0) == 10**6000
+        assert extra["other"] == 1
+
+    def test_nan_within_structures_stays_visible(self, log: Logger, lines: Lines):
+        log.info("x", prices=[1.0, math.nan, {"a": math.inf}])
+        assert lines()[0]["extra"] == {"prices": [1.0, "nan", {"a": "inf"}]}
+
+    def test_lone_surrogates_in_message_key_and_arguments(self, log: Logger, lines: Lines):
+        log.info("\ud800 %s", "\udfff", **{"\udead": "\ud800"})
+        found = lines()[0]
+        assert "ud800" in found["message"]
+        assert "udfff" in found["message"]
+        assert ["udead" in key for key in found["extra"]] == [True]
+
+    def test_an_iterator_is_not_used_up(self, log: Logger, lines: Lines):
+        numbers = iter([1, 2, 3])
+        squares = (number * number for number in [1, 2])
+        log.info("x", numbers=numbers, squares=squares)
+        assert list(numbers) == [1, 2, 3]
+        assert list(squares) == [1, 4]
+        assert "iterator" in lines()[0]["extra"]["numbers"]
+
+    def test_numpys_scalars_and_arrays_by_their_interface(self, log: Logger, lines: Lines):
+        scalar = type("float64", (), {"__module__": "numpy", "item": lambda _: 1.5, "ndim": 0})()
+        array = type(
+            "ndarray", (),
+            {"__module__": "numpy", "ndim": 1, "__iter__": lambda _: iter([scalar, 2]), "__len__": lambda _: 2},
+        )()  # fmt: skip
+        log.info("x", scalar=scalar, array=array)
+        assert lines()[0]["extra"] == {"scalar": 1.5, "array": [1.5, 2]}
+
+    def test_numpy_itself(self, log: Logger, lines: Lines):
+        numpy = pytest.importorskip("numpy")
+        log.info("x", scalar=numpy.float64(1.5), whole=numpy.int32(3), array=numpy.array([[1, 2], [3, 4]]))
+        assert lines()[0]["extra"] == {"scalar": 1.5, "whole": 3, "array": [[1, 2], [3, 4]]}
+
+
+class TestSameWayTwice:
+    """The first call with a key and the next ones take different ways through the encoder; nobody may notice."""
+
+    scalars = st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.decimals(), st.datetimes(), st.uuids()
+    )
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(fields=st.dictionaries(st.text(max_size=8), scalars, max_size=6))
+    def test_an_entry_looks_the_same_each_time(self, log: Logger, lines: Lines, fields: dict[str, Any]):
+        for _ in range(2):
+            log.info("x", extra=fields)
+            log.info("%s", "x", extra=fields)
+        names = {name for name in fields if name.isidentifier() and name not in {"extra", "exc_info"}}
+        safe = {name: fields[name] for name in names}
+        log.info("x", **safe)
+        log.info("x", **safe)
+        found = [entry.get("extra") for entry in lines()]
+        assert found[0] == found[1] == found[2] == found[3]
+        assert found[4] == found[5]
+        assert set(found[4] or {}) == names
+
+
+CUT = "cut"
+ENTRY_BYTES = 64 * 1024
+OVERHEAD_BYTES = 2 * 1024
+"""Keys, numbers and marks of a line beside message and fields."""
+
+
+def size_of(value: Any) -> int:
+    """Bytes of what a decoded value says, escapes not counted: the limit is checked before encoding."""
+    match value:
+        case str():
+            return len(value.encode())
+        case dict():
+            return sum(size_of(key) + size_of(one) + 2 for key, one in value.items())
+        case list():
+            return sum(size_of(one) + 1 for one in value)
+        case _:
+            return 4
+
+
+class TestLimits:
+    def test_depth_up_to_eight_is_kept_and_deeper_is_cut(self, log: Logger, lines: Lines):
+        deep: Any = "bottom"
+        for level in range(20, 0, -1):
+            deep = {f"d{level}": deep}
+        log.info("x", deep=deep)
+        extra: Any = lines()[0]["extra"]["deep"]
+        depth = 1
+        while isinstance(extra, dict):
+            extra = next(iter(extra.values()))
+            depth += 1
+        assert 7 <= depth <= 9
+        assert CUT in extra
+        assert "bottom" not in extra
+
+    @pytest.mark.parametrize("shape", ["list", "dict", "set", "tuple"])
+    def test_cyclic_and_huge_containers_are_cut_and_marked(self, log: Logger, lines: Lines, shape: str):
+        shapes: dict[str, Any] = {
+            "list": list(range(1000)),
+            "dict": {f"k{n}": n for n in range(1000)},
+            "set": set(range(1000)),
+            "tuple": tuple(range(1000)),
+        }
+        log.info("x", value=shapes[shape])
+        value = lines()[0]["extra"]["value"]
+        assert len(value) == 257
+        assert "744" in str(value)
+        assert CUT in str(value)
+
+    def test_256_items_are_kept_whole(self, log: Logger, lines: Lines):
+        log.info("x", numbers=list(range(256)), table={str(n): n for n in range(256)})
+        assert lines()[0]["extra"] == {"numbers": list(range(256)), "table": {str(n): n for n in range(256)}}
+
+    @pytest.mark.parametrize("repeat", [1, 2, 3])
+    def test_more_than_256_fields_are_cut_each_time(self, log: Logger, lines: Lines, repeat: int):
+        for _ in range(repeat):
+            log.info("x", **{f"k{n}": n for n in range(300)})
+        extra = lines()[-1]["extra"]
+        assert len(extra) == 257
+        assert CUT in str(extra)
+
+    @pytest.mark.parametrize("kind", ["list", "dict", "object"])
+    def test_a_cycle_ends(self, log: Logger, lines: Lines, kind: str):
+        cyclic: Any = [] if kind == "list" else {}
+        if kind == "list":
+            cyclic.append(cyclic)
+        elif kind == "dict":
+            cyclic["self"] = cyclic
+        else:
+            cyclic = SimpleNamespace()
+            cyclic.me = cyclic
+        log.info("x", cyclic=cyclic, other=1)
+        assert lines()[0]["extra"]["other"] == 1
+
+    @pytest.mark.parametrize("leaf", ["leaf", None, 1, {}, (), ""], ids=repr)
+    def test_many_small_values_count_too(self, log: Logger, lines: Lines, leaf: object):
+        """A bush of references: were the walk not bounded, eight levels of 256 items would block the call for ever."""
+        bush: Any = [leaf] * 30
+        for _ in range(3):
+            bush = [bush] * 30
+        log.info("x", bush=bush)
+        found = lines()[0]
+        assert size_of(found) <= ENTRY_BYTES + OVERHEAD_BYTES
+        assert CUT in str(found["extra"])
+
+    @pytest.mark.parametrize(
+        "text", ["a" * 200_000, "é" * 60_000, "語" * 60_000, "🎉" * 60_000, "\0" * 80_000, '"' * 80_000],
+        ids=["ascii", "two bytes", "three bytes", "four bytes", "control", "quotes"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("form", ["field", "list", "message", "argument", "bind", "trade", "bytes", "key", "repr"])
+    def test_an_entry_over_64_kib_is_cut_and_marked(self, log: Logger, lines: Lines, form: str, text: str):
+        class Talkative:
+            def __repr__(self) -> str:
+                return text
+
+        calls: dict[str, Callable[[], object]] = {
+            "field": lambda: log.info("x", big=text),
+            "list": lambda: log.info("x", big=[text[:10_000]] * 40),
+            "message": lambda: log.info(text),
+            "argument": lambda: log.info("%s", text),
+            "bind": lambda: log.bind(big=text).info("x"),
+            "trade": lambda: log.trade.order_cancelled(order_id=1, reason=text),
+            "bytes": lambda: log.info("x", big=text.encode("utf-8", "surrogatepass")),
+            "key": lambda: log.info("x", big={text: 1}),
+            "repr": lambda: log.info("x", big=Talkative()),
+        }
+        for _ in range(2):
+            calls[form]()
+        for found in lines():
+            assert size_of(found) <= ENTRY_BYTES + OVERHEAD_BYTES
+            assert CUT in str(found)
+
+    def test_message_and_fields_together_keep_to_the_limit(self, log: Logger, lines: Lines):
+        bound = log.bind(a="a" * 40_000)
+        for _ in range(2):
+            bound.info("m" * 60_000, b="b" * 60_000)
+        for found in lines():
+            assert size_of(found) <= ENTRY_BYTES + OVERHEAD_BYTES
+            assert CUT in str(found)
+
+    def test_an_exceptions_text_is_bounded_too(self, log: Logger, lines: Lines):
+        log.error("x", exc_info=ValueError("語" * 200_000))
+        found = lines()[0]
+        assert size_of(found) <= ENTRY_BYTES + OVERHEAD_BYTES
+        assert CUT in found["exception"]["message"]
+
+    def test_what_is_below_the_limit_is_whole(self, log: Logger, lines: Lines):
+        text = "a" * 30_000
+        log.info("x", big=text, more=text)
+        assert lines()[0]["extra"] == {"big": text, "more": text}
+
+
+FAR_TOO_MANY = 300_000
+
+
+class Hostile:
+    """Everything one can ask it raises."""
+
+    def _refuse(self, *_: object) -> Any:
+        raise RuntimeError("no")
+
+    __repr__ = __str__ = __len__ = __iter__ = __bool__ = __hash__ = __eq__ = __int__ = __index__ = _refuse
+    __format__ = __float__ = __getitem__ = __call__ = __lt__ = __contains__ = __enter__ = __fspath__ = _refuse
+
+    @override
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("no")
+
+
+class HostileMapping(Mapping[str, object]):
+    """A mapping that promises much and gives nothing."""
+
+    @override
+    def __getitem__(self, key: str) -> object:
+        raise RuntimeError("no")
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("no")
+
+    @override
+    def __len__(self) -> int:
+        return 3
+
+
+class EndlessMapping(HostileMapping):
+    """A mapping without end."""
+
+    @override
+    def __getitem__(self, key: str) -> object:
+        return 1
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        yield from (f"k{number}" for number in range(FAR_TOO_MANY))
+        raise RuntimeError("asked for too much")
+
+
+class EndlessList(list[int]):
+    """A list without end."""
+
+    @override
+    def __iter__(self) -> Iterator[int]:
+        yield from range(FAR_TOO_MANY)
+        raise RuntimeError("asked for too much")
+
+
+class HostileText(str):
+    """A str that fails at every use."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> Any:
+        raise RuntimeError("no")
+
+    __str__ = __repr__ = __len__ = __hash__ = __eq__ = __format__ = _refuse
+    __mod__ = encode = lower = cast("Any", _refuse)
+
+
+class HostileError(Exception):
+    """An exception that cannot be shown."""
+
+    @override
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+class HostileModel(BaseModel):
+    """A model that cannot be dumped."""
+
+    @override
+    def model_dump(self, *_: Any, **__: Any) -> dict[str, Any]:
+        raise RuntimeError("no")
+
+
+@dataclass
+class HostileData:
+    """A dataclass that lost an attribute."""
+
+    price: int
+
+    def __post_init__(self) -> None:
+        del self.price
+
+
+class Bottomless:
+    """Its repr never ends."""
+
+    @override
+    def __repr__(self) -> str:
+        return repr(self)
+
+
+HOSTILE: dict[str, Callable[[], Any]] = {
+    "object": Hostile,
+    "class": lambda: type("Meta", (type,), {"__call__": Hostile._refuse, "__repr__": Hostile._refuse})("C", (), {}),
+    "mapping": HostileMapping,
+    "endless mapping": EndlessMapping,
+    "endless list": lambda: EndlessList([1]),
+    "text": lambda: HostileText("text"),
+    "error": HostileError,
+    "model": HostileModel,
+    "data": lambda: HostileData(1),
+    "bottomless": Bottomless,
+    "nested": lambda: [{"a": (Hostile(), HostileMapping())}],
+    "key": lambda: {Bottomless(): 1, HostileText: 2},
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+class TestHostile:
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "field", "argument", "two arguments", "mapping argument", "message", "extra", "in extra", "exc_info",
+            "stack_info", "stacklevel", "bind", "lazy", "trade field", "trade amount", "trade symbol", "audit", "level",
+        ],
+    )  # fmt: skip
+    def test_a_call_never_raises_and_the_next_goes_through(self, log: Logger, lines: Lines, kind: str, form: str):
+        value = HOSTILE[kind]()
+        call: Callable[..., Any] = log.info
+        calls: dict[str, Callable[[], Any]] = {
+            "field": lambda: log.info("x", value=value, good=1),
+            "argument": lambda: log.info("x %s", value),
+            "two arguments": lambda: log.info("x %s %d", value, value),
+            "mapping argument": lambda: log.info("x %(a)s", {"a": value}),
+            "message": lambda: log.info(value),
+            "extra": lambda: log.info("x", extra=value),
+            "in extra": lambda: log.info("x", extra={"value": value}),
+            "exc_info": lambda: log.error("x", exc_info=value),
+            "stack_info": lambda: call("x", stack_info=value),
+            "stacklevel": lambda: call("x", stacklevel=value),
+            "bind": lambda: log.bind(value=value).info("x"),
+            "lazy": lambda: log.info("x", value=lambda: value),
+            "trade field": lambda: log.trade.order_cancelled(order_id=1, value=value),
+            "trade amount": lambda: log.trade.order_filled(order_id=value, side="BUY", quantity=value, price=value),
+            "trade symbol": lambda: log.trade.position_changed(symbol=value, quantity=1),
+            "audit": lambda: log.audit("x", value=value),
+            "level": lambda: log.log(value, "x"),
+        }
+        calls[form]()
+        log.info("next", good=1)
+        found = lines()
+        if form != "level":
+            assert len(found) == 2
+        assert found[-1]["message"] == "next"
+        if form == "field":
+            assert found[0]["extra"]["good"] == 1
+
+
+class TestWhatMayPass:
+    @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+    def test_an_interruption_is_not_swallowed(self, log: Logger, lines: Lines, interruption: type[BaseException]):
+        def interrupted() -> None:
+            raise interruption
+
+        with pytest.raises(interruption):
+            log.info("x", value=interrupted, other=lambda: [interrupted()])
+        log.info("next")
+        assert lines()[-1]["message"] == "next"
+
+    @pytest.mark.parametrize("level", ["INFO", "nonsense", None, 1.5, [], -1, 2**70])
+    def test_a_level_that_is_none_does_not_raise(self, log: Logger, lines: Lines, level: Any):
+        log.log(level, "x")
+        log.info("next")
+        assert lines()[-1]["message"] == "next"
+
+    def test_a_value_that_logs_is_no_trouble(self, log: Logger, lines: Lines):
+        class Chatty:
+            @override
+            def __repr__(self) -> str:
+                log.info("inner", a=[1])
+                return "chatty"
+
+        log.info("outer", value=Chatty())
+        assert sorted(entry["message"] for entry in lines()) == ["inner", "outer"]
+
+    def test_a_value_that_changes_the_levels_is_no_trouble(self, log: Logger, lines: Lines):
+        log.info("x", value=lambda: log.setLevel("ERROR"))
+        log.info("no")
+        assert [entry["message"] for entry in lines()] == ["x"]

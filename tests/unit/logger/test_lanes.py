@@ -1,0 +1,335 @@
+"""A sink's waiting room, held against a model that knows the rules and nothing of how they are kept."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaexpert.logger.entry import Lane, LogEntry
+from metaexpert.logger.lanes import RESERVED_SHARE, Lanes, Overflow
+from metaexpert.logger.ledger import Ledger
+
+type Make = Callable[..., LogEntry]
+
+ENTRIES, BYTES = 20, 20_000
+ORDINARY = (Lane.DEBUG, Lane.INFO, Lane.WARNING)
+
+
+@dataclass
+class Model:
+    """What a sink holds, as one list in the order of the calls."""
+
+    overflow: Overflow
+    waiting: list[LogEntry] = field(default_factory=list[LogEntry])
+    held: list[LogEntry] = field(default_factory=list[LogEntry])
+    shed: list[LogEntry] = field(default_factory=list[LogEntry])
+
+    def fits(self, entry: LogEntry, share: float = 1.0) -> bool:
+        all_held = [*self.waiting, *self.held, entry]
+        return len(all_held) <= ENTRIES * share and sum(one.size for one in all_held) <= BYTES * share
+
+    def fits_reserve(self, entry: LogEntry) -> bool:
+        reserve = {Lane.ERROR: RESERVED_SHARE / 2, Lane.PROTECTED: RESERVED_SHARE}
+        return entry.lane in reserve and self.fits(entry, 1 + reserve[entry.lane])
+
+    def offer(self, entry: LogEntry) -> None:
+        while not self.fits(entry):
+            victim = self.victim(entry)
+            if victim is None:
+                (self.waiting if self.fits_reserve(entry) else self.shed).append(entry)
+                return
+            self.waiting.remove(victim)
+            self.shed.append(victim)
+        self.waiting.append(entry)
+
+    def victim(self, entry: LogEntry) -> LogEntry | None:
+        ordinary = sorted((one for one in self.waiting if one.lane in ORDINARY), key=lambda one: one.seq)
+        if self.overflow is Overflow.DROP_OLDEST:
+            return ordinary[0] if ordinary else None
+        if self.overflow is Overflow.DROP_NEWEST and (entry.lane in ORDINARY or self.fits_reserve(entry)):
+            return None
+        lower = [one for one in ordinary if one.lane < entry.lane]
+        return min(lower, key=lambda one: (one.lane, one.seq), default=None)
+
+    def take(self, most: int, most_bytes: int) -> list[LogEntry]:
+        taken: list[LogEntry] = []
+        for entry in sorted(self.waiting, key=lambda one: one.seq)[:most]:
+            taken.append(entry)
+            if sum(one.size for one in taken) >= most_bytes:
+                break
+        self.waiting = [one for one in self.waiting if one not in taken]
+        self.held += taken
+        return taken
+
+
+LANE = st.sampled_from(Lane)
+OFFER = st.tuples(st.just("offer"), st.lists(st.tuples(LANE, st.integers(1, 6000)), min_size=1, max_size=12))
+TAKE = st.tuples(st.just("take"), st.tuples(st.integers(1, 15), st.integers(1, 20_000)))
+RELEASE = st.tuples(st.just("release"), st.integers(1, 15))
+STEPS = st.lists(st.one_of(OFFER, OFFER, TAKE, RELEASE), max_size=25)
+
+
+def new_lanes(overflow: Overflow = Overflow.DROP_LOWEST, **bounds: int) -> tuple[Lanes, Ledger]:
+    ledger = Ledger()
+    return Lanes(ledger, **({"max_entries": ENTRIES, "max_bytes": BYTES} | bounds), overflow=overflow), ledger
+
+
+def offer(lanes: Lanes, entries: list[LogEntry]) -> None:
+    """As the dispatcher does: neighbours of one lane together."""
+    for _, some in groupby(entries, key=lambda entry: entry.lane):
+        together = list(some)
+        lanes.offer(together, sum(entry.size for entry in together))
+
+
+class TestAgainstTheModel:
+    @pytest.mark.parametrize("overflow", Overflow)
+    @given(steps=STEPS)
+    def test_the_same_entries_wait_are_shed_and_come_out(self, make_entry: Make, overflow: Overflow, steps: list[Any]):
+        lanes, ledger = new_lanes(overflow)
+        model = Model(overflow)
+        seq = offered = settled = 0
+        for action, what in steps:
+            if action == "offer":
+                entries = [make_entry(seq + n, lane, size, time_ns=seq + n) for n, (lane, size) in enumerate(what, 1)]
+                seq += len(entries)
+                offered += len(entries)
+                offer(lanes, entries)
+                for entry in entries:
+                    model.offer(entry)
+            elif action == "take":
+                taken = lanes.take(*what)
+                assert taken == model.take(*what)
+                assert [one.seq for one in taken] == sorted(one.seq for one in taken)
+            else:
+                released, model.held = model.held[:what], model.held[what:]
+                settled += len(released)
+                lanes.release(released)
+            assert (lanes.entries, lanes.bytes) == (len(model.waiting), sum(one.size for one in model.waiting))
+            assert (lanes.held_entries, lanes.held_bytes) == (len(model.held), sum(one.size for one in model.held))
+            assert ledger.dropped == Counter((one.level_name, "queue full") for one in model.shed)
+            assert offered == len(model.waiting) + len(model.held) + len(model.shed) + settled
+        self.gap_tells_what_was_shed(lanes, model)
+        assert lanes.give_up() == sorted(model.waiting, key=lambda one: one.seq)
+        assert lanes.entries == lanes.bytes == 0
+
+    @staticmethod
+    def gap_tells_what_was_shed(lanes: Lanes, model: Model) -> None:
+        gap = lanes.take_open_gap()
+        if not model.shed:
+            assert gap is None
+            return
+        assert gap is not None
+        seqs = [one.seq for one in model.shed]
+        assert gap.by_level == Counter(one.level for one in model.shed)
+        assert gap.total == len(model.shed)
+        assert (gap.first_seq, gap.last_seq) == (min(seqs), max(seqs)) == (gap.first_ns, gap.last_ns)
+        assert lanes.take_open_gap() is None
+
+
+class TestBounds:
+    @pytest.mark.parametrize("overflow", Overflow)
+    @given(what=st.lists(st.tuples(LANE, st.integers(1, 6000)), max_size=80))
+    def test_are_never_passed_but_by_the_reserve(self, make_entry: Make, overflow: Overflow, what: list[Any]):
+        lanes, _ = new_lanes(overflow)
+        for seq, (lane, size) in enumerate(what):
+            offer(lanes, [make_entry(seq, lane, size)])
+            assert lanes.entries <= ENTRIES * (1 + RESERVED_SHARE)
+            assert lanes.bytes <= BYTES * (1 + RESERVED_SHARE)
+            if lane in ORDINARY and lanes.gap is None:
+                assert lanes.entries <= ENTRIES * (1 + RESERVED_SHARE)
+
+    @pytest.mark.parametrize("overflow", Overflow)
+    def test_what_is_held_further_on_counts(self, make_entry: Make, overflow: Overflow):
+        lanes, ledger = new_lanes(overflow)
+        offer(lanes, [make_entry(seq) for seq in range(ENTRIES)])
+        held = lanes.take(ENTRIES, BYTES)
+        assert len(held) == ENTRIES
+        offer(lanes, [make_entry(100)])
+        assert ledger.dropped.total() == 1
+        lanes.release(held)
+        offer(lanes, [make_entry(101)])
+        assert lanes.entries == 1
+
+    @pytest.mark.parametrize("overflow", Overflow)
+    def test_bytes_bound_as_entries_do(self, make_entry: Make, overflow: Overflow):
+        lanes, ledger = new_lanes(overflow)
+        offer(lanes, [make_entry(1, size=BYTES - 1)])
+        offer(lanes, [make_entry(2, size=2)])
+        assert ledger.dropped.total() == 1
+        assert lanes.bytes <= BYTES
+
+
+class TestPolicies:
+    def filled(self, make_entry: Make, overflow: Overflow, lane: Lane = Lane.DEBUG) -> tuple[Lanes, Ledger]:
+        lanes, ledger = new_lanes(overflow)
+        offer(lanes, [make_entry(seq, lane) for seq in range(ENTRIES)])
+        return lanes, ledger
+
+    @pytest.mark.parametrize("overflow", [Overflow.DROP_LOWEST, Overflow.BLOCK])
+    def test_drop_lowest_sheds_debug_then_info_then_warning(self, make_entry: Make, overflow: Overflow):
+        lanes, ledger = new_lanes(overflow)
+        offer(lanes, [make_entry(seq, (Lane.WARNING, Lane.DEBUG, Lane.INFO)[seq % 3]) for seq in range(18)])
+        offer(lanes, [make_entry(100 + seq, Lane.ERROR) for seq in range(20)])
+        assert [level for level, _ in ledger.dropped] == ["DEBUG", "INFO", "WARNING"]
+        assert set(ledger.dropped.values()) == {6}
+
+    def test_drop_lowest_refuses_what_is_itself_the_lowest(self, make_entry: Make):
+        lanes, _ = self.filled(make_entry, Overflow.DROP_LOWEST, Lane.INFO)
+        offer(lanes, [make_entry(99, Lane.DEBUG), make_entry(100, Lane.INFO)])
+        assert [entry.seq for entry in lanes.give_up()] == list(range(ENTRIES))
+
+    def test_drop_oldest_keeps_the_newest(self, make_entry: Make):
+        lanes, _ = self.filled(make_entry, Overflow.DROP_OLDEST, Lane.WARNING)
+        offer(lanes, [make_entry(99, Lane.DEBUG)])
+        assert [entry.seq for entry in lanes.give_up()] == [*range(1, ENTRIES), 99]
+
+    def test_drop_newest_keeps_what_was_there(self, make_entry: Make):
+        lanes, _ = self.filled(make_entry, Overflow.DROP_NEWEST)
+        offer(lanes, [make_entry(99, Lane.WARNING)])
+        assert [entry.seq for entry in lanes.give_up()] == list(range(ENTRIES))
+
+    @pytest.mark.parametrize("overflow", Overflow)
+    @pytest.mark.parametrize("lane", [Lane.ERROR, Lane.PROTECTED])
+    def test_errors_and_protected_have_room_though_all_is_full(self, make_entry: Make, overflow: Overflow, lane: Lane):
+        lanes, ledger = self.filled(make_entry, overflow, Lane.WARNING)
+        offer(lanes, [make_entry(100, lane), make_entry(101, lane)])
+        assert {100, 101} <= {entry.seq for entry in lanes.give_up()}
+        assert all(level == "WARNING" for level, _ in ledger.dropped)
+
+    @pytest.mark.parametrize("overflow", Overflow)
+    def test_no_flood_of_ordinary_entries_costs_a_protected_one(self, make_entry: Make, overflow: Overflow):
+        lanes, ledger = new_lanes(overflow)
+        seqs = iter(range(10_000))
+        kept = [make_entry(next(seqs), Lane.PROTECTED) for _ in range(5)]
+        offer(lanes, kept)
+        for lane in ORDINARY * 20:
+            offer(lanes, [make_entry(next(seqs), lane) for _ in range(30)])
+        assert kept == [entry for entry in lanes.give_up() if entry.lane is Lane.PROTECTED]
+        assert ledger.dropped.keys() <= {(level, "queue full") for level in ("DEBUG", "INFO", "WARNING")}
+
+    @pytest.mark.parametrize("overflow", Overflow)
+    def test_errors_leave_half_of_the_reserve_to_protected_entries(self, make_entry: Make, overflow: Overflow):
+        lanes, _ = new_lanes(overflow)
+        offer(lanes, [make_entry(seq, Lane.ERROR) for seq in range(100)])
+        errors = lanes.entries
+        offer(lanes, [make_entry(100 + seq, Lane.PROTECTED) for seq in range(100)])
+        assert (errors, lanes.entries) == (22, 25)
+
+
+class TestReports:
+    def test_a_report_is_taken_whatever_the_bounds(self, make_entry: Make):
+        lanes, ledger = new_lanes()
+        offer(lanes, [make_entry(seq, Lane.PROTECTED) for seq in range(25)])
+        lanes.offer_reserved(make_entry(99, Lane.PROTECTED))
+        assert lanes.entries == 26
+        assert ledger.dropped.total() == 0
+
+    def test_a_gap_waits_for_room_and_is_told_once(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(seq) for seq in range(ENTRIES + 5)])
+        assert lanes.take_gap() is None
+        lanes.release(lanes.take(ENTRIES // 2, BYTES))
+        gap = lanes.take_gap()
+        assert gap is not None
+        assert (gap.total, gap.first_seq, gap.last_seq) == (5, ENTRIES, ENTRIES + 4)
+        assert lanes.take_gap() is None
+
+    def test_nothing_shed_nothing_to_tell(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(1)])
+        assert lanes.take_gap() is None
+        assert lanes.take_open_gap() is None
+
+
+class TestWatermarks:
+    @given(st.lists(st.tuples(st.booleans(), st.integers(1, 8)), max_size=40))
+    def test_pressure_begins_at_the_high_and_ends_below_the_low_one(
+        self, make_entry: Make, moves: list[tuple[bool, int]]
+    ):
+        lanes, _ = new_lanes()
+        pressed, seq = False, 0
+        for filling, count in moves:
+            if filling:
+                offer(lanes, [make_entry(seq + n, size=1) for n in range(count)])
+                seq += count
+            else:
+                lanes.release(lanes.take(count, BYTES))
+            fill = lanes.entries / ENTRIES
+            assert lanes.fill == pytest.approx(fill)
+            pressed = fill >= 0.5 if pressed else fill >= 0.8
+            assert lanes.pressed() is pressed
+
+    def test_bytes_press_too(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(1, size=int(BYTES * 0.79))])
+        assert not lanes.pressed()
+        offer(lanes, [make_entry(2, size=int(BYTES * 0.02))])
+        assert lanes.pressed()
+
+    def test_what_is_on_its_way_presses_too(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(seq, size=1) for seq in range(10)])
+        assert not lanes.pressed(5)
+        assert lanes.pressed(6)
+        assert lanes.pressed(), "and the pressure ends below the low watermark"
+        lanes.release(lanes.take(1, BYTES))
+        assert not lanes.pressed()
+        assert lanes.pressed(coming_bytes=BYTES)
+
+    @pytest.mark.parametrize("overflow", Overflow)
+    def test_only_block_makes_threads_wait_for_its_room(self, make_entry: Make, overflow: Overflow):
+        lanes, _ = new_lanes(overflow)
+        rooms = [lanes.room]
+        offer(lanes, [make_entry(seq, size=100) for seq in range(5)])
+        rooms.append(lanes.room)
+        held = lanes.take(3, BYTES)
+        rooms.append(lanes.room)
+        lanes.release(held)
+        rooms.append(lanes.room)
+        offer(lanes, [make_entry(seq, Lane.PROTECTED, size=900) for seq in range(22)])
+        rooms.append(lanes.room)
+        if overflow is Overflow.BLOCK:
+            # the last two ordinary entries gave way to protected ones
+            assert rooms == [(20, 20_000), (15, 19_500), (15, 19_500), (18, 19_800), (0, 200)]
+        else:
+            assert rooms == [None] * 5
+
+
+class TestTaking:
+    def test_gives_at_least_one_however_large(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(1, size=5000), make_entry(2)])
+        assert [entry.seq for entry in lanes.take(10, 1)] == [1]
+
+    def test_an_empty_room_gives_nothing(self):
+        lanes, _ = new_lanes()
+        assert lanes.take(10, BYTES) == []
+        assert lanes.give_up() == []
+
+
+class TestMarks:
+    def test_a_mark_is_passed_when_all_that_was_there_has_left_or_was_shed(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        assert lanes.passed(lanes.mark())
+        offer(lanes, [make_entry(1, Lane.DEBUG), make_entry(2, Lane.ERROR)])
+        mark = lanes.mark()
+        assert not lanes.passed(mark)
+        offer(lanes, [make_entry(3, Lane.INFO), make_entry(4, Lane.ERROR)])
+        lanes.take(1, BYTES)
+        assert not lanes.passed(mark)
+        lanes.take(1, BYTES)
+        assert lanes.passed(mark)
+        assert lanes.entries == 2
+
+    def test_shedding_passes_it_too(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(seq, Lane.DEBUG) for seq in range(ENTRIES)])
+        mark = lanes.mark()
+        offer(lanes, [make_entry(100 + seq, Lane.INFO) for seq in range(ENTRIES)])
+        assert lanes.passed(mark)
+        assert not lanes.passed(lanes.mark())

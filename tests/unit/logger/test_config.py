@@ -1,0 +1,270 @@
+"""LoggerConfig: what it makes of good values, and what it says to wrong ones."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from metaexpert.exceptions import ConfigError, MetaExpertError
+from metaexpert.logger import (
+    ConsoleOptions,
+    DispatcherOptions,
+    ElasticsearchOptions,
+    FileOptions,
+    LoggerConfig,
+    LokiOptions,
+    MemoryOptions,
+    Overflow,
+    QueueOptions,
+    RedactionOptions,
+)
+
+URL = "http://127.0.0.1:3100"
+SECRET = "hunter2-s3cret"
+LEVELS = "CRITICAL, FATAL, ERROR, WARN, WARNING, INFO, DEBUG, NOTSET"
+
+
+def config(**values: Any) -> LoggerConfig:
+    return LoggerConfig(**values)
+
+
+def refusal(make: Callable[[], object]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        make()
+    return str(caught.value)
+
+
+class TestDefaults:
+    def test_files_and_console_of_the_existing_interface(self):
+        default = LoggerConfig()
+        assert (default.log_dir, default.log_file) == (Path("logs"), Path("expert.log"))
+        assert (default.log_trade_file, default.log_error_file) == (Path("trades.log"), Path("errors.log"))
+        assert (default.log_to_console, default.log_to_file, default.json_logging) == (True, True, False)
+        assert default.shutdown_timeout == 5.0
+        assert (default.queue.max_entries, default.queue.max_bytes) == (100_000, 32 * 1024 * 1024)
+        assert default.queue.overflow is Overflow.DROP_LOWEST
+
+    def test_flat_fields_make_sinks(self):
+        sinks = {one.name: one for one in LoggerConfig(json_logging=True, max_bytes=5, backup_count=2).all_sinks()}
+        assert list(sinks) == ["console", "file", "trade", "error"]
+        trade, error, everything = sinks["trade"], sinks["error"], sinks["file"]
+        assert isinstance(trade, FileOptions)
+        assert isinstance(error, FileOptions)
+        assert isinstance(everything, FileOptions)
+        assert (everything.path, everything.level, everything.log_types) == (Path("expert.log"), "DEBUG", None)
+        assert set(trade.log_types or ()) == {"trade", "audit"}
+        assert error.level == "ERROR"
+        assert (trade.json_logging, trade.max_bytes, trade.backup_count) == (True, 5, 2)
+
+    def test_they_can_be_switched_off(self):
+        assert LoggerConfig(log_to_console=False, log_to_file=False).all_sinks() == ()
+
+    def test_a_sink_without_a_name_has_its_types(self):
+        names = [
+            one.name for one in config(log_to_file=False, sinks=[MemoryOptions(), LokiOptions(url=URL)]).all_sinks()
+        ]
+        assert names == ["console", "memory", "loki"]
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("given", "level"),
+        [("debug", "DEBUG"), ("Warning", "WARNING"), (logging.ERROR, "ERROR"), (10, "DEBUG"), ("CRITICAL", "CRITICAL")],
+    )
+    def test_levels_come_by_name_and_number(self, given: Any, level: str):
+        assert config(log_level=given).log_level == level
+        assert MemoryOptions(level=given).level == level
+
+    def test_tables_become_options(self):
+        made = config(
+            queue={"max_entries": 50, "overflow": "drop_oldest"},
+            dispatcher={"linger": 0.01},
+            redaction={"keys": ["account"]},
+            sinks=[
+                {"type": "loki", "url": URL, "labels": {"env": "prod"}, "queue": {"overflow": "block"}},
+                {"type": "elasticsearch", "url": URL, "index": "bots"},
+                {"type": "console", "name": "errors", "level": "error", "stream": "stdout"},
+                {"type": "file", "name": "more", "path": "more.log"},
+                {"type": "memory"},
+            ],
+        )
+        assert made.queue == QueueOptions(max_entries=50, overflow=Overflow.DROP_OLDEST)
+        assert made.dispatcher == DispatcherOptions(linger=0.01)
+        assert made.redaction == RedactionOptions(keys=("account",))
+        assert made.sinks == (
+            LokiOptions(url=URL, labels={"env": "prod"}, queue=QueueOptions(overflow=Overflow.BLOCK)),
+            ElasticsearchOptions(url=URL, index="bots"),
+            ConsoleOptions(name="errors", level="ERROR", stream="stdout"),
+            FileOptions(name="more", path=Path("more.log")),
+            MemoryOptions(),
+        )
+
+    def test_options_are_frozen_and_values(self):
+        made = LoggerConfig()
+        assert made == LoggerConfig()
+        with pytest.raises(ValidationError):
+            made.log_level = "DEBUG"  # pyright: ignore[reportAttributeAccessIssue]
+
+    def test_options_come_by_keyword_alone(self):
+        make: Callable[..., object] = LoggerConfig
+        with pytest.raises(TypeError):
+            make("DEBUG")
+
+    def test_secrets_do_not_show(self):
+        made = config(
+            sinks=[
+                {"type": "loki", "url": URL, "bearer_token": SECRET},
+                {"type": "loki", "name": "two", "url": URL, "username": "u", "password": SECRET},
+                {"type": "elasticsearch", "url": URL, "api_key": SECRET},
+            ]
+        )
+        for shown in (repr(made), str(made), str(made.model_dump()), made.model_dump_json()):
+            assert SECRET not in shown
+
+
+WRONG: list[tuple[str, Callable[[], object], str]] = [
+    (
+        "unknown key",
+        lambda: config(log_lvel="INFO"),
+        "LoggerConfig.log_lvel: there is no such option; did you mean log_level?",
+    ),
+    (
+        "unknown level",
+        lambda: config(log_level="VERBOSE"),
+        f"LoggerConfig.log_level = 'VERBOSE': must be a level: {LEVELS}",
+    ),
+    (
+        "not a number",
+        lambda: config(max_bytes="ten"),
+        "LoggerConfig.max_bytes = 'ten': should be a valid integer, unable to parse string as an integer",
+    ),
+    (
+        "too small",
+        lambda: config(max_bytes=-1),
+        "LoggerConfig.max_bytes = -1: should be greater than or equal to 0",
+    ),
+    (
+        "too large",
+        lambda: config(backup_count=20_000),
+        "LoggerConfig.backup_count = 20000: should be less than or equal to 10000",
+    ),
+    (
+        "not a choice",
+        lambda: QueueOptions(overflow="drop"),  # pyright: ignore[reportArgumentType]
+        "QueueOptions.overflow = 'drop': should be 'drop_lowest', 'drop_oldest', 'drop_newest' or 'block'",
+    ),
+    (
+        "watermarks out of order",
+        lambda: QueueOptions(high_watermark=0.4),
+        "QueueOptions: low_watermark (0.5) must be below high_watermark (0.4)",
+    ),
+    (
+        "not an address",
+        lambda: LokiOptions(url="ftp://x"),
+        """LokiOptions.url = 'ftp://x': must be an address such as "https://loki.example:3100\"""",
+    ),
+    ("missing", lambda: LokiOptions(), "LokiOptions.url: is required"),  # pyright: ignore[reportCallIssue]  # noqa: PLW0108
+    (
+        "two credentials",
+        lambda: LokiOptions(url=URL, username="u", bearer_token=SECRET),  # pyright: ignore[reportArgumentType]
+        "LokiOptions: only one of username, bearer_token, api_key may be given, not username and bearer_token",
+    ),
+    (
+        "a name twice",
+        lambda: config(sinks=[MemoryOptions(), MemoryOptions()]),
+        "LoggerConfig: sinks: the name 'memory' is used twice; give each sink a name of its own",
+    ),
+    (
+        "a flat field's name",
+        lambda: config(sinks=[MemoryOptions(name="file")]),
+        "LoggerConfig: sinks: the name 'file' is used twice; give each sink a name of its own",
+    ),
+    (
+        "two at once",
+        lambda: config(max_bytes=-1, log_lvel="x"),
+        """LoggerConfig.max_bytes = -1: should be greater than or equal to 0
+LoggerConfig.log_lvel: there is no such option; did you mean log_level?""",
+    ),
+    (
+        "unknown key in a table",
+        lambda: config(queue={"max_entrie": 100}),
+        "LoggerConfig.queue.max_entrie: there is no such option; did you mean max_entries?",
+    ),
+    (
+        "wrong value in a table",
+        lambda: config(queue={"max_entries": 1}),
+        "LoggerConfig.queue.max_entries = 1: should be greater than or equal to 16",
+    ),
+]
+
+
+class TestWrong:
+    @pytest.mark.parametrize(("make", "text"), [pytest.param(make, text, id=name) for name, make, text in WRONG])
+    def test_the_error_says_what_is_wrong(self, make: Callable[[], object], text: str):
+        assert refusal(make) == text
+
+    @pytest.mark.parametrize(
+        ("values", "parts"),
+        [
+            ({"sinks": [{"type": "loki", "url": URL, "labls": {}}]}, ["sinks", "0", "labls", "did you mean labels?"]),
+            ({"sinks": [{"type": "loki"}]}, ["sinks", "0", "url", "required"]),
+            (
+                {"sinks": [{"type": "loki", "url": URL, "queue": {"max_entrys": 1}}]},
+                ["sinks", "0", "queue", "max_entrys", "did you mean max_entries?"],
+            ),
+            ({"sinks": [{"type": "lokii", "url": URL}]}, ["sinks.0", "lokii", "'loki'", "'elasticsearch'"]),
+            ({"sinks": [{"url": URL}]}, ["sinks.0", "type", "'loki'", "'elasticsearch'"]),
+            ({"sinks": [{"type": "loki", "url": URL, "labels": {"a-b": "x"}}]}, ["labels", "a-b", "letters, digits"]),
+            ({"sinks": "loki"}, ["sinks", "'loki'"]),
+            ({"log_to_console": "perhaps"}, ["log_to_console", "'perhaps'", "boolean"]),
+            ({"shutdown_timeout": -1}, ["shutdown_timeout", "-1", "greater than or equal to 0"]),
+            ({"dispatcher": {"slice": 5}}, ["dispatcher", "slice", "5", "less than or equal to 0.05"]),
+            ({"log_name": ""}, ["log_name", "''", "at least 1 character"]),
+            ({"log_level": ["x"]}, ["log_level", "DEBUG"]),
+            ({"log_level": {}}, ["log_level", "DEBUG"]),
+            ({"log_level": None}, ["log_level", "None", "DEBUG"]),
+            ({"log_level": True}, ["log_level", "True", "DEBUG"]),
+            ({"log_level": 15}, ["log_level", "15", "DEBUG"]),
+            ({"zzzz": 1}, ["zzzz", "known are", "log_level", "sinks"]),
+        ],
+    )
+    def test_key_value_and_what_is_allowed_are_named(self, values: dict[str, Any], parts: list[str]):
+        text = refusal(lambda: config(**values))
+        for part in parts:
+            assert part in text
+
+    def test_it_is_both_ours_and_a_value_error(self):
+        assert issubclass(ConfigError, MetaExpertError)
+        assert issubclass(ConfigError, ValueError)
+
+    def test_a_long_value_is_shown_in_part(self):
+        text = refusal(lambda: config(max_bytes="9" * 5_000 + "x"))
+        assert len(text) < 300
+        assert "…" in text
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: LokiOptions(url=URL, password=[SECRET]),  # type: ignore[arg-type]
+            lambda: LokiOptions(url=URL, passwrd=SECRET),  # type: ignore[call-arg]
+            lambda: LokiOptions(url=URL, headers={"Authorization": [SECRET]}),  # type: ignore[dict-item]
+            lambda: LokiOptions(url=URL, headers=[f"Authorization: {SECRET}"]),  # type: ignore[arg-type]
+            lambda: LokiOptions(url=URL, headers=f"Authorization: {SECRET}"),  # type: ignore[arg-type]
+            lambda: LokiOptions(url=f"http://user:{SECRET}@host"),
+            lambda: config(sinks=[{"type": "loki", "url": f"http://user:{SECRET}@host"}]),
+            lambda: config(sinks=[{"type": "lokii", "url": URL, "password": SECRET}]),
+            lambda: config(sinks=[{"url": URL, "password": SECRET}]),
+            lambda: config(sinks=[{"type": "loki", "url": URL, "bearer_token": SECRET, "labls": {}}]),
+            lambda: config(sinks=[{"type": "loki", "url": URL, "username": "u", "bearer_token": SECRET}]),
+            lambda: config(sinks=[{"type": "loki", "url": "x", "headers": {"X-Api-Key": SECRET}}]),
+            lambda: config(sinks={"type": "loki", "url": URL, "password": SECRET}),
+            lambda: config(queue={"password": SECRET}),
+            lambda: config(log_dir={"api_key": SECRET}),
+            lambda: config(api_key=SECRET),
+        ],
+    )
+    def test_secrets_are_never_shown(self, make: Callable[[], object]):
+        assert SECRET not in refusal(make)

@@ -257,12 +257,16 @@ class TestFlush:
             sink.may_write.set()
             assert not await flushing
 
-    async def test_it_is_false_when_ingress_refused_some_of_what_was_logged(self):
-        async with logging_to(MemoryOptions(), queue=small()) as runtime:
+    async def test_it_is_false_when_the_way_in_refused_some_of_what_was_logged(self):
+        roomy = MemoryOptions(queue=QueueOptions(max_entries=10_000))
+        async with logging_to(roomy, queue=small()) as runtime:
             for _ in range(1000):
                 log.info("hello")
             assert runtime.stats().ingress.dropped
             assert not await runtime.flush()
+            assert runtime.stats().sinks["memory"].ledger.dropped == {}
+            log.info("later")
+            assert await runtime.flush()
 
     async def test_every_sink_has_to_acknowledge(self, fakes: dict[str, FakeSink]):
         slow = fakes["slow"] = FakeSink()
@@ -272,6 +276,13 @@ class TestFlush:
             assert not await runtime.flush(timeout=0.1)
             assert messages(runtime) == ["hello"]
             slow.may_write.set()
+
+    async def test_without_a_running_pipeline_it_says_whether_anything_is_left(self):
+        runtime = logging_to(MemoryOptions())
+        assert await runtime.flush()
+        async with runtime:
+            log.info("hello")
+        assert await runtime.flush()
 
 
 class TestIndependence:

@@ -122,3 +122,30 @@ class TestNeverStarted:
         )
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
         assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, ["1", "0"], "")
+
+    def test_what_did_not_fit_is_told_too(self):
+        program = (
+            "from metaexpert.logger import get_logger\n"
+            "log = get_logger('expert.main')\n"
+            "for number in range(10_050): log.warning('n%d', number)\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+        lines = ended.stderr.splitlines()
+        assert sum("expert.main" in line for line in lines) == 10_000
+        assert "50" in lines[-1]
+
+    def test_what_is_logged_after_the_stop_is_printed_at_exit(self):
+        program = (
+            "import asyncio\n"
+            "from metaexpert.logger import LoggerConfig, get_logger, setup_logging\n"
+            "log = get_logger('expert.main')\n"
+            "async def main():\n"
+            "    async with setup_logging(LoggerConfig(log_to_file=False, log_to_console=False)):\n"
+            "        log.warning('while it ran')\n"
+            "asyncio.run(main())\n"
+            "log.warning('after the stop')\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+        assert (ended.returncode, ended.stdout) == (0, "")
+        assert "after the stop" in ended.stderr
+        assert "while it ran" not in ended.stderr

@@ -117,6 +117,18 @@ class TestRecords:
         assert handler.messages == ["x"]
 
 
+class TestRedaction:
+    @pytest.mark.parametrize("repeat", [1, 2])
+    def test_a_secret_does_not_reach_them_either(self, log: Logger, handler: Collecting, repeat: int):
+        for _ in range(repeat):
+            log.info("x", api_key="hunter2", symbol="BTC")
+            log.info("x", extra={"password": "hunter2"})
+            log.error("x", token="hunter2", stack_info=True)
+        for record in handler.records:
+            assert "hunter2" not in str(record.__dict__)
+        assert handler.records[-3].__dict__["symbol"] == "BTC"
+
+
 class TestWhoReceives:
     @pytest.fixture
     def at_root(self) -> Iterator[Collecting]:

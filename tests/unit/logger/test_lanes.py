@@ -333,3 +333,16 @@ class TestMarks:
         offer(lanes, [make_entry(100 + seq, Lane.INFO) for seq in range(ENTRIES)])
         assert lanes.passed(mark)
         assert not lanes.passed(lanes.mark())
+
+
+class TestHighestFirst:
+    def test_a_stop_against_the_clock_takes_what_matters_most(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(seq, Lane(seq % len(Lane))) for seq in range(15)])
+        lanes.highest_first = True
+        taken = [entry for _ in Lane for entry in lanes.take(100, BYTES)]
+        assert len(taken) == 15
+        assert [entry.lane for entry in taken] == sorted((entry.lane for entry in taken), reverse=True)
+        for lane in Lane:
+            seqs = [entry.seq for entry in taken if entry.lane is lane]
+            assert seqs == sorted(seqs)

@@ -289,3 +289,37 @@ class TestFilters:
         log.removeFilter(nothing)
         log.info("yes")
         assert messages(lines) == ["yes"]
+
+    def test_what_it_makes_of_the_message_is_logged(self, log: Logger, lines: Lines):
+        def hide_accounts(record: logging.LogRecord) -> bool:
+            record.msg, record.args = record.getMessage().replace("ACC-77", "ACC-**"), ()
+            return True
+
+        log.addFilter(hide_accounts)
+        log.info("moved to %s", "ACC-77", n=1)
+        found = lines()[0]
+        assert (found["message"], found["extra"]) == ("moved to ACC-**", {"n": 1})
+
+    def test_a_record_it_puts_in_place_counts(self, log: Logger, lines: Lines):
+        def replaced(record: logging.LogRecord) -> logging.LogRecord:
+            return logging.makeLogRecord({**record.__dict__, "msg": "replaced", "args": ()})
+
+        log.addFilter(replaced)
+        log.info("original")
+        assert messages(lines) == ["replaced"]
+
+    def test_one_that_fails_costs_no_entry_and_no_exception(self, log: Logger, lines: Lines):
+        def failing(record: logging.LogRecord) -> bool:
+            raise KeyError(record.msg)
+
+        log.addFilter(failing)
+        log.info("hello")
+        assert len(lines()) == 1
+
+
+class TestStdlibsInnerWay:
+    def test_log_below_the_public_methods_works_as_stdlibs(self, log: Logger, lines: Lines):
+        log._log(logging.INFO, "hello %s", ("you",), extra={"a": 1})
+        found = lines()[0]
+        assert (found["message"], found["extra"]) == ("hello you", {"a": 1})
+        assert found["function"] == "test_log_below_the_public_methods_works_as_stdlibs"

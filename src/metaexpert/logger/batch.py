@@ -41,7 +41,7 @@ class Batch:
         self.entries += entries
         self.parts += parts
         self.size_bytes += sum(map(len, parts))
-        self.urgent = self.urgent or any(entry.lane >= Lane.ERROR for entry in entries)
+        self.urgent = self.urgent or max([entry.lane for entry in entries]) >= Lane.ERROR
 
     def subset(self, positions: Iterable[int]) -> "Batch":
         """The entries at `positions`, in that order."""

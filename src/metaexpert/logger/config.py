@@ -195,7 +195,8 @@ class HttpOptions(SinkOptions):
     """Ceiling of the first wait between attempts, seconds; doubled each time, the wait drawn evenly below it."""
     backoff_max: Seconds = 30.0
     """Highest such ceiling, seconds."""
-    batch_max_bytes: int = Field(default=1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    batch_max_bytes: int = Field(default=900 * 1024, ge=1024, le=64 * 1024 * 1024)
+    """Encoded size at which a batch is sent, bytes before compression; a whole request stays below a mebibyte."""
     batch_max_age: Seconds = 1.0
 
     @model_validator(mode="after")

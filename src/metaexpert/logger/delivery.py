@@ -127,7 +127,7 @@ class Delivery:
         return (
             batch.size_bytes >= limits.max_bytes
             or len(batch) >= limits.max_entries
-            or batch.urgent
+            or (batch.urgent and not self.lanes.entries)
             or now - batch.opened_at >= limits.max_age_seconds
             or self._cut_count < self._flush_count
         )
@@ -287,8 +287,12 @@ class Delivery:
         await step.wait()
 
     def hurry(self) -> None:
-        """The end is near: cut short the present wait between attempts and report the open gap now."""
+        """The end is near: cut short the wait between attempts, report the open gap, and save first what matters most.
+
+        A sink that keeps up stays in order; one with a backlog of trouble sends its highest lanes first.
+        """
         self._last_attempt.set()
+        self.lanes.highest_first = self.health.state is not SinkState.ACTIVE
         self._report(self.lanes.take_open_gap())
 
     def give_up(self) -> int:

@@ -1,8 +1,9 @@
 """The task beside your coroutines: slices from ingress through routing into each sink's lanes and batches.
 
-It works for `slice_seconds` at most by its own clock, then yields: by polling while no executor job of ours is under
-way, else by a real wait, which frees the GIL for that job. With nothing to do it lingers for a moment, so that a steady
-trickle costs one wake-up per linger and not one per entry; then it rests until ingress calls.
+It works for `slice_seconds` at most by its own clock, then yields by polling. While an executor job of ours is under
+way it really waits every `_POLLING_SECONDS`, until a job ends or for the shortest time a selector can: a loop that only
+polls never leaves the GIL long enough for a thread to wake up and take it. With nothing to do it lingers for a moment,
+so that a steady trickle costs one wake-up per linger and not one per entry; then it rests until ingress calls.
 """
 
 import asyncio
@@ -18,9 +19,13 @@ from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.ingress import INGRESS_FULL, Ingress
 from metaexpert.logger.jobs import Jobs
 
-_CHUNK_ENTRIES: Final = 32
-_FORM_ENTRIES: Final = 64
+_LEAST_CHUNK: Final = 4
+_MOST_CHUNK: Final = 64
+"""Entries a step takes from ingress; twice as many may go on from each sink's lanes, so that a backlog shrinks."""
+
 _JOB_WAIT_SECONDS: Final = 0.001
+_POLLING_SECONDS: Final = 0.002
+"""Longest polling while a job wants the GIL back; a job gets it within this time and a millisecond."""
 
 
 @dataclass(slots=True)
@@ -31,12 +36,11 @@ class Route:
     deliveries: tuple[Delivery, ...]
     filtered: tuple[Delivery, ...]
     entries: list[LogEntry] = field(default_factory=list[LogEntry])
-    total_bytes: int = 0
 
     def pass_on(self) -> None:
         """Offer the collected entries to every sink of this route."""
         entries, self.entries = self.entries, []
-        total_bytes, self.total_bytes = self.total_bytes, 0
+        total_bytes = sum([entry.capture[13] for entry in entries])
         for delivery in self.deliveries:
             delivery.offer(entries, total_bytes)
         for delivery in self.filtered:
@@ -88,6 +92,8 @@ class Dispatcher:
         self._routes: dict[tuple[int, str], Route] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
+        self._waited_at = 0.0
+        self._chunk_entries = _MOST_CHUNK // 4
         self._relieved = asyncio.Event()
         self._worked = asyncio.Event()
 
@@ -112,8 +118,10 @@ class Dispatcher:
         self._woken = False
         more = True
         while more and now < deadline:
+            before = now
             more = self._step()
             now = perf_counter()
+            self._adapt(now - before)
         self._relieve()
         self._worked.set()
         counters = self.counters
@@ -122,6 +130,13 @@ class Dispatcher:
         counters.slice_max_seconds = max(counters.slice_max_seconds, now - started)
         return more
 
+    def _adapt(self, step_seconds: float) -> None:
+        """Let a step fit into a slice, whatever the machine and the number of sinks."""
+        if step_seconds > self._slice_seconds:
+            self._chunk_entries = max(_LEAST_CHUNK, self._chunk_entries // 2)
+        elif step_seconds < self._slice_seconds / 4:
+            self._chunk_entries = min(_MOST_CHUNK, self._chunk_entries * 2)
+
     def wake(self) -> None:
         """Look again: entries have arrived or a sink has room; call it on the loop."""
         self._woken = True
@@ -129,10 +144,14 @@ class Dispatcher:
             self._waiter.set_result(None)
 
     async def _yield(self) -> None:
-        if self._jobs.pending:
+        now = perf_counter()
+        if not self._jobs.pending:
+            self._waited_at = now
+        elif now - self._waited_at >= _POLLING_SECONDS:
             await self._jobs.wait_one(_JOB_WAIT_SECONDS)
-        else:
-            await asyncio.sleep(0)
+            self._waited_at = perf_counter()
+            return
+        await asyncio.sleep(0)
 
     async def _rest(self, most_seconds: float | None) -> None:
         """Wait until woken, until a batch is due, or for `most_seconds`."""
@@ -155,30 +174,31 @@ class Dispatcher:
     # ---- one step ---------------------------------------------------------------------------------------------
 
     def _step(self) -> bool:
-        captures = self._ingress.take(_CHUNK_ENTRIES)
+        chunk = self._chunk_entries
+        captures = self._ingress.take(chunk)
         if captures:
             self._route(captures)
         self._report_loss()
         now = monotonic()
-        more = len(captures) == _CHUNK_ENTRIES
+        more = len(captures) == chunk
         for delivery in self._deliveries:
-            more = delivery.form(_FORM_ENTRIES, now) or more
+            more = delivery.form(2 * chunk, now) or more
         return more
 
     def _route(self, captures: list[Capture]) -> None:
         """Offer a chunk to the lanes; entries of one lane keep their order, whatever their routes."""
-        routes = self._routes
         owners: list[Route | None] = [None] * len(Lane)
+        route: Route | None = None
+        level, log_type = 0, ""
         for capture in captures:
-            route = routes.get((capture[2], capture[11])) or self._new_route(capture[2], capture[11])
-            lane = route.lane
-            owner = owners[lane]
-            if owner is not route:
-                if owner is not None:
+            if route is None or capture[2] != level or capture[11] != log_type:
+                level, log_type = capture[2], capture[11]
+                route = self._routes.get((level, log_type)) or self._new_route(level, log_type)
+                owner = owners[route.lane]
+                if owner is not None and owner is not route:
                     owner.pass_on()
-                owners[lane] = route
-            route.entries.append(LogEntry(capture, lane))
-            route.total_bytes += capture[13]
+                owners[route.lane] = route
+            route.entries.append(LogEntry(capture, route.lane))
         for owner in owners:
             if owner is not None:
                 owner.pass_on()

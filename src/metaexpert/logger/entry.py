@@ -80,15 +80,23 @@ def lane_of(level: int, log_type: str) -> Lane:
 class LogEntry:
     """A capture on its way to the sinks, with what they share; pure: the same entry always gives the same bytes."""
 
-    __slots__ = ("_extra", "capture", "json_line", "lane", "seq", "size")
+    __slots__ = ("_extra", "capture", "json_line", "lane")
 
     def __init__(self, capture: Capture, lane: Lane) -> None:
         self.capture = capture
         self.lane = lane
-        self.seq = capture[0]
-        self.size = capture[13]
         self.json_line: bytes | None = None
         self._extra: dict[str, object] | None = None
+
+    @property
+    def seq(self) -> int:
+        """Position in the process-wide order of calls."""
+        return self.capture[0]
+
+    @property
+    def size(self) -> int:
+        """Memory the entry is charged with, bytes."""
+        return self.capture[13]
 
     @property
     def level(self) -> int:

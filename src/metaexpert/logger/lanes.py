@@ -6,7 +6,7 @@ shedding one lane never reorders the rest. The bound holds for what waits here p
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, final
@@ -94,6 +94,8 @@ class Lanes:
         self.held_entries = 0
         self.held_bytes = 0
         self.gap: Gap | None = None
+        self.highest_first = False
+        """Empty the highest lane before the lower ones, not merged by sequence; for a stop against the clock."""
 
     # ---- in ---------------------------------------------------------------------------------------------------
 
@@ -185,9 +187,10 @@ class Lanes:
         """Up to `most` entries of together about `most_bytes`, at least one, merged by sequence; they become held."""
         taken: list[LogEntry] = []
         taken_bytes = 0
-        for entry in _merged([lane for lane in self._lanes if lane], most):
+        waiting = [lane for lane in self._lanes if lane]
+        for entry in _merged(waiting[-1:] if self.highest_first else waiting, most):
             taken.append(entry)
-            taken_bytes += entry.size
+            taken_bytes += entry.capture[13]
             if taken_bytes >= most_bytes:
                 break
         self.entries -= len(taken)
@@ -196,11 +199,10 @@ class Lanes:
         self.held_bytes += taken_bytes
         return taken
 
-    def release(self, entries: Iterable[LogEntry]) -> None:
+    def release(self, entries: Sequence[LogEntry]) -> None:
         """These entries are settled; they are held no longer."""
-        for entry in entries:
-            self.held_entries -= 1
-            self.held_bytes -= entry.size
+        self.held_entries -= len(entries)
+        self.held_bytes -= sum([entry.capture[13] for entry in entries])
 
     def give_up(self) -> list[LogEntry]:
         """Empty all lanes; for the end, when nothing more can be sent."""
@@ -273,4 +275,4 @@ def _merged(waiting: list[deque[LogEntry]], most: int) -> Iterator[LogEntry]:
 
 
 def _head_seq(lane: deque[LogEntry]) -> int:
-    return lane[0].seq
+    return lane[0].capture[0]

@@ -5,20 +5,18 @@ Users' fields stay under `extra` and trade fields under `trade_data`, one object
 """
 
 import logging
-from types import CodeType
 from typing import Final, final
 
 import orjson
 
-from metaexpert.logger.entry import LogEntry, extra_json
-from metaexpert.logger.formats.json_lines import encode_text
-from metaexpert.logger.formats.timestamps import NANOSECONDS, utc_second
+from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.formats.sites import Sites, encode_text
+from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
-from metaexpert.logger.site import site_of
+from metaexpert.logger.site import Site
 from metaexpert.logger.values import safe_text
 
 ECS_VERSION: Final = "8.11.0"
-_MAX_SITES: Final = 10_000
 
 
 @final
@@ -33,59 +31,50 @@ class EcsDocuments:
     def __init__(self, identity: Identity, environment: str = "") -> None:
         service = {"name": identity.service, **({"environment": environment} if environment else {})}
         self._boot_id = identity.boot_id.encode()
-        self._process = b'"ecs":{"version":"%b"},"service":%b,"host":{"name":%b}' % (
-            ECS_VERSION.encode(),
-            orjson.dumps(service),
-            encode_text(identity.host),
+        self._process = (
+            b'"ecs":{"version":"%b"},"service":%b,"host":{"name":%b},"process":{"pid":%d,"thread":{"id":'
+            % (
+                ECS_VERSION.encode(),
+                orjson.dumps(service),
+                encode_text(identity.host),
+                identity.pid,
+            )
         )
-        self._pid = identity.pid
-        self._sites: dict[tuple[int, int, int, str, str], tuple[bytes, bytes, CodeType]] = {}
+        self._sites = Sites(self._encode_site)
 
     def __call__(self, entry: LogEntry) -> bytes:
         """The entry's document, without newline."""
         (seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _) = (
             entry.capture
         )
-        try:
-            log, event, _ = self._sites[id(code), lasti, level, logger, log_type]
-        except KeyError:
-            log, event = self._new_site(code, lasti, level, logger, log_type)
-        seconds, fraction = divmod(time_ns, NANOSECONDS)
-        tail = b""
-        if task is not None:
-            tail = b',"labels":{"task":%b}' % encode_text(task)
-        if context or fields:
-            tail += b',"extra":' + extra_json(fields, context)
-        if details is not None:
-            tail += _details(details.exception, details.stack_info, details.trade_data)
-        return (
-            b'{"@timestamp":"%b.%09dZ","message":%b,%b,%b%d","sequence":%d},"process":{"pid":%d,"thread":{"id":%d}},%b%b}'
-            % (
-                utc_second(seconds),
-                fraction,
-                encode_text(message),
-                log,
-                event,
-                seq,
-                seq,
-                self._pid,
-                thread,
-                self._process,
-                tail,
-            )
+        site = self._sites.known.get((id(code), lasti, level, logger, log_type)) or self._sites.add(
+            code, lasti, level, logger, log_type
+        )
+        second, fraction = utc_parts(time_ns)
+        number = b"%d" % seq
+        if context:
+            fields = b"%b,%b" % (context, fields) if fields else context
+        return b'{"@timestamp":"%b.%bZ",%b%b","sequence":%b},%b%d}}%b%b%b}' % (
+            second,
+            fraction,
+            site.head if site.message is message else site.with_message(message),
+            number,
+            number,
+            self._process,
+            thread,
+            b',"labels":{"task":%b}' % encode_text(task) if task is not None else b"",
+            b',"extra":{%b}' % fields if fields else b"",
+            b"" if details is None else _details(details.exception, details.stack_info, details.trade_data),
         )
 
-    def _new_site(self, code: CodeType, lasti: int, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
-        site = site_of(code, lasti)
-        origin = {"file": {"name": f"{site.module}.py", "line": site.line}, "function": site.function}
-        log = b'"log":%b' % orjson.dumps(
-            {"level": logging.getLevelName(level).lower(), "logger": safe_text(logger), "origin": origin}
-        )
-        event = b'"event":{"dataset":%b,"id":"%b-' % (encode_text(f"metaexpert.{log_type}"), self._boot_id)
-        if len(self._sites) >= _MAX_SITES:
-            self._sites.clear()
-        self._sites[id(code), lasti, level, logger, log_type] = (log, event, code)
-        return log, event
+    def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
+        origin = {
+            "file": {"name": f"{safe_text(site.module)}.py", "line": site.line},
+            "function": safe_text(site.function),
+        }
+        log = {"level": safe_text(logging.getLevelName(level).lower()), "logger": safe_text(logger), "origin": origin}
+        dataset = encode_text(f"metaexpert.{log_type}")
+        return b'"message":', b',"log":%b,"event":{"dataset":%b,"id":"%b-' % (orjson.dumps(log), dataset, self._boot_id)
 
 
 def _details(exception: bytes, stack_info: bytes, trade_data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final, final
 import orjson
 
 from metaexpert.logger.entry import LogEntry, extra_json
-from metaexpert.logger.formats.timestamps import NANOSECONDS, utc_second
+from metaexpert.logger.formats.timestamps import utc_parts
 
 _UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 _RESET: Final = "\x1b[0m"
@@ -46,8 +46,8 @@ class TextLines:
     def __call__(self, entry: LogEntry) -> bytes:
         """The entry's line, and its traceback indented below it."""
         capture = entry.capture
-        seconds, fraction = divmod(capture[1], NANOSECONDS)
-        moment = f"{utc_second(seconds).decode()}.{fraction // 1000:06d}Z"
+        second, fraction = utc_parts(capture[1])
+        moment = f"{second.decode()}.{fraction[:6].decode()}Z"
         level = f"{logging.getLevelName(capture[2]):8}"
         head = f"{self._coloured(moment, _DIM)} {self._coloured(level, _colour_of(capture[2]))}"
         text = f"{head} {neutralised(capture[3])}: {neutralised(capture[4])}"

@@ -21,6 +21,7 @@ from metaexpert.logger.outcome import Retry
 from metaexpert.logger.retry import parse_retry_after
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+_SHOWN_BYTES: Final = 200
 _GZIP_LEVEL: Final = 1
 _KEEPALIVE_SECONDS: Final = 75.0
 
@@ -39,7 +40,7 @@ class Answer:
     @property
     def text(self) -> str:
         """The beginning of the body, for people."""
-        return self.body[:500].decode("utf-8", "replace").strip()
+        return self.body[:_SHOWN_BYTES].decode("utf-8", "replace").strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ def environment() -> Mapping[str, str]:
     """What a reader needs to know before comparing figures."""
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()} ({_build()})",
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "processor": f"{_processor()}, {os.cpu_count()} cores",
     }
 

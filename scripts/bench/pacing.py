@@ -7,6 +7,7 @@
 import asyncio
 import gc
 import time
+from math import inf
 
 from bench.peers.base import Peer
 from bench.workload import LATENCY_MS, Emit, price_of
@@ -16,13 +17,21 @@ RATE_CHUNK = 25
 TURN_SECONDS = 0.001
 
 
-async def at_full_speed(peer: Peer, emit: Emit, first: int, count: int) -> None:
-    """Log entries numbered from ``first``; after each chunk the loop, and the peer's own backpressure, have a turn."""
+async def at_full_speed(peer: Peer, emit: Emit, first: int, count: int, most_seconds: float = inf) -> int:
+    """Log entries numbered from ``first``; after each chunk the loop, and the peer's own backpressure, have a turn.
+
+    Returns:
+        How many were logged: ``count``, or as many as the time allowed.
+    """
+    end_seconds = time.monotonic() + most_seconds
     for start in range(first, first + count, BULK_CHUNK):
         stop = min(start + BULK_CHUNK, first + count)
         _log(emit, start, stop)
         await peer.ready(stop - start)
         await asyncio.sleep(0)
+        if time.monotonic() > end_seconds:
+            return stop - first
+    return count
 
 
 async def at_rate(emit: Emit, first: int, count: int, per_second: float) -> float:

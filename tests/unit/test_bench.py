@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bench.amounts import FULL, QUICK
 from bench.arrival import Arrivals, in_folder
 from bench.heartbeat import PERIOD_NS, Heartbeat
-from bench.pacing import at_rate
+from bench.pacing import at_full_speed, at_rate
 from bench.peers.registry import OURS, PEERS
 from bench.reading import Reading
 from bench.render.chart import svg
@@ -146,6 +146,28 @@ async def test_entries_at_a_rate_are_numbered_without_holes():
     seconds = await at_rate(lambda price, _latency: prices.append(price), 3, 40, 10_000)
     assert [number_of(price) for price in prices] == list(range(3, 43))
     assert seconds >= 0.003
+
+
+class CountingPeer:
+    """Notes how many entries were offered between its turns."""
+
+    def __init__(self) -> None:
+        self.offered: list[int] = []
+
+    async def ready(self, offered: int) -> None:
+        self.offered.append(offered)
+
+
+async def test_entries_at_full_speed_end_with_the_count_or_the_time():
+    peer: Any = CountingPeer()
+    prices: list[float] = []
+
+    def emit(price: float, _latency_ms: float) -> None:
+        prices.append(price)
+
+    assert await at_full_speed(peer, emit, 10, 250) == 250
+    assert ([number_of(price) for price in prices], peer.offered) == (list(range(10, 260)), [100, 100, 50])
+    assert await at_full_speed(peer, emit, 0, 1_000_000, most_seconds=0.0) == 100
 
 
 async def test_a_heartbeat_counts_every_beat_that_the_loop_missed():

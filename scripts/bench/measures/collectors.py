@@ -5,6 +5,7 @@ arrived, the rest is lost, and the rate is of what arrived.
 """
 
 import time
+from dataclasses import replace
 
 from bench.collector_process import collector_process
 from bench.measures.base import Case, Measure
@@ -12,6 +13,8 @@ from bench.pacing import at_full_speed, settle_garbage
 from bench.peers.base import HttpTarget, Wire
 from bench.reading import Reading
 from bench.workload import emitter
+
+MOST_SECONDS = 10.0
 
 
 def to_collector(wire: Wire) -> Measure:
@@ -27,7 +30,7 @@ def to_collector(wire: Wire) -> Measure:
             await peer.drain()
             settle_garbage()
             before_seconds, before_cpu_seconds = time.perf_counter(), time.process_time()
-            await at_full_speed(peer, emit, first, count)
+            offered = await at_full_speed(peer, emit, first, count, MOST_SECONDS)
             await peer.drain()
             taken_seconds = time.perf_counter() - before_seconds
             cpu_seconds = time.process_time() - before_cpu_seconds
@@ -40,6 +43,6 @@ def to_collector(wire: Wire) -> Measure:
             "cpu_us_per_entry": cpu_seconds * 1e6 / max(1, arrived),
             "requests": tally.requests,
         }
-        return Reading.of(figures, tally, claims)
+        return Reading.of(figures, replace(tally, offered=first + offered), claims)
 
     return measure

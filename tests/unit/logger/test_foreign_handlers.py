@@ -11,6 +11,8 @@ from metaexpert.logger import Logger, LoggingRuntime, log_context
 
 type Line = dict[str, Any]
 
+SECRET = "hunter2"
+
 
 class Collecting(logging.Handler):
     """Keeps the records it is given."""
@@ -121,11 +123,11 @@ class TestRedaction:
     @pytest.mark.parametrize("repeat", [1, 2])
     def test_a_secret_does_not_reach_them_either(self, log: Logger, handler: Collecting, repeat: int):
         for _ in range(repeat):
-            log.info("x", api_key="hunter2", symbol="BTC")
-            log.info("x", extra={"password": "hunter2"})
-            log.error("x", token="hunter2", stack_info=True)
+            log.info("x", api_key=SECRET, symbol="BTC")
+            log.info("x", extra={"password": SECRET})
+            log.error("x", token=SECRET, stack_info=True)
         for record in handler.records:
-            assert "hunter2" not in str(record.__dict__)
+            assert SECRET not in str(record.__dict__)
         assert handler.records[-3].__dict__["symbol"] == "BTC"
 
 

@@ -61,6 +61,7 @@ class LoggingRuntime:
         self._dispatcher: Dispatcher | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._root_level = logging.root.level
+        self._lost_entries = 0
 
     # ---- life -------------------------------------------------------------------------------------------------
 
@@ -187,14 +188,14 @@ class LoggingRuntime:
             timeout: longest wait, seconds.
 
         Returns:
-            True only when each sink acknowledged each of its entries; False when the time ran out or one was lost.
+            True only when each sink acknowledged each of its entries; False when the time ran out, or when an entry was
+            dropped or rejected, here or on the way in, since the last flush.
         """
         if self._dispatcher is None or not self._tasks:
             return self._in_flight() == 0
         return await self._flush(self._dispatcher, timeout)
 
     async def _flush(self, dispatcher: Dispatcher, timeout_seconds: float) -> bool:
-        lost = self._lost()
         try:
             async with asyncio.timeout(timeout_seconds):
                 await dispatcher.taken()
@@ -203,10 +204,11 @@ class LoggingRuntime:
                         group.create_task(delivery.drained())
         except TimeoutError:
             return False
-        return self._lost() == lost
+        lost_before, self._lost_entries = self._lost_entries, self._lost()
+        return self._lost_entries == lost_before
 
     def _lost(self) -> int:
-        return sum(delivery.ledger.lost for delivery in self._deliveries.values())
+        return self._ingress.dropped.total() + sum(delivery.ledger.lost for delivery in self._deliveries.values())
 
     def _in_flight(self) -> int:
         return self._ingress.queued_entries + sum(delivery.in_flight for delivery in self._deliveries.values())

@@ -346,6 +346,19 @@ class TestFaults:
             assert (running.ledger.rejected, running.delivery.health.last_error) == (count, "400 no")
         assert [batch[0] for batch in sink.batches if len(batch) == 1] == [f"m{seq}" for seq in range(1, count + 1)]
 
+    async def test_what_is_left_of_a_half_goes_before_the_other_half(self):
+        answers: list[Outcome] = [Delivered(), Delivered(), Partial((1,), (), "busy"), Rejected(413, "too large")]
+
+        async def answer(_: Batch) -> Outcome:
+            return answers.pop()
+
+        sink = FakeSink(answer)
+        async with pumped(sink, max_batch=4, max_age=30.0) as running:
+            running.offer(*entries(range(1, 5)))
+            await running.settled()
+            assert running.ledger.delivered == 4
+        assert sink.batches == [["m1", "m2", "m3", "m4"], ["m1", "m2"], ["m2"], ["m3", "m4"]]
+
     async def test_states_follow_what_happens(self):
         outcomes: list[Outcome] = [Retry("a")] * 5
         states: list[SinkState] = []

@@ -16,6 +16,9 @@ type Start = Callable[..., LoggingRuntime]
 type LinesOf = Callable[[LoggingRuntime], list[Line]]
 
 
+FLUSH_SECONDS = 20.0
+
+
 class TestKept:
     def test_entries_arrive_in_order_with_their_fields_when_logging_starts(
         self, start: Start, lines_of: LinesOf, log: Logger
@@ -51,24 +54,28 @@ class TestKept:
 
     @pytest.mark.parametrize("level", ["debug", "info", "error"])
     def test_10_000_entries_are_kept_and_the_rest_is_told(
-        self, start: Start, lines_of: LinesOf, log: Logger, level: str
+        self, runner: asyncio.Runner, start: Start, lines_of: LinesOf, log: Logger, level: str
     ):
         log.propagate = False
         call = getattr(log, level)
         for number in range(10_300):
             call("n%d", number)
-        found = lines_of(start(log_level="DEBUG"))
+        runtime = start(log_level="DEBUG")
+        assert not runner.run(runtime.flush(FLUSH_SECONDS)), "some of what was logged will not arrive"
+        found = lines_of(runtime)
         told = [entry for entry in found if entry["log_type"] == "gap"]
         kept = [entry for entry in found if entry["log_type"] == "general"]
         assert sum(entry["extra"]["dropped"] for entry in told) == 10_300 - len(kept)
         assert len(kept) >= 10_000
         assert [entry["message"] for entry in kept] == [f"n{number}" for number in range(len(kept))]
 
-    def test_their_memory_is_bounded(self, start: Start, lines_of: LinesOf, log: Logger):
+    def test_their_memory_is_bounded(self, runner: asyncio.Runner, start: Start, lines_of: LinesOf, log: Logger):
         log.propagate = False
         for _ in range(1_000):
             log.info("x", big="x" * 20_000)
-        found = lines_of(start())
+        runtime = start()
+        assert not runner.run(runtime.flush(FLUSH_SECONDS)), "some of what was logged will not arrive"
+        found = lines_of(runtime)
         kept = [entry for entry in found if entry["log_type"] == "general"]
         assert 300 <= len(kept) <= 8 * 1024 * 1024 / 20_000
         assert sum(entry["extra"]["dropped"] for entry in found if entry["log_type"] == "gap") == 1_000 - len(kept)

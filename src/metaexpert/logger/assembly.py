@@ -1,10 +1,10 @@
 """From options to sinks and deliveries: the one place that knows every sink there is."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from metaexpert.logger.batch import BatchLimits
 from metaexpert.logger.config import (
@@ -19,9 +19,10 @@ from metaexpert.logger.config import (
     SinkOptions,
 )
 from metaexpert.logger.delivery import Delivery
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.writer import AppendFile, SizeRotation
 from metaexpert.logger.formats.ecs import EcsDocuments
-from metaexpert.logger.formats.json_lines import JsonLines
+from metaexpert.logger.formats.json_lines import JsonLines, SharedLines
 from metaexpert.logger.formats.text import TextLines
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs, Worker
@@ -37,9 +38,6 @@ from metaexpert.logger.sinks.http import HttpClient
 from metaexpert.logger.sinks.loki import LokiSink
 from metaexpert.logger.sinks.memory import MemorySink
 
-if TYPE_CHECKING:
-    from metaexpert.logger.entry import LogEntry
-
 _LOCAL_BACKOFF = Backoff(first_seconds=0.05, max_seconds=2.0)
 """Files and streams are asked again soon: a full disk or a stalled terminal harms nobody by being asked."""
 
@@ -52,7 +50,7 @@ class SinkAssembly:
     log_dir: Path
     identity: Identity
     jobs: Jobs
-    json_lines: JsonLines
+    json_lines: Callable[[Capture], bytes]
 
     def sink(self, options: AnySink) -> Sink:
         """The sink these options describe; it does no I/O yet."""
@@ -72,7 +70,7 @@ class SinkAssembly:
     def _file_sink(self, options: FileOptions) -> FileSink:
         worker = self._worker(options)
         rotation = SizeRotation(max_bytes=options.max_bytes, backup_count=options.backup_count)
-        lines: Callable[[LogEntry], bytes] = self.json_lines if options.json_logging else TextLines(use_colors=False)
+        lines = self.json_lines if options.json_logging else TextLines(use_colors=False)
         return FileSink(AppendFile(self.log_dir / options.path, rotation, worker), lines, worker)
 
     def _client(self, options: HttpOptions) -> HttpClient:
@@ -80,6 +78,14 @@ class SinkAssembly:
 
     def _worker(self, options: SinkOptions) -> Worker:
         return Worker(self.jobs, options.name)
+
+
+def json_lines_for(options: Sequence[AnySink], identity: Identity) -> Callable[[Capture], bytes]:
+    """The encoder of JSON lines, shared where more than one sink writes most entries."""
+    lines = JsonLines(identity)
+    writers = [each for each in options if not isinstance(each, ConsoleOptions | ElasticsearchOptions)]
+    common = [each for each in writers if each.log_types is None and each.level not in {"ERROR", "CRITICAL"}]
+    return SharedLines(lines) if len(common) > 1 else lines
 
 
 def new_delivery(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
-from metaexpert.logger.entry import Lane, LogEntry
+from metaexpert.logger.entry import Capture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,22 +26,20 @@ class BatchLimits:
 class Batch:
     """Entries in order with the bytes a sink made of each."""
 
-    def __init__(self, entries: list[LogEntry], parts: list[bytes], opened_at: float = 0.0) -> None:
+    def __init__(self, entries: list[Capture], parts: list[bytes], opened_at: float = 0.0) -> None:
         self.entries = entries
         self.parts = parts
         self.opened_at = opened_at
         self.size_bytes = sum(map(len, parts))
-        self.urgent = False
 
     def __len__(self) -> int:
         return len(self.entries)
 
-    def extend(self, entries: list[LogEntry], parts: list[bytes]) -> None:
+    def extend(self, entries: list[Capture], parts: list[bytes]) -> None:
         """Add entries; only while the batch is open."""
         self.entries += entries
         self.parts += parts
         self.size_bytes += sum(map(len, parts))
-        self.urgent = self.urgent or max([entry.lane for entry in entries]) >= Lane.ERROR
 
     def subset(self, positions: Iterable[int]) -> "Batch":
         """The entries at `positions`, in that order."""

@@ -7,6 +7,7 @@ none of them, `give_up` still counts them all.
 """
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from typing import Final, final
 
 from metaexpert.logger.batch import Batch, BatchLimits
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import LEVEL, SEQ, Capture, Lane
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.lanes import QUEUE_FULL, Gap, Lanes
 from metaexpert.logger.ledger import Ledger
@@ -82,6 +83,7 @@ class Delivery:
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
         self._open = Batch([], [])
         self._writing: deque[Batch] = deque()
+        self._urgent = False
         self._cut_count = 0
         self._finished_count = 0
         self._flush_count = 0
@@ -91,10 +93,12 @@ class Delivery:
 
     # ---- the dispatcher's side --------------------------------------------------------------------------------
 
-    def offer(self, entries: list[LogEntry], total_bytes: int) -> None:
+    def offer(self, lane: Lane, entries: list[Capture], total_bytes: int) -> None:
         """Take entries of one lane in."""
         self.ledger.routed += len(entries)
-        self.lanes.offer(entries, total_bytes)
+        if lane >= Lane.ERROR:
+            self._urgent = True
+        self.lanes.offer(lane, entries, total_bytes)
 
     def form(self, most: int, now: float) -> bool:
         """Move up to `most` entries from the lanes into the open batch; True when there is more to do at once."""
@@ -113,6 +117,7 @@ class Delivery:
         if batch.entries and self._complete(batch, now):
             self._queue.put_nowait(batch)
             self._cut_count += 1
+            self._urgent = self._urgent and self.lanes.entries > 0
             self._open = Batch([], [])
         return self.lanes.entries > 0 and not self._queue.full()
 
@@ -127,12 +132,12 @@ class Delivery:
         return (
             batch.size_bytes >= limits.max_bytes
             or len(batch) >= limits.max_entries
-            or (batch.urgent and not self.lanes.entries)
+            or (self._urgent and not self.lanes.entries)
             or now - batch.opened_at >= limits.max_age_seconds
             or self._cut_count < self._flush_count
         )
 
-    def _encode(self, batch: Batch, entries: list[LogEntry]) -> None:
+    def _encode(self, batch: Batch, entries: list[Capture]) -> None:
         encode = self.sink.encode
         try:
             batch.extend(entries, [encode(entry) for entry in entries])
@@ -140,7 +145,7 @@ class Delivery:
             for entry in entries:
                 self._encode_alone(batch, entry)
 
-    def _encode_alone(self, batch: Batch, entry: LogEntry) -> None:
+    def _encode_alone(self, batch: Batch, entry: Capture) -> None:
         try:
             part = self.sink.encode(entry)
         except Exception as error:  # noqa: BLE001 - as in _encode
@@ -234,19 +239,19 @@ class Delivery:
             return
         self._writing.extendleft(reversed(batch.halves()))
 
-    def _settle(self, entries: list[LogEntry], *, duplicates: int = 0) -> None:
+    def _settle(self, entries: list[Capture], *, duplicates: int = 0) -> None:
         self.ledger.delivered += len(entries) - duplicates
         self.ledger.duplicate += duplicates
         self.lanes.release(entries)
         if entries:
             self.health.succeeded(backlog=self.lanes.pressed())
 
-    def _reject(self, entry: LogEntry, rejection: Rejection) -> None:
+    def _reject(self, entry: Capture, rejection: Rejection) -> None:
         self.ledger.rejected += 1
         self.lanes.release((entry,))
         self.health.last_error = f"{rejection.status} {rejection.reason}"
         self._notices.say(
-            f"sink {self.name} refused an entry", f"seq {entry.seq}, status {rejection.status}: {rejection.reason}"
+            f"sink {self.name} refused an entry", f"seq {entry[SEQ]}, status {rejection.status}: {rejection.reason}"
         )
 
     def _failed(self, retry: Retry) -> None:
@@ -303,7 +308,7 @@ class Delivery:
         rest = self.lanes.give_up()
         self.lanes.release(rest)
         for entry in left + rest:
-            self.ledger.dropped[entry.level_name, SHUTDOWN] += 1
+            self.ledger.dropped[logging.getLevelName(entry[LEVEL]), SHUTDOWN] += 1
         self._writing.clear()
         self._queue = asyncio.Queue(QUEUED_BATCHES)
         self._open = Batch([], [])

@@ -14,7 +14,7 @@ from typing import Final, final
 
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import Delivery
-from metaexpert.logger.entry import Capture, Lane, LogEntry, lane_of
+from metaexpert.logger.entry import SIZE, Capture, Lane, lane_of
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.ingress import INGRESS_FULL, Ingress
 from metaexpert.logger.jobs import Jobs
@@ -35,14 +35,14 @@ class Route:
     lane: Lane
     deliveries: tuple[Delivery, ...]
     filtered: tuple[Delivery, ...]
-    entries: list[LogEntry] = field(default_factory=list[LogEntry])
+    entries: list[Capture] = field(default_factory=list[Capture])
 
     def pass_on(self) -> None:
         """Offer the collected entries to every sink of this route."""
         entries, self.entries = self.entries, []
-        total_bytes = sum([entry.capture[13] for entry in entries])
+        total_bytes = sum([entry[SIZE] for entry in entries])
         for delivery in self.deliveries:
-            delivery.offer(entries, total_bytes)
+            delivery.offer(self.lane, entries, total_bytes)
         for delivery in self.filtered:
             delivery.ledger.filtered += len(entries)
 
@@ -198,7 +198,7 @@ class Dispatcher:
                 if owner is not None and owner is not route:
                     owner.pass_on()
                 owners[route.lane] = route
-            route.entries.append(LogEntry(capture, route.lane))
+            route.entries.append(capture)
         for owner in owners:
             if owner is not None:
                 owner.pass_on()
@@ -228,7 +228,7 @@ class Dispatcher:
         )
         for delivery in self._deliveries:
             delivery.ledger.gaps += 1
-            delivery.offer([entry], entry.size)
+            delivery.offer(Lane.PROTECTED, [entry], entry[SIZE])
 
     # ---- backpressure and flush -------------------------------------------------------------------------------
 

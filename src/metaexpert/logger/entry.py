@@ -1,14 +1,14 @@
-"""What one log call captures, and the entry the dispatcher makes of it.
+"""What one log call captures.
 
 A capture is a plain tuple of immutable values (`Capture`): the log call builds it in one step, the garbage collector
-stops tracking it at its first pass, and nothing of the user's is kept alive by it. The dispatcher wraps it in a
-`LogEntry`, which adds only what several sinks share: the finished JSON line and the decoded fields.
+stops tracking it at its first pass, however many wait, and nothing of the user's is kept alive by it. It stays that
+tuple all the way into the sinks, which read it by position; `LogEntry` reads it by name.
 """
 
 import logging
 from enum import IntEnum
 from types import CodeType
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, final
 
 import orjson
 
@@ -21,7 +21,7 @@ PROTECTED_LOG_TYPES: Final = frozenset({TRADE, AUDIT, GAP})
 """Log types that ignore levels and have room of their own in every lane."""
 
 CAPTURE_OVERHEAD_BYTES: Final = 448
-"""What a capture and its entry cost in memory beside their text: tuple, ints, entry object, deque slots (measured)."""
+"""What a capture costs in memory beside its text: tuple, numbers, object headers, deque slots (measured)."""
 
 
 class Lane(IntEnum):
@@ -63,6 +63,7 @@ SEQ: Final = 0
 TIME_NS: Final = 1
 LEVEL: Final = 2
 LOG_TYPE: Final = 11
+DETAILS: Final = 12
 SIZE: Final = 13
 
 
@@ -77,57 +78,68 @@ def lane_of(level: int, log_type: str) -> Lane:
     return Lane.INFO if level >= logging.INFO else Lane.DEBUG
 
 
+@final
 class LogEntry:
-    """A capture on its way to the sinks, with what they share; pure: the same entry always gives the same bytes."""
+    """A capture read by name, for those who write sinks; the pipeline itself moves captures."""
 
-    __slots__ = ("_extra", "capture", "json_line", "lane")
+    __slots__ = ("capture",)
 
-    def __init__(self, capture: Capture, lane: Lane) -> None:
+    def __init__(self, capture: Capture) -> None:
         self.capture = capture
-        self.lane = lane
-        self.json_line: bytes | None = None
-        self._extra: dict[str, object] | None = None
 
     @property
     def seq(self) -> int:
         """Position in the process-wide order of calls."""
-        return self.capture[0]
-
-    @property
-    def size(self) -> int:
-        """Memory the entry is charged with, bytes."""
-        return self.capture[13]
-
-    @property
-    def level(self) -> int:
-        """Stdlib level number."""
-        return self.capture[2]
-
-    @property
-    def level_name(self) -> str:
-        """Level name as stdlib logging knows it."""
-        return logging.getLevelName(self.capture[2])
+        return self.capture[SEQ]
 
     @property
     def time_ns(self) -> int:
         """UTC time of the call, nanoseconds since the epoch."""
-        return self.capture[1]
+        return self.capture[TIME_NS]
 
     @property
-    def log_type(self) -> str:
-        """The entry's log type, such as "general" or "trade"."""
-        return self.capture[11]
+    def level(self) -> int:
+        """Stdlib level number."""
+        return self.capture[LEVEL]
+
+    @property
+    def level_name(self) -> str:
+        """Level name as stdlib logging knows it."""
+        return logging.getLevelName(self.capture[LEVEL])
+
+    @property
+    def logger(self) -> str:
+        """The logger's name."""
+        return self.capture[3]
 
     @property
     def message(self) -> str:
         """The formatted message."""
         return self.capture[4]
 
-    def extra(self) -> dict[str, object]:
-        """Every field of the entry, decoded once and shared by the sinks; do not change it."""
-        if self._extra is None:
-            self._extra = cast("dict[str, object]", orjson.loads(extra_json(self.capture[7], self.capture[8])))
-        return self._extra
+    @property
+    def log_type(self) -> str:
+        """The entry's log type, such as "general" or "trade"."""
+        return self.capture[LOG_TYPE]
+
+    @property
+    def lane(self) -> Lane:
+        """The lane it travels in."""
+        return lane_of(self.capture[LEVEL], self.capture[LOG_TYPE])
+
+    @property
+    def size(self) -> int:
+        """Memory it is charged with, bytes."""
+        return self.capture[SIZE]
+
+    def extra(self) -> dict[str, Any]:
+        """The call's, the context's and the bound fields, decoded."""
+        return orjson.loads(extra_json(self.capture[7], self.capture[8]))
+
+    def trade_data(self) -> dict[str, Any]:
+        """The fields of a trade event, decoded; empty for other entries."""
+        details = self.capture[DETAILS]
+        return orjson.loads(details.trade_data) if details is not None and details.trade_data else {}
 
 
 def extra_json(fields: bytes, context: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GAP, Lane, LogEntry
+from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GAP, Capture
 from metaexpert.logger.ingress import next_seq
 
 GAP_LOGGER: Final = "metaexpert.logger"
@@ -17,7 +17,7 @@ GAP_LOGGER: Final = "metaexpert.logger"
 
 def gap_entry(
     sink: str, by_level: Mapping[int, int], seqs: tuple[int, int], times_ns: tuple[int, int], reason: str
-) -> LogEntry:
+) -> Capture:
     """A WARNING of log type "gap".
 
     Args:
@@ -45,7 +45,7 @@ def gap_entry(
     )[1:-1]
     frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names this place as the caller
     size = len(message) + len(fields) + CAPTURE_OVERHEAD_BYTES
-    capture = (
+    return (
         next_seq(),
         time_ns(),
         logging.WARNING,
@@ -61,4 +61,3 @@ def gap_entry(
         None,
         size,
     )
-    return LogEntry(capture, Lane.PROTECTED)

@@ -5,12 +5,14 @@ the GIL back before the waiting thread wakes, and a write would last seconds.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
-from typing import final
+from queue import Empty, SimpleQueue
+from typing import Any, final, override
 
 
 @final
@@ -47,11 +49,66 @@ class Jobs:
 
 
 @final
+class DaemonExecutor(Executor):
+    """One thread, started at the first job, that keeps no process from ending.
+
+    The interpreter joins a ThreadPoolExecutor's threads at exit, so that a reader of stdout who stalls would hold the
+    process for ever. What matters has been written when the runtime stops; a job that hangs is left behind.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @override
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Let the thread call `fn`.
+
+        Raises:
+            RuntimeError: the executor was shut down.
+        """
+        if self._closed:
+            raise RuntimeError(f"the thread of {self._name} has ended")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        future: Future[T] = Future()
+        self._jobs.put((future, partial(fn, *args, **kwargs)))
+        return future
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            future, call = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the job
+                    future.set_exception(error)
+
+    @override
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the thread end after the jobs it has; `wait` and `cancel_futures` are as in every executor."""
+        self._closed = True
+        if cancel_futures:
+            self._cancel_waiting()
+        self._jobs.put(None)
+        if wait and self._thread is not None:
+            self._thread.join()
+
+    def _cancel_waiting(self) -> None:
+        with suppress(Empty):
+            while (job := self._jobs.get_nowait()) is not None:
+                job[0].cancel()
+
+
+@final
 class Worker:
-    """One thread of a sink's own, started at its first job."""
+    """One thread of a sink's own."""
 
     def __init__(self, jobs: Jobs, name: str) -> None:
-        self.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"metaexpert-{name}")
+        self.executor = DaemonExecutor(f"metaexpert-{name}")
         self.jobs = jobs
 
     async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -5,13 +5,14 @@ shedding one lane never reorders the rest. The bound holds for what waits here p
 (`held`).
 """
 
+import logging
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, final
 
-from metaexpert.logger.entry import Lane, LogEntry
+from metaexpert.logger.entry import LEVEL, SEQ, SIZE, TIME_NS, Capture, Lane
 from metaexpert.logger.ledger import Ledger
 
 
@@ -40,16 +41,16 @@ class Gap:
     first_ns: int = 0
     last_ns: int = 0
 
-    def add(self, entry: LogEntry) -> None:
+    def add(self, entry: Capture) -> None:
         """Count one shed entry."""
         if not self.by_level:
-            self.first_seq = self.last_seq = entry.seq
-            self.first_ns = self.last_ns = entry.time_ns
-        self.by_level[entry.level] += 1
-        self.first_seq = min(self.first_seq, entry.seq)
-        self.last_seq = max(self.last_seq, entry.seq)
-        self.first_ns = min(self.first_ns, entry.time_ns)
-        self.last_ns = max(self.last_ns, entry.time_ns)
+            self.first_seq = self.last_seq = entry[SEQ]
+            self.first_ns = self.last_ns = entry[TIME_NS]
+        self.by_level[entry[LEVEL]] += 1
+        self.first_seq = min(self.first_seq, entry[SEQ])
+        self.last_seq = max(self.last_seq, entry[SEQ])
+        self.first_ns = min(self.first_ns, entry[TIME_NS])
+        self.last_ns = max(self.last_ns, entry[TIME_NS])
 
     @property
     def total(self) -> int:
@@ -86,7 +87,7 @@ class Lanes:
         self._overflow = overflow
         self._high_watermark = high_watermark
         self._low_watermark = low_watermark
-        self._lanes: tuple[deque[LogEntry], ...] = tuple(deque[LogEntry]() for _ in Lane)
+        self._lanes: tuple[deque[Capture], ...] = tuple(deque[Capture]() for _ in Lane)
         self._pressed = False
         self._pushed = [0] * len(Lane)
         self.entries = 0
@@ -99,51 +100,50 @@ class Lanes:
 
     # ---- in ---------------------------------------------------------------------------------------------------
 
-    def offer(self, entries: list[LogEntry], total_bytes: int) -> None:
+    def offer(self, lane: Lane, entries: list[Capture], total_bytes: int) -> None:
         """Take `entries` of one lane; what does not fit is shed by the policy, counted and put into the gap."""
         if self._fits(len(entries), total_bytes):
-            lane = entries[0].lane
             self._lanes[lane].extend(entries)
             self._pushed[lane] += len(entries)
             self.entries += len(entries)
             self.bytes += total_bytes
             return
         for entry in entries:
-            self._offer_one(entry)
+            self._offer_one(lane, entry)
 
-    def offer_reserved(self, entry: LogEntry) -> None:
+    def offer_reserved(self, entry: Capture) -> None:
         """Take an entry that reports a loss, whatever the bounds say; there is at most one a gap."""
-        self._push(entry)
+        self._push(Lane.PROTECTED, entry)
 
-    def _offer_one(self, entry: LogEntry) -> None:
-        if self._fits(1, entry.size) or self._make_room(entry):
-            self._push(entry)
+    def _offer_one(self, lane: Lane, entry: Capture) -> None:
+        if self._fits(1, entry[SIZE]) or self._make_room(lane, entry[SIZE]):
+            self._push(lane, entry)
         else:
             self._shed(entry)
 
-    def _make_room(self, entry: LogEntry) -> bool:
-        """Shed others for `entry`, if the policy lets it go before them; True when it may come in."""
-        while not self._fits(1, entry.size):
-            lane = self._victim(entry)
-            if lane is None:
-                return self._fits_reserve(entry)
-            self._shed(self._pop(lane))
+    def _make_room(self, lane: Lane, size_bytes: int) -> bool:
+        """Shed others for an entry, if the policy lets it go before them; True when it may come in."""
+        while not self._fits(1, size_bytes):
+            victim = self._victim(lane, size_bytes)
+            if victim is None:
+                return self._fits_reserve(lane, size_bytes)
+            self._shed(self._pop(victim))
         return True
 
-    def _victim(self, entry: LogEntry) -> Lane | None:
-        """The lane whose oldest entry gives way to `entry`; protected entries never do."""
+    def _victim(self, lane: Lane, size_bytes: int) -> Lane | None:
+        """The lane whose oldest entry gives way to an entry of `lane`; protected entries never do."""
         if self._overflow is Overflow.DROP_OLDEST:
             heads = [
-                (waiting[0].seq, lane)
+                (waiting[0][SEQ], lane)
                 for lane, waiting in zip(Lane, self._lanes, strict=True)
                 if waiting and lane < Lane.ERROR
             ]
             return min(heads)[1] if heads else None
         # errors and protected entries have their reserve; when that is full too, they displace the ordinary
-        if self._overflow is Overflow.DROP_NEWEST and (entry.lane < Lane.ERROR or self._fits_reserve(entry)):
+        if self._overflow is Overflow.DROP_NEWEST and (lane < Lane.ERROR or self._fits_reserve(lane, size_bytes)):
             return None
-        lowest = next((lane for lane in Lane if self._lanes[lane]), None)
-        if lowest is None or lowest >= entry.lane or lowest >= Lane.ERROR:
+        lowest = next((candidate for candidate in Lane if self._lanes[candidate]), None)
+        if lowest is None or lowest >= lane or lowest >= Lane.ERROR:
             return None
         return lowest
 
@@ -153,44 +153,44 @@ class Lanes:
             and self.bytes + self.held_bytes + total_bytes <= self._max_bytes
         )
 
-    def _fits_reserve(self, entry: LogEntry) -> bool:
+    def _fits_reserve(self, lane: Lane, size_bytes: int) -> bool:
         """Whether the room kept for errors and protected entries takes it; half of it is for protected ones alone."""
-        if entry.lane < Lane.ERROR:
+        if lane < Lane.ERROR:
             return False
-        share = 1.0 + (RESERVED_SHARE if entry.lane is Lane.PROTECTED else RESERVED_SHARE / 2)
+        share = 1.0 + (RESERVED_SHARE if lane is Lane.PROTECTED else RESERVED_SHARE / 2)
         return (
             self.entries + self.held_entries + 1 <= self._max_entries * share
-            and self.bytes + self.held_bytes + entry.size <= self._max_bytes * share
+            and self.bytes + self.held_bytes + size_bytes <= self._max_bytes * share
         )
 
-    def _push(self, entry: LogEntry) -> None:
-        self._lanes[entry.lane].append(entry)
-        self._pushed[entry.lane] += 1
+    def _push(self, lane: Lane, entry: Capture) -> None:
+        self._lanes[lane].append(entry)
+        self._pushed[lane] += 1
         self.entries += 1
-        self.bytes += entry.size
+        self.bytes += entry[SIZE]
 
-    def _pop(self, lane: Lane) -> LogEntry:
+    def _pop(self, lane: Lane) -> Capture:
         entry = self._lanes[lane].popleft()
         self.entries -= 1
-        self.bytes -= entry.size
+        self.bytes -= entry[SIZE]
         return entry
 
-    def _shed(self, entry: LogEntry) -> None:
+    def _shed(self, entry: Capture) -> None:
         if self.gap is None:
             self.gap = Gap()
         self.gap.add(entry)
-        self._ledger.dropped[entry.level_name, QUEUE_FULL] += 1
+        self._ledger.dropped[logging.getLevelName(entry[LEVEL]), QUEUE_FULL] += 1
 
     # ---- out --------------------------------------------------------------------------------------------------
 
-    def take(self, most: int, most_bytes: int) -> list[LogEntry]:
+    def take(self, most: int, most_bytes: int) -> list[Capture]:
         """Up to `most` entries of together about `most_bytes`, at least one, merged by sequence; they become held."""
-        taken: list[LogEntry] = []
+        taken: list[Capture] = []
         taken_bytes = 0
         waiting = [lane for lane in self._lanes if lane]
         for entry in _merged(waiting[-1:] if self.highest_first else waiting, most):
             taken.append(entry)
-            taken_bytes += entry.capture[13]
+            taken_bytes += entry[SIZE]
             if taken_bytes >= most_bytes:
                 break
         self.entries -= len(taken)
@@ -199,12 +199,12 @@ class Lanes:
         self.held_bytes += taken_bytes
         return taken
 
-    def release(self, entries: Sequence[LogEntry]) -> None:
+    def release(self, entries: Sequence[Capture]) -> None:
         """These entries are settled; they are held no longer."""
         self.held_entries -= len(entries)
-        self.held_bytes -= sum([entry.capture[13] for entry in entries])
+        self.held_bytes -= sum([entry[SIZE] for entry in entries])
 
-    def give_up(self) -> list[LogEntry]:
+    def give_up(self) -> list[Capture]:
         """Empty all lanes; for the end, when nothing more can be sent."""
         return self.take(self.entries, self.bytes + 1) if self.entries else []
 
@@ -260,7 +260,7 @@ class Lanes:
         )
 
 
-def _merged(waiting: list[deque[LogEntry]], most: int) -> Iterator[LogEntry]:
+def _merged(waiting: list[deque[Capture]], most: int) -> Iterator[Capture]:
     """Pop from several lanes in the order of their entries' sequence."""
     while most > 0 and len(waiting) > 1:
         lane = min(waiting, key=_head_seq)
@@ -274,5 +274,5 @@ def _merged(waiting: list[deque[LogEntry]], most: int) -> Iterator[LogEntry]:
             yield lane.popleft()
 
 
-def _head_seq(lane: deque[LogEntry]) -> int:
-    return lane[0].capture[0]
+def _head_seq(lane: deque[Capture]) -> int:
+    return lane[0][SEQ]

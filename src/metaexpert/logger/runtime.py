@@ -16,7 +16,6 @@ from metaexpert.logger import assembly
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.entry import PROTECTED_LOG_TYPES, Capture
-from metaexpert.logger.formats.json_lines import JsonLines
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
@@ -98,7 +97,8 @@ class LoggingRuntime:
         self._tasks = [asyncio.create_task(run, name=f"metaexpert-{name}") for name, run in runs.items()]
 
     def _assemble(self) -> Dispatcher:
-        parts = assembly.SinkAssembly(self.config.log_dir, self.identity, self._jobs, JsonLines(self.identity))
+        json_lines = assembly.json_lines_for(self._options, self.identity)
+        parts = assembly.SinkAssembly(self.config.log_dir, self.identity, self._jobs, json_lines)
         for options in self._options:
             sink = self._sinks[options.name] = parts.sink(options)
             self._deliveries[options.name] = assembly.new_delivery(

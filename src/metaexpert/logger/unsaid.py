@@ -8,7 +8,7 @@ import logging
 import sys
 from functools import cache
 
-from metaexpert.logger.entry import PROTECTED_LOG_TYPES, Capture, LogEntry, lane_of
+from metaexpert.logger.entry import PROTECTED_LOG_TYPES, Capture
 from metaexpert.logger.formats.text import TextLines
 from metaexpert.logger.port import port
 
@@ -25,7 +25,7 @@ def _print_unsaid() -> None:
     lines = TextLines(use_colors=False)
     while waiting := port.ingress.take(1000):
         for capture in filter(_deserves, waiting):
-            line = lines(LogEntry(capture, lane_of(capture[2], capture[11])))
+            line = lines(capture)
             sys.stderr.write(f"{line.decode()}\n")
     loss = port.ingress.take_loss()
     if loss is not None:

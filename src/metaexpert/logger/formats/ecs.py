@@ -9,7 +9,7 @@ from typing import Final, final
 
 import orjson
 
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.formats.sites import Sites, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
@@ -42,11 +42,9 @@ class EcsDocuments:
         )
         self._sites = Sites(self._encode_site)
 
-    def __call__(self, entry: LogEntry) -> bytes:
+    def __call__(self, entry: Capture) -> bytes:
         """The entry's document, without newline."""
-        (seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _) = (
-            entry.capture
-        )
+        seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _ = entry
         site = self._sites.known.get((id(code), lasti, level, logger, log_type)) or self._sites.add(
             code, lasti, level, logger, log_type
         )

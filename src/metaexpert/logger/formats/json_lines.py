@@ -4,13 +4,15 @@ An entry's line is the pieces its call site always has around its own timestamp,
 """
 
 import logging
-from typing import final
+from typing import Final, final
 
-from metaexpert.logger.entry import Details, LogEntry
+from metaexpert.logger.entry import Capture, Details
 from metaexpert.logger.formats.sites import Sites, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import Site
+
+_RECENT_LINES: Final = 512
 
 
 @final
@@ -29,14 +31,9 @@ class JsonLines:
         self._task: str | None = None
         self._origin = b""
 
-    def __call__(self, entry: LogEntry) -> bytes:
-        """The entry's line, encoded once and shared by all sinks that write it."""
-        return entry.json_line or self._encode(entry)
-
-    def _encode(self, entry: LogEntry) -> bytes:
-        (seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _) = (
-            entry.capture
-        )
+    def __call__(self, entry: Capture) -> bytes:
+        """The entry's line."""
+        seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _ = entry
         site = self._sites.known.get((id(code), lasti, level, logger, log_type)) or self._sites.add(
             code, lasti, level, logger, log_type
         )
@@ -49,7 +46,7 @@ class JsonLines:
             self._thread, self._task = thread, task
         if context:
             fields = b"%b,%b" % (context, fields) if fields else context
-        entry.json_line = line = b'{"timestamp":"%b.%bZ",%b%b","seq":%b%b%b%b}' % (
+        return b'{"timestamp":"%b.%bZ",%b%b","seq":%b%b%b%b}' % (
             second,
             fraction,
             site.head if site.message is message else site.with_message(message),
@@ -59,7 +56,6 @@ class JsonLines:
             b',"extra":{%b}' % fields if fields else b"",
             b"" if details is None else _encode_details(details),
         )
-        return line
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
         before = b'"level":%b,"logger":%b,"message":' % (encode_text(logging.getLevelName(level)), encode_text(logger))
@@ -76,3 +72,27 @@ class JsonLines:
 
 def _encode_details(details: Details) -> bytes:
     return b"".join(b',"%b":%b' % (name.encode(), value) for name, value in details._asdict().items() if value)
+
+
+@final
+class SharedLines:
+    """Lines that several sinks write: each is encoded once while the sinks keep step.
+
+    Args:
+        lines: what encodes them.
+    """
+
+    def __init__(self, lines: JsonLines) -> None:
+        self._lines = lines
+        self._recent: dict[int, tuple[Capture, bytes]] = {}
+
+    def __call__(self, entry: Capture) -> bytes:
+        """The entry's line."""
+        known = self._recent.get(entry[0])
+        if known is not None and known[0] is entry:
+            return known[1]
+        line = self._lines(entry)
+        if len(self._recent) >= _RECENT_LINES:
+            self._recent.clear()
+        self._recent[entry[0]] = (entry, line)
+        return line

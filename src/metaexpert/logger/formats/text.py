@@ -10,7 +10,7 @@ from typing import Final, final
 
 import orjson
 
-from metaexpert.logger.entry import LogEntry, extra_json
+from metaexpert.logger.entry import Capture, extra_json
 from metaexpert.logger.formats.timestamps import utc_parts
 
 _UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
@@ -43,9 +43,8 @@ class TextLines:
     def __init__(self, *, use_colors: bool) -> None:
         self._use_colors = use_colors
 
-    def __call__(self, entry: LogEntry) -> bytes:
+    def __call__(self, capture: Capture) -> bytes:
         """The entry's line, and its traceback indented below it."""
-        capture = entry.capture
         second, fraction = utc_parts(capture[1])
         moment = f"{second.decode()}.{fraction[:6].decode()}Z"
         level = f"{logging.getLevelName(capture[2]):8}"

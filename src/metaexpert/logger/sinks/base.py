@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.outcome import Outcome
 
 
@@ -13,7 +13,7 @@ class Sink(Protocol):
     Constructors do no I/O; resources are opened by the first write and closed by `close`.
     """
 
-    def encode(self, entry: LogEntry, /) -> bytes:
+    def encode(self, entry: Capture, /) -> bytes:
         """The entry's part of a batch; pure, so that a retry sends the same bytes."""
         ...
 

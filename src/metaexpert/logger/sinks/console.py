@@ -5,7 +5,7 @@ import sys
 from typing import Literal, final
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.formats.text import TextLines
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.outcome import Delivered, Outcome, Retry
@@ -28,7 +28,7 @@ class ConsoleSink:
         self._worker = worker
         self._lines = TextLines(use_colors=_is_terminal(stream) if use_colors is None else use_colors)
 
-    def encode(self, entry: LogEntry) -> bytes:
+    def encode(self, entry: Capture) -> bytes:
         """The entry's text line."""
         return self._lines(entry)
 

@@ -5,18 +5,18 @@ and counts as a duplicate. Each item is judged by its own status, whatever its n
 """
 
 from typing import Any, Final, cast, final
-from urllib.parse import quote
 
 import orjson
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.config import ElasticsearchOptions
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import SEQ, Capture
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
 
+BULK_PATH: Final = "/_bulk?filter_path=errors,items.*.status,items.*.error"
 CLOSED_BEFORE_CUTTING: Final = 2
 """Connections closed under the same batch before it is taken to be too large and cut; see `ElasticsearchSink.write`."""
 
@@ -41,15 +41,14 @@ class ElasticsearchSink:
     def __init__(
         self, options: ElasticsearchOptions, client: HttpClient, documents: EcsDocuments, identity: Identity
     ) -> None:
-        self._path = f"/{quote(options.index, safe='')}/_bulk?filter_path=errors,items.*.status,items.*.error"
         self._client = client
         self._documents = documents
-        self._boot_id = identity.boot_id.encode()
+        self._action = b'{"create":{"_index":%b,"_id":"%b-' % (orjson.dumps(options.index), identity.boot_id.encode())
         self._closed = 0
 
-    def encode(self, entry: LogEntry) -> bytes:
+    def encode(self, entry: Capture) -> bytes:
         """The action and the document, a line each."""
-        return b'{"create":{"_id":"%b-%d"}}\n%b\n' % (self._boot_id, entry.seq, self._documents(entry))
+        return b'%b%d"}}\n%b\n' % (self._action, entry[SEQ], self._documents(entry))
 
     async def write(self, batch: Batch) -> Outcome:
         """Send the batch and read the answer, item by item.
@@ -57,7 +56,7 @@ class ElasticsearchSink:
         A server may close the connection under a body too large for it without a word. After some such closings the
         batch is cut; a document alone is never given up for it, since a broken network looks the same.
         """
-        answer = await self._client.post(self._path, b"".join(batch.parts), "application/x-ndjson")
+        answer = await self._client.post(BULK_PATH, b"".join(batch.parts), "application/x-ndjson")
         if isinstance(answer, NoAnswer) and answer.closed:
             self._closed += 1
             if self._closed >= CLOSED_BEFORE_CUTTING and len(batch) > 1:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import final
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.writer import AppendFile
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.outcome import Delivered, Outcome, Retry
@@ -20,7 +20,7 @@ class FileSink:
         worker: the thread of the file's system calls, closed with the sink.
     """
 
-    def __init__(self, file: AppendFile, encode_line: Callable[[LogEntry], bytes], worker: Worker) -> None:
+    def __init__(self, file: AppendFile, encode_line: Callable[[Capture], bytes], worker: Worker) -> None:
         self.encode = encode_line
         self._file = file
         self._worker = worker

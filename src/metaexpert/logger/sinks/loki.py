@@ -5,6 +5,7 @@ entry (its id, order_id, symbol, …) is structured metadata. Loki stores an ide
 a batch that was refused in part may be sent again in halves until the refused entry stands alone.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Final, final
 
@@ -12,7 +13,7 @@ import orjson
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.config import LokiOptions
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture, LogEntry
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
@@ -38,7 +39,7 @@ class LokiSink:
     """
 
     def __init__(
-        self, options: LokiOptions, client: HttpClient, encode_line: Callable[[LogEntry], bytes], identity: Identity
+        self, options: LokiOptions, client: HttpClient, encode_line: Callable[[Capture], bytes], identity: Identity
     ) -> None:
         self._labels = {"service": identity.service, **options.labels}
         self._metadata = options.metadata
@@ -46,10 +47,10 @@ class LokiSink:
         self._encode_line = encode_line
         self._entry_id = identity.entry_id
 
-    def encode(self, entry: LogEntry) -> bytes:
+    def encode(self, entry: Capture) -> bytes:
         """One element of a stream's `values`: time, line, metadata."""
         line = self._encode_line(entry)
-        return b'["%d",%b,%b]' % (entry.time_ns, orjson.dumps(line.decode()), orjson.dumps(self._metadata_of(entry)))
+        return b'["%d",%b,%b]' % (entry[TIME_NS], orjson.dumps(line.decode()), orjson.dumps(self._metadata_of(entry)))
 
     async def write(self, batch: Batch) -> Outcome:
         """Push the batch and read the answer."""
@@ -58,22 +59,24 @@ class LokiSink:
 
     def body(self, batch: Batch) -> bytes:
         """The request's body: one stream for each level and log type in the batch."""
-        streams: dict[tuple[str, str], list[bytes]] = {}
+        streams: dict[tuple[int, str], list[bytes]] = {}
         for entry, part in zip(batch.entries, batch.parts, strict=True):
-            streams.setdefault((entry.level_name, entry.log_type), []).append(part)
+            streams.setdefault((entry[LEVEL], entry[LOG_TYPE]), []).append(part)
         encoded = [
-            b'{"stream":%b,"values":[%b]}'
-            % (orjson.dumps({**self._labels, "level": level, "log_type": log_type}), b",".join(parts))
+            b'{"stream":%b,"values":[%b]}' % (self._stream_labels(level, log_type), b",".join(parts))
             for (level, log_type), parts in streams.items()
         ]
         return b'{"streams":[%b]}' % b",".join(encoded)
 
-    def _metadata_of(self, entry: LogEntry) -> dict[str, str]:
-        metadata = {"entry_id": self._entry_id(entry.seq)}
-        details = entry.capture[12]
-        fields = entry.extra()
-        if details is not None and details.trade_data:
-            fields = {**fields, **orjson.loads(details.trade_data)}
+    def _stream_labels(self, level: int, log_type: str) -> bytes:
+        return orjson.dumps({**self._labels, "level": logging.getLevelName(level), "log_type": log_type})
+
+    def _metadata_of(self, capture: Capture) -> dict[str, str]:
+        metadata = {"entry_id": self._entry_id(capture[SEQ])}
+        if not self._metadata:
+            return metadata
+        entry = LogEntry(capture)
+        fields = entry.extra() | entry.trade_data()
         for name in self._metadata:
             value = fields.get(name)
             if value is not None and not isinstance(value, dict | list):

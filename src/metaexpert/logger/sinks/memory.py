@@ -7,7 +7,7 @@ from typing import Any, final
 import orjson
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.outcome import Delivered, Outcome
 
 
@@ -20,7 +20,7 @@ class MemorySink:
         max_entries: how many it keeps; older ones give way.
     """
 
-    def __init__(self, encode_line: Callable[[LogEntry], bytes], max_entries: int) -> None:
+    def __init__(self, encode_line: Callable[[Capture], bytes], max_entries: int) -> None:
         self.encode = encode_line
         self.lines: deque[bytes] = deque(maxlen=max_entries)
 

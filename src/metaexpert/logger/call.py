@@ -261,6 +261,9 @@ def _outer(frame: FrameType, stacklevel: object) -> FrameType:
 def _joined(context: FieldSet | None, bound: FieldSet | None, fields: dict[str, Any]) -> bytes:
     """The members that bind and log_context add below the call's own fields."""
     encoder = port.encoder
+    lower = context if bound is None else bound if context is None else None
+    if lower is not None and lower.rules is encoder and fields.keys().isdisjoint(lower.keys):
+        return lower.joined
     if bound is not None:
         bound = bound.under(encoder, encoder.items)
     if context is not None:

@@ -19,16 +19,20 @@ type Encode = Callable[[Mapping[str, object]], dict[str, bytes]]
 
 @final
 class FieldSet:
-    """Immutable encoded fields: `items` by key and `joined`, the same as JSON members without braces."""
+    """Immutable encoded fields: `items` by key and `joined`, the same as JSON members without braces.
 
-    __slots__ = ("_over", "_over_result", "_rules", "items", "joined")
+    `rules` names the redaction rules they were last encoded under.
+    """
+
+    __slots__ = ("_over", "_over_result", "items", "joined", "keys", "rules")
 
     def __init__(self, items: Mapping[str, bytes]) -> None:
-        self._rules: object = None
+        self.rules: object = None
         self._set(items)
 
     def _set(self, items: Mapping[str, bytes]) -> None:
         self.items = _bounded(items)
+        self.keys = frozenset(self.items)
         self.joined = b",".join([b"%b:%b" % (orjson.dumps(key), value) for key, value in self.items.items()])
         self._over: FieldSet | None = None
         self._over_result: FieldSet = self
@@ -40,9 +44,9 @@ class FieldSet:
             rules: names the rules in force; the fields are encoded anew once for each.
             encode: their encoder.
         """
-        if self._rules is not rules:
+        if self.rules is not rules:
             self._set(encode({key: orjson.loads(value) for key, value in self.items.items()}))
-            self._rules = rules
+            self.rules = rules
         return self
 
     def extended(self, items: Mapping[str, bytes]) -> "FieldSet":

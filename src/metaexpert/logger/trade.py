@@ -78,15 +78,15 @@ class TradeLog:
 
 
 def _trade_data(**fields: Any) -> dict[str, Any]:
-    return {
-        name: described(value, str) if name in _AMOUNTS and type(value) is not str else value
-        for name, value in fields.items()
-        if value is not None
-    }
+    return {name: _text(value) if name in _AMOUNTS else value for name, value in fields.items() if value is not None}
+
+
+def _text(value: object) -> str:
+    return value if type(value) is str else described(value, str)
 
 
 def trade_message(event: str, data: dict[str, Any]) -> str:
     """One line for people: "order_filled BUY 0.5 BTCUSDT at 43100.5"."""
-    words = [event, *(described(data[name], str) for name in ("side", "quantity", "symbol") if name in data)]
+    words = [event, *(_text(data[name]) for name in ("side", "quantity", "symbol") if name in data)]
     price = data.get("price")
-    return " ".join(words) if price is None else f"{' '.join(words)} at {described(price, str)}"
+    return " ".join(words) if price is None else f"{' '.join(words)} at {_text(price)}"

@@ -1,0 +1,192 @@
+"""Tables of every option with its default, taken from the options' own classes; written into docs/guides/configure.md.
+
+`.venv/bin/python scripts/option_tables.py` rewrites the page between its marks. A test compares the page with
+`tables()`, so that no option can be added, renamed or given another default without its documentation.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, TypeAliasType, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from metaexpert.logger import (
+    ConsoleOptions,
+    DispatcherOptions,
+    ElasticsearchOptions,
+    FileOptions,
+    HttpOptions,
+    LoggerConfig,
+    LokiOptions,
+    MemoryOptions,
+    QueueOptions,
+    RedactionOptions,
+)
+from metaexpert.logger.config import SinkOptions
+
+PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "guides" / "configure.md"
+BEGIN: Final = "<!-- begin: written by scripts/option_tables.py -->"
+END: Final = "<!-- end -->"
+KIBIBYTE: Final = 1024
+
+SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]] = (
+    ("LoggerConfig", LoggerConfig, None),
+    ("queue: QueueOptions", QueueOptions, None),
+    ("dispatcher: DispatcherOptions", DispatcherOptions, None),
+    ("redaction: RedactionOptions", RedactionOptions, None),
+    ("Every sink", SinkOptions, None),
+    ("ConsoleOptions", ConsoleOptions, SinkOptions),
+    ("FileOptions", FileOptions, SinkOptions),
+    ("Every HTTP sink", HttpOptions, SinkOptions),
+    ("LokiOptions", LokiOptions, HttpOptions),
+    ("ElasticsearchOptions", ElasticsearchOptions, HttpOptions),
+    ("MemoryOptions", MemoryOptions, SinkOptions),
+)
+"""Heading, class, and the class whose options are listed above already."""
+
+SELF_EXPLANATORY: Final = {
+    "log_to_console": "Log to the console.",
+    "log_to_file": "Log to the three files.",
+    "queue": "The room of each sink, see below.",
+    "dispatcher": "See below.",
+    "redaction": "See below.",
+    "type": "What tells the sinks in a list apart.",
+    "stream": "Where the lines go.",
+    "username": "For basic authentication.",
+    "password": "For basic authentication.",
+    "bearer_token": "Sent as `Authorization: Bearer …`.",
+    "verify_tls": "Verify the server's certificate.",
+    "ca_file": "Certificate authorities to trust instead of the system's.",
+    "client_cert_file": "Client certificate.",
+    "client_key_file": "Its key, where it is in a file of its own.",
+}
+"""Words for options whose class says none."""
+
+
+def tables() -> str:
+    """All tables, as Markdown."""
+    return "\n\n".join(f"### {heading}\n\n{_table(model, above)}" for heading, model, above in SECTIONS)
+
+
+def page_with(text: str, content: str) -> str:
+    """`text` with `content` between the marks."""
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
+
+
+def _table(model: type[BaseModel], above: type[BaseModel] | None) -> str:
+    lines = ["| option | type | default | meaning |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {meaning(model, name)} |"
+        for name, field in model.model_fields.items()
+        if above is None or _differs(field, above.model_fields.get(name))
+    ]
+    return "\n".join(lines)
+
+
+def _differs(field: FieldInfo, above: FieldInfo | None) -> bool:
+    return above is None or _default(field) != _default(above)
+
+
+def meaning(model: type[BaseModel], name: str) -> str:
+    """What the option's class says of it, else a class above, else what stands here."""
+    for kind in model.__mro__:
+        field = getattr(kind, "model_fields", {}).get(name)
+        if field is not None and field.description:
+            return field.description.replace("\n", " ").replace("|", "\\|")
+    return SELF_EXPLANATORY[name]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return "its own defaults"
+    if value is None:
+        return "left out"
+    if type(value) is int and value >= KIBIBYTE and value % KIBIBYTE == 0:
+        return f"`{value}` ({_binary(value)})"
+    return f"`{_written(value)}`"
+
+
+def _written(value: Any) -> str:
+    """A default as TOML has it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str() | Path():
+            return f'"{value}"'
+        case tuple():
+            return f"[{', '.join(map(_written, cast('tuple[Any, ...]', value)))}]"
+        case _:
+            return str(value)
+
+
+def _binary(value: int) -> str:
+    mebibytes, rest = divmod(value, KIBIBYTE * KIBIBYTE)
+    return f"{value // KIBIBYTE} KiB" if rest else f"{mebibytes} MiB"
+
+
+def _type(annotation: Any) -> str:
+    return " or ".join(dict.fromkeys(_names(annotation)))
+
+
+def _names(annotation: Any) -> Iterator[str]:
+    if isinstance(annotation, TypeAliasType):
+        yield from _alias(annotation)
+        return
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from _names(arguments[0])
+    elif origin is Literal:
+        yield from (f'`"{value}"`' for value in arguments)
+    elif origin in {Union, UnionType}:
+        yield from _all_names(arguments)
+    elif origin is tuple:
+        yield f"list of {_type(arguments[0])}"
+    elif origin is dict:
+        yield f"table of {_type(arguments[1])}"
+    elif isinstance(annotation, type):
+        yield from _class(annotation)
+    else:
+        raise TypeError(f"no words for {annotation!r}")
+
+
+def _alias(alias: TypeAliasType) -> Iterator[str]:
+    words = {"LevelName": "level", "HttpUrl": "address", "AnySink": "sink"}
+    if alias.__name__ in words:
+        yield words[alias.__name__]
+    else:
+        yield from _names(alias.__value__)
+
+
+def _all_names(annotations: Iterable[Any]) -> Iterator[str]:
+    for annotation in annotations:
+        yield from _names(annotation)
+
+
+def _class(kind: type) -> Iterator[str]:
+    if issubclass(kind, StrEnum):
+        yield from (f'`"{member}"`' for member in kind)
+    elif issubclass(kind, BaseModel):
+        yield "table"
+    else:
+        names: dict[type, str] = {
+            bool: "boolean",
+            int: "integer",
+            float: "number",
+            str: "string",
+            Path: "path",
+            SecretStr: "secret string",
+            NoneType: "left out",
+        }
+        yield names[kind]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), tables()), encoding="utf-8")

@@ -174,7 +174,7 @@ class Delivery:
             self._wake()
             attempt = 0
             while self._writing:
-                retry = await self._attempt(self._writing[0])
+                retry = await self._guarded_attempt(self._writing[0])
                 if retry is None:
                     attempt = 0
                 else:
@@ -183,6 +183,14 @@ class Delivery:
             self._finished_count += 1
             self._finished.set()
             self._wake()
+
+    async def _guarded_attempt(self, batch: Batch) -> Retry | None:
+        try:
+            return await self._attempt(batch)
+        except Exception as error:  # noqa: BLE001 - an answer that makes no sense must not end the worker in silence
+            retry = Retry(f"{type(error).__name__} in reading the sink's outcome: {error}")
+            self._failed(retry)
+            return retry
 
     async def _attempt(self, batch: Batch) -> Retry | None:
         """Write once and settle what the answer settles; a Retry when the head of `_writing` has to go again."""

@@ -18,6 +18,7 @@ from metaexpert.logger.entry import SIZE, Capture, Lane, lane_of
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.ingress import INGRESS_FULL, Ingress
 from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.notices import Notices
 
 _LEAST_CHUNK: Final = 4
 _MOST_CHUNK: Final = 64
@@ -55,6 +56,7 @@ class DispatcherCounters:
     entries: int = 0
     busy_seconds: float = 0.0
     slice_max_seconds: float = 0.0
+    faults: int = 0
 
 
 type Accepts = Callable[[int, str], bool]
@@ -69,6 +71,7 @@ class Dispatcher:
         ingress: where entries come from.
         deliveries: the sinks, each with its filter.
         jobs: the executor jobs under way.
+        notices: where it tells of a fault of its own.
         slice_seconds: longest work without yielding.
         linger_seconds: how long it waits for company when entries trickle in.
     """
@@ -78,6 +81,7 @@ class Dispatcher:
         ingress: Ingress,
         deliveries: Iterable[tuple[Delivery, Accepts]],
         jobs: Jobs,
+        notices: Notices,
         *,
         slice_seconds: float,
         linger_seconds: float,
@@ -87,6 +91,7 @@ class Dispatcher:
         self._sinks = tuple(deliveries)
         self._deliveries = tuple(delivery for delivery, _ in self._sinks)
         self._jobs = jobs
+        self._notices = notices
         self._slice_seconds = slice_seconds
         self._linger_seconds = linger_seconds
         self._routes: dict[tuple[int, str], Route] = {}
@@ -104,12 +109,21 @@ class Dispatcher:
         current_fields.set(PIPELINE)
         while True:
             entries_before = self.counters.entries
-            if self.work():
+            if self._guarded_work():
                 await self._yield()
             elif self.counters.entries > entries_before:
                 await self._rest(self._linger_seconds)
             elif self._ingress.rest():
                 await self._rest(None)
+
+    def _guarded_work(self) -> bool:
+        """Work, and survive a fault of our own: one that ended this task would end all logging in silence."""
+        try:
+            return self.work()
+        except Exception as error:  # noqa: BLE001 - see above
+            self.counters.faults += 1
+            self._notices.say("dispatcher", f"{type(error).__name__}: {error}; please report this")
+            return True
 
     def work(self) -> bool:
         """Work for one slice; True when there is more to do at once."""

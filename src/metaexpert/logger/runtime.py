@@ -8,13 +8,14 @@ is left after the deadline is counted as dropped and said on stderr, then tasks,
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Self, final
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
 from metaexpert.logger.config import LoggerConfig
-from metaexpert.logger.dispatcher import Dispatcher
+from metaexpert.logger.dispatcher import Dispatcher, DispatcherCounters
 from metaexpert.logger.entry import PROTECTED_LOG_TYPES, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
@@ -55,6 +56,7 @@ class LoggingRuntime:
             config.queue.block_timeout,
         )
         self._options = config.all_sinks()
+        self._types = {options.name: options.type for options in self._options}
         self._sinks: dict[str, Sink] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._dispatcher: Dispatcher | None = None
@@ -108,6 +110,7 @@ class LoggingRuntime:
             self._ingress,
             [(self._deliveries[options.name], assembly.accepts(options)) for options in self._options],
             self._jobs,
+            self._notices,
             slice_seconds=self.config.dispatcher.slice,
             linger_seconds=self.config.dispatcher.linger,
         )
@@ -225,7 +228,7 @@ class LoggingRuntime:
 
     def stats(self) -> RuntimeStats:
         """A snapshot of depths, counts and states; after the stop, the final one."""
-        counters = self._dispatcher.counters if self._dispatcher is not None else None
+        counters = self._dispatcher.counters if self._dispatcher is not None else DispatcherCounters()
         ingress = self._ingress
         return RuntimeStats(
             ingress=IngressStats(
@@ -237,32 +240,27 @@ class LoggingRuntime:
                 ),
                 self_logged=ingress.self_logged,
             ),
-            dispatcher=DispatcherStats(
-                slices=counters.slices if counters else 0,
-                entries=counters.entries if counters else 0,
-                busy_seconds=counters.busy_seconds if counters else 0.0,
-                slice_max_seconds=counters.slice_max_seconds if counters else 0.0,
-            ),
+            dispatcher=DispatcherStats(**asdict(counters)),
             sinks=MappingProxyType(
-                {options.name: self._sink_stats(options.name, options.type) for options in self._options}
+                {name: _sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}
             ),
         )
 
-    def _sink_stats(self, name: str, kind: str) -> SinkStats:
-        delivery = self._deliveries[name]
-        lanes = delivery.lanes
-        return SinkStats(
-            name=name,
-            type=kind,
-            state=delivery.health.state,
-            queued_entries=delivery.in_flight,
-            queued_bytes=lanes.bytes + lanes.held_bytes,
-            batches=delivery.counters.batches,
-            retries=delivery.counters.retries,
-            bytes_written=delivery.counters.bytes_written,
-            last_error=delivery.health.last_error,
-            ledger=delivery.ledger.snapshot(delivery.in_flight),
-        )
+
+def _sink_stats(delivery: "Delivery", kind: str) -> SinkStats:
+    lanes = delivery.lanes
+    return SinkStats(
+        name=delivery.name,
+        type=kind,
+        state=delivery.health.state,
+        queued_entries=delivery.in_flight,
+        queued_bytes=lanes.bytes + lanes.held_bytes,
+        batches=delivery.counters.batches,
+        retries=delivery.counters.retries,
+        bytes_written=delivery.counters.bytes_written,
+        last_error=delivery.health.last_error,
+        ledger=delivery.ledger.snapshot(delivery.in_flight),
+    )
 
 
 def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:

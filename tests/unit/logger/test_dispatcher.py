@@ -44,6 +44,7 @@ class Running:
             self.ingress,
             [(delivery, accepts) for delivery in self.deliveries],
             self.jobs,
+            Notices(),
             slice_seconds=slice_seconds,
             linger_seconds=linger_seconds,
         )

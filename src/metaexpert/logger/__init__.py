@@ -17,6 +17,7 @@ from metaexpert.logger.ledger import LedgerSnapshot
 from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.runtime import LoggingRuntime, setup_logging
+from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
 from metaexpert.logger.values import lazy
 
@@ -35,6 +36,7 @@ __all__ = [
     "LoggingRuntime",
     "LokiOptions",
     "MemoryOptions",
+    "MemorySink",
     "Overflow",
     "QueueOptions",
     "RedactionOptions",

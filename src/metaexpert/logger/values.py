@@ -35,6 +35,7 @@ CALL_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel", "extra
 _SCALARS: Final = frozenset({int, bool, NoneType, Decimal, datetime, UUID})
 """Immutable types orjson encodes in one step, beside str and float, which are looked at more closely."""
 
+_PLAIN: Final = _SCALARS | {str, float}
 _SMALL_BYTES: Final = 1024
 """Fields encoded in fewer bytes are within every limit."""
 
@@ -117,9 +118,13 @@ class ValueEncoder:
         return orjson.dumps(safe)[1:-1]
 
     def shown(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The fields as they are, but for those under hidden keys; for other people's handlers."""
+        """The fields for other people's handlers: as they are, but for what hidden keys carry, at any depth."""
         hides = self._redactor.hides
-        return {key: REDACTED if hides(str(key)) else value for key, value in fields.items()}
+        walk = _Walk(self._redactor, MAX_ENTRY_BYTES)
+        return {
+            key: REDACTED if hides(str(key)) else value if type(value) in _PLAIN else walk.value(value, 1)
+            for key, value in fields.items()
+        }
 
     def again(self, members: bytes) -> bytes:
         """Members encoded under other rules, encoded anew under these."""

@@ -222,3 +222,14 @@ class TestBeforeSetup:
         log.info("no")
         log.warning("yes")
         assert collecting.messages == ["yes"]
+
+
+class TestNestedSecrets:
+    def test_a_secret_within_a_field_does_not_reach_foreign_handlers(
+        self, caplog: pytest.LogCaptureFixture, log: Logger
+    ):
+        caplog.set_level(logging.INFO)
+        log.info("signed in", session={"user": "ann", "password": "hunter2"}, tries=[{"api_key": "hunter2"}])
+        record = caplog.records[-1]
+        assert "hunter2" not in str(record.__dict__)
+        assert record.__dict__["session"] == {"user": "ann", "password": "[REDACTED]"}

@@ -13,7 +13,7 @@ import orjson
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.config import LokiOptions
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture, LogEntry
+from metaexpert.logger.entry import DETAILS, LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture, LogEntry
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
@@ -24,7 +24,7 @@ BLOCKED: Final = 260
 """Loki's own status: ingestion is blocked by policy and the data was discarded."""
 
 _TOO_LARGE_FOR_GRPC: Final = b"received message larger than max"
-_MAX_METADATA_VALUE: Final = 2048
+_MAX_METADATA_BYTES: Final = 2048
 
 
 @final
@@ -73,14 +73,12 @@ class LokiSink:
 
     def _metadata_of(self, capture: Capture) -> dict[str, str]:
         metadata = {"entry_id": self._entry_id(capture[SEQ])}
-        if not self._metadata:
-            return metadata
         entry = LogEntry(capture)
-        fields = entry.extra() | entry.trade_data()
+        fields = entry.extra() if capture[DETAILS] is None else entry.extra() | entry.trade_data()
         for name in self._metadata:
             value = fields.get(name)
             if value is not None and not isinstance(value, dict | list):
-                metadata[name] = safe_text(str(value), _MAX_METADATA_VALUE)
+                metadata[name] = safe_text(str(value), _MAX_METADATA_BYTES)
         return metadata
 
     async def close(self) -> None:

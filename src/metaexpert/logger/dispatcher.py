@@ -148,7 +148,7 @@ class Dispatcher:
         """Let a step fit into a slice, whatever the machine and the number of sinks."""
         if step_seconds > self._slice_seconds:
             self._chunk_entries = max(_LEAST_CHUNK, self._chunk_entries // 2)
-        elif step_seconds < self._slice_seconds / 4:
+        elif step_seconds * 2 < self._slice_seconds:
             self._chunk_entries = min(_MOST_CHUNK, self._chunk_entries * 2)
 
     def wake(self) -> None:

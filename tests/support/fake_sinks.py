@@ -1,4 +1,4 @@
-"""Sinks that do what a test tells them, entries made by hand, and a delivery with a pump in the dispatcher's place."""
+"""Sinks that do what a test tells them, captures made by hand, and a delivery with a pump in the dispatcher's place."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 
 from metaexpert.logger.batch import Batch, BatchLimits
 from metaexpert.logger.delivery import Delivery
-from metaexpert.logger.entry import Capture, LogEntry, lane_of
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SIZE, Capture, LogEntry, lane_of
 from metaexpert.logger.lanes import Lanes, Overflow
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
@@ -38,14 +38,9 @@ def capture(
     )  # fmt: skip
 
 
-def entry(seq: int, level: int = logging.INFO, log_type: str = "general", size: int = 500) -> LogEntry:
-    """An entry made by hand."""
-    return LogEntry(capture(seq, level, log_type, size=size), lane_of(level, log_type))
-
-
-def entries(seqs: Iterable[int], level: int = logging.INFO, size: int = 500) -> list[LogEntry]:
-    """Entries of one lane."""
-    return [entry(seq, level, size=size) for seq in seqs]
+def captures(seqs: Iterable[int], level: int = logging.INFO, size: int = 500) -> list[Capture]:
+    """Captures of one lane."""
+    return [capture(seq, level, size=size) for seq in seqs]
 
 
 async def accept(_: Batch) -> Outcome:
@@ -71,11 +66,11 @@ class FakeSink:
         self.may_write = asyncio.Event()
         self.may_write.set()
 
-    def encode(self, entry: LogEntry) -> bytes:
-        return entry.message.encode()
+    def encode(self, entry: Capture) -> bytes:
+        return LogEntry(entry).message.encode()
 
     async def write(self, batch: Batch) -> Outcome:
-        messages = [one.message for one in batch.entries]
+        messages = [LogEntry(one).message for one in batch.entries]
         self.batches.append(messages)
         self.parts.append(b"\n".join(batch.parts))
         await self.may_write.wait()
@@ -115,10 +110,10 @@ class Pumped:
             wake=self._woken.set,
         )
 
-    def offer(self, *offered: LogEntry) -> None:
+    def offer(self, *offered: Capture) -> None:
         """Offer entries one by one, as calls at different moments would."""
         for one in offered:
-            self.delivery.offer([one], one.size)
+            self.delivery.offer(lane_of(one[LEVEL], one[LOG_TYPE]), [one], one[SIZE])
         self._woken.set()
 
     @property

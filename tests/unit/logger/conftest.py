@@ -16,7 +16,7 @@ from typing import Any, cast
 import pytest
 
 from metaexpert.logger import Logger, LoggerConfig, LoggingRuntime, MemoryOptions, get_logger
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS, Capture, Lane, LogEntry, lane_of
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS, Capture, Lane
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.port import port
 from metaexpert.logger.redaction import Redactor
@@ -138,30 +138,30 @@ def log(name: str) -> Logger:
 
 
 @pytest.fixture
-def written(name: str) -> Callable[..., LogEntry]:
-    """Log through the given call before logging is set up, and hand over the entry that it made."""
+def written(name: str) -> Callable[..., Capture]:
+    """Log through the given call before logging is set up, and hand over what it captured."""
 
-    def entry_of(call: Callable[[Logger], object]) -> LogEntry:
+    def captured(call: Callable[[Logger], object]) -> Capture:
         call(get_logger(name))
         captures = port.ingress.take(100)
         assert len(captures) == 1
-        return LogEntry(captures[0], lane_of(captures[0][LEVEL], captures[0][LOG_TYPE]))
+        return captures[0]
 
-    return entry_of
+    return captured
 
 
 @pytest.fixture(scope="session")
-def make_entry() -> Callable[..., LogEntry]:
-    """Entries with number, lane, charged size and time chosen, all else as a real call captured it."""
+def make_entry() -> Callable[..., Capture]:
+    """Captures with number, lane, charged size and time chosen, all else as a real call captured it."""
     _unconnected()
     get_logger("unit.made").info("made")
     template = port.ingress.take(1)[0]
 
-    def made(seq: int, lane: Lane = Lane.INFO, size: int = 500, time_ns: int = 0) -> LogEntry:
+    def made(seq: int, lane: Lane = Lane.INFO, size: int = 500, time_ns: int = 0) -> Capture:
         capture: list[Any] = list(template)
         capture[SEQ], capture[TIME_NS], capture[LEVEL], capture[SIZE] = seq, time_ns, _LEVELS[lane], size
         capture[LOG_TYPE] = "trade" if lane is Lane.PROTECTED else "general"
-        return LogEntry(cast("Capture", tuple(capture)), lane)
+        return cast("Capture", tuple(capture))
 
     return made
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from random import Random
 
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.eventually import eventually
-from support.fake_sinks import FakeSink, Pumped, entries, entry, pumped
+from support.fake_sinks import FakeSink, Pumped, capture, captures, pumped
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import LOG_TYPE, SEQ, Capture, LogEntry
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.retry import SinkState
@@ -40,7 +41,7 @@ class Fate:
 
     async def answer(self, batch: Batch) -> Outcome:
         await asyncio.sleep(0)
-        self.attempted.append([one.seq for one in batch.entries])
+        self.attempted.append([one[SEQ] for one in batch.entries])
         self.left -= 1
         # in the end everything passes, or no run would end
         choice = self._random.choice(self._choices) if self.left > 0 else "d"
@@ -74,11 +75,11 @@ class Fate:
         rejections = tuple(Rejection(at, 400, "never") for at in rejected)
         return Partial(tuple(retry), rejections, "some", duplicates)
 
-    def _store(self, stored: list[LogEntry]) -> None:
-        self.stored += [one.seq for one in stored]
+    def _store(self, stored: list[Capture]) -> None:
+        self.stored += [one[SEQ] for one in stored]
 
-    def _reject(self, rejected: list[LogEntry]) -> None:
-        self.rejected += [one.seq for one in rejected]
+    def _reject(self, rejected: list[Capture]) -> None:
+        self.rejected += [one[SEQ] for one in rejected]
 
 
 SEEDS = st.integers(0, 2**32)
@@ -92,7 +93,7 @@ async def offer_all(running: Pumped, offers: list[tuple[int, int, bool]]) -> int
     for count, level, yields in offers:
         for _ in range(count):
             seq += 1
-            running.offer(entry(seq, level))
+            running.offer(capture(seq, level))
             assert running.balanced
         if yields:
             await asyncio.sleep(0)
@@ -188,12 +189,12 @@ class TestLedger:
     ):
         async def run() -> None:
             fate = Fate(seed, "dtx")
-            gaps: list[LogEntry] = []
+            gaps: list[Capture] = []
 
             async def answer(batch: Batch) -> Outcome:
                 outcome = await fate.answer(batch)
                 if isinstance(outcome, Delivered):
-                    gaps.extend(one for one in batch.entries if one.log_type == "gap")
+                    gaps.extend(one for one in batch.entries if one[LOG_TYPE] == "gap")
                 return outcome
 
             async with pumped(FakeSink(answer), max_batch=4, max_entries=10, overflow=overflow) as running:
@@ -207,7 +208,7 @@ class TestLedger:
             assert ledger.gaps == len(gaps)
             named: Counter[str] = Counter()
             for gap in gaps:
-                extra = gap.extra()
+                extra = LogEntry(gap).extra()
                 by_level = extra["by_level"]
                 assert isinstance(by_level, dict)
                 assert extra["dropped"] == sum(by_level.values())
@@ -223,7 +224,7 @@ class TestBatches:
     async def test_a_batch_is_cut_at_its_number_of_entries(self):
         sink = FakeSink()
         async with pumped(sink, max_batch=10, max_age=30.0) as running:
-            running.offer(*entries(range(1, 41)))
+            running.offer(*captures(range(1, 41)))
             await running.settled()
         assert [len(batch) for batch in sink.batches] == [10] * 4
 
@@ -231,7 +232,7 @@ class TestBatches:
         sink = FakeSink()
         async with pumped(sink, max_batch=10) as running:
             for first in range(1, 400, 7):
-                running.offer(*entries(range(first, first + 7)))
+                running.offer(*captures(range(first, first + 7)))
                 await asyncio.sleep(0)
             await running.settled()
         assert max(map(len, sink.batches)) <= 10
@@ -239,7 +240,7 @@ class TestBatches:
     async def test_a_batch_is_cut_at_its_encoded_size(self):
         sink = FakeSink()
         async with pumped(sink, max_batch=1000, max_batch_bytes=1024, max_age=30.0) as running:
-            running.offer(*entries(range(1000, 1600)))  # five bytes each
+            running.offer(*captures(range(1000, 1600)))  # five bytes each
             await eventually(lambda: len(sink.stored) >= 1024 // 5)
             assert running.delivery.in_flight > 0
             # 1 KiB is reached with the 205th entry; a slice adds at most 64 to what was below it
@@ -248,9 +249,9 @@ class TestBatches:
     async def test_a_batch_is_cut_when_its_first_entry_grows_old(self):
         sink = FakeSink()
         async with pumped(sink, max_age=0.2) as running:
-            running.offer(entry(1))
+            running.offer(capture(1))
             await asyncio.sleep(0)
-            running.offer(entry(2))
+            running.offer(capture(2))
             due = running.delivery.due_in(asyncio.get_running_loop().time())
             assert due is None or due <= 0.2
             assert sink.batches == []
@@ -260,25 +261,45 @@ class TestBatches:
     async def test_an_error_ends_the_wait_for_company(self):
         sink = FakeSink()
         async with pumped(sink, max_age=60.0) as running:
-            running.offer(*entries(range(1, 4)))
+            running.offer(*captures(range(1, 4)))
             await asyncio.sleep(0)
             assert sink.batches == []
-            running.offer(entry(4, logging.ERROR))
+            running.offer(capture(4, logging.ERROR))
             await running.settled()
         assert sink.batches == [["m1", "m2", "m3", "m4"]]
 
-    async def test_a_protected_entry_ends_the_wait_for_company(self):
+    @pytest.mark.parametrize("log_type", ["trade", "audit", "gap"])
+    async def test_a_protected_entry_ends_the_wait_for_company(self, log_type: str):
         sink = FakeSink()
         async with pumped(sink, max_age=60.0) as running:
-            running.offer(entry(1), entry(2, log_type="trade"))
+            running.offer(capture(1), capture(2, log_type=log_type))
             await running.settled()
         assert sink.batches == [["m1", "m2"]]
+
+    @pytest.mark.parametrize("at", range(7))
+    async def test_wherever_it_stands_the_urgent_entry_does_not_wait(self, at: int):
+        """In the first batch cut or in a later one: all up to it are written, though the last batch is not full."""
+        sink = FakeSink()
+        async with pumped(sink, max_batch=3, max_age=60.0) as running:
+            running.offer(*(capture(seq, logging.ERROR if seq == at else logging.INFO) for seq in range(7)))
+            await eventually(lambda: f"m{at}" in sink.stored)
+
+    @pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING])
+    async def test_an_ordinary_entry_waits_for_company_also_after_an_urgent_one(self, level: int):
+        sink = FakeSink()
+        async with pumped(sink, max_age=60.0) as running:
+            running.offer(capture(1, logging.ERROR))
+            await running.settled()
+            running.offer(capture(2, level))
+            await eventually(lambda: not running.lanes.entries)
+            assert running.delivery.due_in(time.monotonic()) == pytest.approx(60.0, abs=10.0)
+            assert sink.batches == [["m1"]]
 
     async def test_at_most_a_few_batches_are_cut_ahead_and_the_rest_waits_where_the_policy_rules(self):
         sink = FakeSink()
         sink.may_write.clear()
         async with pumped(sink, max_batch=10) as running:
-            running.offer(*entries(range(1, 201)))
+            running.offer(*captures(range(1, 201)))
             await eventually(lambda: sink.batches)
             await asyncio.sleep(0)
             assert running.lanes.entries >= 200 - 4 * 10
@@ -297,7 +318,7 @@ class TestFaults:
             return Delivered()
 
         async with pumped(FakeSink(answer)) as running:
-            running.offer(entry(1))
+            running.offer(capture(1))
             await running.settled()
             assert running.delivery.counters.retries == 2
             assert running.ledger.delivered == 1
@@ -313,20 +334,20 @@ class TestFaults:
             return Delivered()
 
         async with pumped(FakeSink(answer)) as running:
-            running.offer(entry(1))
+            running.offer(capture(1))
             await running.settled(seconds=2.0)
             assert running.ledger.delivered == 1
 
     async def test_an_entry_that_cannot_be_encoded_harms_no_other(self):
         class Picky(FakeSink):
-            def encode(self, entry: LogEntry) -> bytes:
-                if entry.seq == 3:
+            def encode(self, entry: Capture) -> bytes:
+                if entry[SEQ] == 3:
                     raise SinkError("not encodable")
                 return super().encode(entry)
 
         sink = Picky()
         async with pumped(sink) as running:
-            running.offer(*entries(range(1, 6)))
+            running.offer(*captures(range(1, 6)))
             await running.settled()
             ledger = running.ledger.snapshot(running.delivery.in_flight)
         assert sink.stored == ["m1", "m2", "m4", "m5"]
@@ -341,7 +362,7 @@ class TestFaults:
 
         sink = FakeSink(answer)
         async with pumped(sink, max_batch=count, max_age=30.0) as running:
-            running.offer(*entries(range(1, count + 1)))
+            running.offer(*captures(range(1, count + 1)))
             await running.settled()
             assert (running.ledger.rejected, running.delivery.health.last_error) == (count, "400 no")
         assert [batch[0] for batch in sink.batches if len(batch) == 1] == [f"m{seq}" for seq in range(1, count + 1)]
@@ -354,7 +375,7 @@ class TestFaults:
 
         sink = FakeSink(answer)
         async with pumped(sink, max_batch=4, max_age=30.0) as running:
-            running.offer(*entries(range(1, 5)))
+            running.offer(*captures(range(1, 5)))
             await running.settled()
             assert running.ledger.delivered == 4
         assert sink.batches == [["m1", "m2", "m3", "m4"], ["m1", "m2"], ["m2"], ["m3", "m4"]]
@@ -368,7 +389,7 @@ class TestFaults:
             return outcomes.pop() if outcomes else Delivered()
 
         async with pumped(FakeSink(answer)) as running:
-            running.offer(entry(1))
+            running.offer(capture(1))
             await running.settled()
             assert running.delivery.health.state is SinkState.ACTIVE
         assert states == [SinkState.ACTIVE, *[SinkState.DEGRADED] * 4, SinkState.FAILED]
@@ -378,7 +399,7 @@ class TestFaults:
             return Retry("credentials", pause=True)
 
         async with pumped(FakeSink(answer)) as running:
-            running.offer(entry(1))
+            running.offer(capture(1))
             await eventually(lambda: running.delivery.counters.retries >= 1)
             assert running.delivery.health.state is SinkState.FAILED
 
@@ -390,7 +411,7 @@ class TestFaults:
 
         sink = FakeSink(answer)
         async with pumped(sink, max_batch=10, max_entries=100) as running:
-            running.offer(*entries(range(1, 100)))
+            running.offer(*captures(range(1, 100)))
             await eventually(lambda: running.delivery.counters.retries >= 1)
             states: set[SinkState] = set()
             failing = False
@@ -412,7 +433,7 @@ class TestFaults:
             return "the file was torn" in told
 
         async with pumped(FakeSink(answer)) as running:
-            running.offer(entry(1))
+            running.offer(capture(1))
             await running.settled()
             assert running.delivery.health.last_error == "the file was torn"
             await eventually(said)

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import Lane, LogEntry
+from metaexpert.logger.entry import SEQ, Capture, Lane
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.retry import Backoff, Health, SinkState, parse_retry_after
 
-type Make = Callable[..., LogEntry]
+type Make = Callable[..., Capture]
 
 COUNTS = st.integers(0, 10**9)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -97,16 +97,12 @@ class TestBatch:
         batch = Batch([make_entry(1)], [b"abc"])
         batch.extend([make_entry(2), make_entry(3)], [b"de", b"f"])
         assert (len(batch), batch.size_bytes) == (3, 6)
-        assert [entry.seq for entry in batch.entries] == [1, 2, 3]
+        assert [entry[SEQ] for entry in batch.entries] == [1, 2, 3]
         assert batch.parts == [b"abc", b"de", b"f"]
-
-    @pytest.mark.parametrize("lane", Lane)
-    def test_is_urgent_with_an_error_or_protected_entry(self, make_entry: Make, lane: Lane):
-        assert batch_of(make_entry, Lane.DEBUG, lane, Lane.WARNING).urgent is (lane >= Lane.ERROR)
 
     def test_a_subset_keeps_entries_and_parts_together(self, make_entry: Make):
         subset = batch_of(make_entry, *[Lane.INFO] * 5).subset([4, 0, 2])
-        assert [entry.seq for entry in subset.entries] == [5, 1, 3]
+        assert [entry[SEQ] for entry in subset.entries] == [5, 1, 3]
         assert subset.parts == [b"p5", b"p1", b"p3"]
         assert subset.size_bytes == 6
 

@@ -12,7 +12,7 @@ from support.fake_sinks import FakeSink, capture
 from metaexpert.logger.batch import BatchLimits
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.dispatcher import Accepts, Dispatcher
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.lanes import Lanes
@@ -178,7 +178,7 @@ class TestPace:
         """In slices: no 64 entries are formed in one go when forming takes longer than the slice."""
 
         class Slow(FakeSink):
-            def encode(self, entry: LogEntry) -> bytes:
+            def encode(self, entry: Capture) -> bytes:
                 until = time.perf_counter() + 0.0002
                 while time.perf_counter() < until:
                     pass

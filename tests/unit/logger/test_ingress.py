@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from metaexpert.logger import Logger
-from metaexpert.logger.entry import SEQ, Capture, Lane, LogEntry
+from metaexpert.logger.entry import SEQ, Capture, Lane
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.port import port
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.values import ValueEncoder
 
-type Make = Callable[..., LogEntry]
+type Make = Callable[..., Capture]
 
 DEADLINE_SECONDS = 20.0
 
@@ -37,7 +37,7 @@ def put(make_entry: Make) -> Callable[..., int]:
     def putting(ingress: Ingress, count: int, lane: Lane = Lane.INFO, size: int = 500, first_seq: int = 1) -> int:
         before = ingress.queued_entries
         for seq in range(first_seq, first_seq + count):
-            ingress.put(make_entry(seq, lane, size, time_ns=seq * 10).capture)
+            ingress.put(make_entry(seq, lane, size, time_ns=seq * 10))
         return ingress.queued_entries - before
 
     return putting

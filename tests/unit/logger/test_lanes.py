@@ -10,14 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaexpert.logger.entry import Lane, LogEntry
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, Capture, Lane, LogEntry, lane_of
 from metaexpert.logger.lanes import RESERVED_SHARE, Lanes, Overflow
 from metaexpert.logger.ledger import Ledger
 
-type Make = Callable[..., LogEntry]
+type Make = Callable[..., Capture]
 
 ENTRIES, BYTES = 20, 20_000
 ORDINARY = (Lane.DEBUG, Lane.INFO, Lane.WARNING)
+
+
+def lane_in(entry: Capture) -> Lane:
+    return lane_of(entry[LEVEL], entry[LOG_TYPE])
 
 
 @dataclass
@@ -25,19 +29,19 @@ class Model:
     """What a sink holds, as one list in the order of the calls."""
 
     overflow: Overflow
-    waiting: list[LogEntry] = field(default_factory=list[LogEntry])
-    held: list[LogEntry] = field(default_factory=list[LogEntry])
-    shed: list[LogEntry] = field(default_factory=list[LogEntry])
+    waiting: list[Capture] = field(default_factory=list[Capture])
+    held: list[Capture] = field(default_factory=list[Capture])
+    shed: list[Capture] = field(default_factory=list[Capture])
 
-    def fits(self, entry: LogEntry, share: float = 1.0) -> bool:
+    def fits(self, entry: Capture, share: float = 1.0) -> bool:
         all_held = [*self.waiting, *self.held, entry]
-        return len(all_held) <= ENTRIES * share and sum(one.size for one in all_held) <= BYTES * share
+        return len(all_held) <= ENTRIES * share and sum(one[SIZE] for one in all_held) <= BYTES * share
 
-    def fits_reserve(self, entry: LogEntry) -> bool:
+    def fits_reserve(self, entry: Capture) -> bool:
         reserve = {Lane.ERROR: RESERVED_SHARE / 2, Lane.PROTECTED: RESERVED_SHARE}
-        return entry.lane in reserve and self.fits(entry, 1 + reserve[entry.lane])
+        return lane_in(entry) in reserve and self.fits(entry, 1 + reserve[lane_in(entry)])
 
-    def offer(self, entry: LogEntry) -> None:
+    def offer(self, entry: Capture) -> None:
         while not self.fits(entry):
             victim = self.victim(entry)
             if victim is None:
@@ -47,20 +51,20 @@ class Model:
             self.shed.append(victim)
         self.waiting.append(entry)
 
-    def victim(self, entry: LogEntry) -> LogEntry | None:
-        ordinary = sorted((one for one in self.waiting if one.lane in ORDINARY), key=lambda one: one.seq)
+    def victim(self, entry: Capture) -> Capture | None:
+        ordinary = sorted((one for one in self.waiting if lane_in(one) in ORDINARY), key=lambda one: one[SEQ])
         if self.overflow is Overflow.DROP_OLDEST:
             return ordinary[0] if ordinary else None
-        if self.overflow is Overflow.DROP_NEWEST and (entry.lane in ORDINARY or self.fits_reserve(entry)):
+        if self.overflow is Overflow.DROP_NEWEST and (lane_in(entry) in ORDINARY or self.fits_reserve(entry)):
             return None
-        lower = [one for one in ordinary if one.lane < entry.lane]
-        return min(lower, key=lambda one: (one.lane, one.seq), default=None)
+        lower = [one for one in ordinary if lane_in(one) < lane_in(entry)]
+        return min(lower, key=lambda one: (lane_in(one), one[SEQ]), default=None)
 
-    def take(self, most: int, most_bytes: int) -> list[LogEntry]:
-        taken: list[LogEntry] = []
-        for entry in sorted(self.waiting, key=lambda one: one.seq)[:most]:
+    def take(self, most: int, most_bytes: int) -> list[Capture]:
+        taken: list[Capture] = []
+        for entry in sorted(self.waiting, key=lambda one: one[SEQ])[:most]:
             taken.append(entry)
-            if sum(one.size for one in taken) >= most_bytes:
+            if sum(one[SIZE] for one in taken) >= most_bytes:
                 break
         self.waiting = [one for one in self.waiting if one not in taken]
         self.held += taken
@@ -79,11 +83,11 @@ def new_lanes(overflow: Overflow = Overflow.DROP_LOWEST, **bounds: int) -> tuple
     return Lanes(ledger, **({"max_entries": ENTRIES, "max_bytes": BYTES} | bounds), overflow=overflow), ledger
 
 
-def offer(lanes: Lanes, entries: list[LogEntry]) -> None:
+def offer(lanes: Lanes, entries: list[Capture]) -> None:
     """As the dispatcher does: neighbours of one lane together."""
-    for _, some in groupby(entries, key=lambda entry: entry.lane):
+    for lane, some in groupby(entries, key=lane_in):
         together = list(some)
-        lanes.offer(together, sum(entry.size for entry in together))
+        lanes.offer(lane, together, sum(entry[SIZE] for entry in together))
 
 
 class TestAgainstTheModel:
@@ -104,17 +108,17 @@ class TestAgainstTheModel:
             elif action == "take":
                 taken = lanes.take(*what)
                 assert taken == model.take(*what)
-                assert [one.seq for one in taken] == sorted(one.seq for one in taken)
+                assert [one[SEQ] for one in taken] == sorted(one[SEQ] for one in taken)
             else:
                 released, model.held = model.held[:what], model.held[what:]
                 settled += len(released)
                 lanes.release(released)
-            assert (lanes.entries, lanes.bytes) == (len(model.waiting), sum(one.size for one in model.waiting))
-            assert (lanes.held_entries, lanes.held_bytes) == (len(model.held), sum(one.size for one in model.held))
-            assert ledger.dropped == Counter((one.level_name, "queue full") for one in model.shed)
+            assert (lanes.entries, lanes.bytes) == (len(model.waiting), sum(one[SIZE] for one in model.waiting))
+            assert (lanes.held_entries, lanes.held_bytes) == (len(model.held), sum(one[SIZE] for one in model.held))
+            assert ledger.dropped == Counter((LogEntry(one).level_name, "queue full") for one in model.shed)
             assert offered == len(model.waiting) + len(model.held) + len(model.shed) + settled
         self.gap_tells_what_was_shed(lanes, model)
-        assert lanes.give_up() == sorted(model.waiting, key=lambda one: one.seq)
+        assert lanes.give_up() == sorted(model.waiting, key=lambda one: one[SEQ])
         assert lanes.entries == lanes.bytes == 0
 
     @staticmethod
@@ -124,8 +128,8 @@ class TestAgainstTheModel:
             assert gap is None
             return
         assert gap is not None
-        seqs = [one.seq for one in model.shed]
-        assert gap.by_level == Counter(one.level for one in model.shed)
+        seqs = [one[SEQ] for one in model.shed]
+        assert gap.by_level == Counter(one[LEVEL] for one in model.shed)
         assert gap.total == len(model.shed)
         assert (gap.first_seq, gap.last_seq) == (min(seqs), max(seqs)) == (gap.first_ns, gap.last_ns)
         assert lanes.take_open_gap() is None
@@ -181,24 +185,24 @@ class TestPolicies:
     def test_drop_lowest_refuses_what_is_itself_the_lowest(self, make_entry: Make):
         lanes, _ = self.filled(make_entry, Overflow.DROP_LOWEST, Lane.INFO)
         offer(lanes, [make_entry(99, Lane.DEBUG), make_entry(100, Lane.INFO)])
-        assert [entry.seq for entry in lanes.give_up()] == list(range(ENTRIES))
+        assert [entry[SEQ] for entry in lanes.give_up()] == list(range(ENTRIES))
 
     def test_drop_oldest_keeps_the_newest(self, make_entry: Make):
         lanes, _ = self.filled(make_entry, Overflow.DROP_OLDEST, Lane.WARNING)
         offer(lanes, [make_entry(99, Lane.DEBUG)])
-        assert [entry.seq for entry in lanes.give_up()] == [*range(1, ENTRIES), 99]
+        assert [entry[SEQ] for entry in lanes.give_up()] == [*range(1, ENTRIES), 99]
 
     def test_drop_newest_keeps_what_was_there(self, make_entry: Make):
         lanes, _ = self.filled(make_entry, Overflow.DROP_NEWEST)
         offer(lanes, [make_entry(99, Lane.WARNING)])
-        assert [entry.seq for entry in lanes.give_up()] == list(range(ENTRIES))
+        assert [entry[SEQ] for entry in lanes.give_up()] == list(range(ENTRIES))
 
     @pytest.mark.parametrize("overflow", Overflow)
     @pytest.mark.parametrize("lane", [Lane.ERROR, Lane.PROTECTED])
     def test_errors_and_protected_have_room_though_all_is_full(self, make_entry: Make, overflow: Overflow, lane: Lane):
         lanes, ledger = self.filled(make_entry, overflow, Lane.WARNING)
         offer(lanes, [make_entry(100, lane), make_entry(101, lane)])
-        assert {100, 101} <= {entry.seq for entry in lanes.give_up()}
+        assert {100, 101} <= {entry[SEQ] for entry in lanes.give_up()}
         assert all(level == "WARNING" for level, _ in ledger.dropped)
 
     @pytest.mark.parametrize("overflow", Overflow)
@@ -209,7 +213,7 @@ class TestPolicies:
         offer(lanes, kept)
         for lane in ORDINARY * 20:
             offer(lanes, [make_entry(next(seqs), lane) for _ in range(30)])
-        assert kept == [entry for entry in lanes.give_up() if entry.lane is Lane.PROTECTED]
+        assert kept == [entry for entry in lanes.give_up() if lane_in(entry) is Lane.PROTECTED]
         assert ledger.dropped.keys() <= {(level, "queue full") for level in ("DEBUG", "INFO", "WARNING")}
 
     @pytest.mark.parametrize("overflow", Overflow)
@@ -304,7 +308,7 @@ class TestTaking:
     def test_gives_at_least_one_however_large(self, make_entry: Make):
         lanes, _ = new_lanes()
         offer(lanes, [make_entry(1, size=5000), make_entry(2)])
-        assert [entry.seq for entry in lanes.take(10, 1)] == [1]
+        assert [entry[SEQ] for entry in lanes.take(10, 1)] == [1]
 
     def test_an_empty_room_gives_nothing(self):
         lanes, _ = new_lanes()
@@ -342,7 +346,7 @@ class TestHighestFirst:
         lanes.highest_first = True
         taken = [entry for _ in Lane for entry in lanes.take(100, BYTES)]
         assert len(taken) == 15
-        assert [entry.lane for entry in taken] == sorted((entry.lane for entry in taken), reverse=True)
+        assert [lane_in(entry) for entry in taken] == sorted((lane_in(entry) for entry in taken), reverse=True)
         for lane in Lane:
-            seqs = [entry.seq for entry in taken if entry.lane is lane]
+            seqs = [entry[SEQ] for entry in taken if lane_in(entry) is lane]
             assert seqs == sorted(seqs)

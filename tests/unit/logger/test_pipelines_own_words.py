@@ -16,7 +16,7 @@ import pytest
 
 from metaexpert.logger import Logger
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import Lane
+from metaexpert.logger.entry import Lane, LogEntry
 from metaexpert.logger.formats.json_lines import JsonLines
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.identity import Identity
@@ -27,7 +27,7 @@ class TestGapEntry:
     def entry(self) -> dict[str, Any]:
         by_level = {logging.DEBUG: 1180, logging.INFO: 24}
         entry = gap_entry("loki", by_level, (17, 99_000), (1_000_000_000, 1_800_000_000), "queue full")
-        assert entry.lane is Lane.PROTECTED
+        assert LogEntry(entry).lane is Lane.PROTECTED
         return orjson.loads(JsonLines(Identity(service="x"))(entry))
 
     def test_says_what_was_dropped(self):

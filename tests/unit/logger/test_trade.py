@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metaexpert.logger import Logger, LoggingRuntime, log_context
-from metaexpert.logger.entry import Lane, LogEntry
+from metaexpert.logger.entry import Capture, Lane, LogEntry
 
 type Line = dict[str, Any]
 type Lines = Callable[[], list[Line]]
@@ -117,11 +117,11 @@ class TestAmounts:
 
 
 class TestProtection:
-    def test_they_travel_protected(self, written: Callable[..., LogEntry]):
-        entry = written(lambda log: log.trade.order_cancelled(order_id=1))
+    def test_they_travel_protected(self, written: Callable[..., Capture]):
+        entry = LogEntry(written(lambda log: log.trade.order_cancelled(order_id=1)))
         assert (entry.lane, entry.log_type) == (Lane.PROTECTED, "trade")
-        assert written(lambda log: log.audit("x")).lane is Lane.PROTECTED
-        assert written(lambda log: log.error("x")).lane is Lane.ERROR
+        assert LogEntry(written(lambda log: log.audit("x"))).lane is Lane.PROTECTED
+        assert LogEntry(written(lambda log: log.error("x"))).lane is Lane.ERROR
 
     def test_they_ignore_levels_disable_and_disabled(self, lines: Lines, log: Logger):
         log.setLevel(logging.CRITICAL + 1)

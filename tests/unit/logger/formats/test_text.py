@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metaexpert.logger import Logger, get_logger
-from metaexpert.logger.entry import LogEntry
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.formats.text import TextLines, neutralised
 
-type Written = Callable[[Callable[[Logger], object]], LogEntry]
+type Written = Callable[[Callable[[Logger], object]], Capture]
 
 PLAIN = TextLines(use_colors=False)
 UNSAFE = (
@@ -23,7 +23,7 @@ def fail_with(error: Exception) -> None:
     raise error
 
 
-def shown(entry: LogEntry) -> str:
+def shown(entry: Capture) -> str:
     return PLAIN(entry).decode("utf-8")
 
 
@@ -122,7 +122,7 @@ class TestColours:
     def test_every_level_has_one_and_ends_it(self, written: Written, level: int):
         coloured = self.COLOURS(written(lambda log: log.audit("x")))
         entry = written(lambda log: log.audit("x"))
-        coloured = self.COLOURS(LogEntry((*entry.capture[:2], level, *entry.capture[3:]), entry.lane)).decode()
+        coloured = self.COLOURS((*entry[:2], level, *entry[3:])).decode()
         assert coloured.count("\x1b[0m") * 2 == coloured.count("\x1b[") >= 4
 
     def test_a_message_cannot_bring_its_own(self, written: Written):

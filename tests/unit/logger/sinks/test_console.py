@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.eventually import eventually
-from support.fake_sinks import entry
+from support.fake_sinks import capture
 from support.running_logger import logging_to, sink_stats
 
 from metaexpert.logger import ConsoleOptions, get_logger
@@ -26,7 +26,7 @@ def worker() -> Iterator[Worker]:
 
 
 def batch_of(sink: ConsoleSink, *seqs: int) -> Batch:
-    made = [entry(seq) for seq in seqs]
+    made = [capture(seq) for seq in seqs]
     return Batch(made, [sink.encode(one) for one in made])
 
 
@@ -69,7 +69,7 @@ async def test_colours_are_for_terminals_unless_told_otherwise(
     monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setattr(sys, "stderr", stream)
     sink = ConsoleSink("stderr", worker, use_colors=wanted)
-    assert (b"\x1b[" in sink.encode(entry(1))) is coloured
+    assert (b"\x1b[" in sink.encode(capture(1))) is coloured
 
 
 async def test_the_stream_is_looked_up_anew_for_each_batch(monkeypatch: pytest.MonkeyPatch, worker: Worker):
@@ -91,7 +91,7 @@ async def test_what_the_streams_encoding_lacks_is_escaped(monkeypatch: pytest.Mo
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     sink = ConsoleSink("stdout", worker, use_colors=False)
-    batch = Batch([entry(1)], ["price 1 €".encode()])
+    batch = Batch([capture(1)], ["price 1 €".encode()])
     assert await sink.write(batch) == Delivered()
     assert raw.getvalue() == b"price 1 \\u20ac\n"
 

@@ -193,6 +193,7 @@ class BulkDocument:
     """One operation of a bulk request."""
 
     action: str
+    index: str
     entry_id: str
     source: dict[str, Any]
 
@@ -203,5 +204,5 @@ def documents(request: Received) -> list[BulkDocument]:
     operations: list[BulkDocument] = []
     for action_line, source in zip(lines[::2], lines[1::2], strict=True):
         action, parameters = next(iter(orjson.loads(action_line).items()))
-        operations.append(BulkDocument(action, parameters["_id"], orjson.loads(source)))
+        operations.append(BulkDocument(action, parameters["_index"], parameters["_id"], orjson.loads(source)))
     return operations

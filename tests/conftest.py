@@ -2,6 +2,15 @@
 
 import pytest
 
+from metaexpert.logger.port import port
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits_from_other_tests() -> None:
+    """What another test logged without a running pipeline reaches no sink of this one."""
+    if not port.attached:
+        port.disconnect()
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave soak tests out unless `-m` speaks of them, whatever else it selects."""

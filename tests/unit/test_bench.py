@@ -143,9 +143,17 @@ def test_each_style_carries_the_same_four_fields(style: Style):
 
 async def test_entries_at_a_rate_are_numbered_without_holes():
     prices: list[float] = []
-    seconds = await at_rate(lambda price, _latency: prices.append(price), 3, 40, 10_000)
+    offered = await at_rate(lambda price, _latency: prices.append(price), 3, 40, 10_000)
     assert [number_of(price) for price in prices] == list(range(3, 43))
-    assert seconds >= 0.003
+    assert offered.logged == 40
+    assert offered.seconds >= 0.003
+
+
+async def test_entries_at_a_rate_end_when_the_time_is_up():
+    prices: list[float] = []
+    offered = await at_rate(lambda price, _latency: prices.append(price), 0, 1_000_000, 1_000, most_seconds=0.005)
+    assert offered.logged == len(prices)
+    assert len(prices) < 1_000
 
 
 class CountingPeer:
@@ -239,6 +247,11 @@ class TestVerdict:
     def test_a_share_of_a_peer_is_told_with_its_figure(self):
         found = states(a_run("latency", OURS, p50_ns=900.0), a_run("latency", "picologging-queue", p50_ns=2_000.0))
         assert found["log call, p50", "≤ 0.5 of picologging-queue (1.00 µs)"] is State.REACHED
+
+    @pytest.mark.parametrize(("idle", "state"), [(0.2, State.REACHED), (2.0, State.VOID)])
+    def test_a_lag_over_a_noisy_idle_loop_is_void(self, idle: float, state: State):
+        found = states(a_run("lag", OURS, added_burst_p99_ms=0.0, idle_p99_ms=idle))
+        assert found["added loop lag p99 in a 50 000 burst", "≤ 1.00 ms"] is state
 
     def test_even_with_a_peer_a_bound_is_not_reached_without_peers_measured(self):
         found = states(a_run("sustained", OURS, cpu_us_per_entry=1.0))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 import orjson
 
 from metaexpert.logger.context import PIPELINE, FieldSet, current_fields
-from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, Capture, Details
+from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, TRADE_DATA, Capture, Details
 from metaexpert.logger.errors import encode_exception, encode_stack, exception_of
 from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.message import format_message
@@ -231,9 +231,10 @@ def _unusual(
     if "extra" in fields:
         fields = {**_extra_fields(fields.pop("extra")), **fields}
     if error is not None or stack_info is True:
-        details = (details or Details())._replace(
-            exception=b"" if error is None else encode_exception(error),
-            stack_info=encode_stack(frame) if stack_info is True else b"",
+        details = (
+            b"" if error is None else encode_exception(error),
+            encode_stack(frame) if stack_info is True else b"",
+            b"" if details is None else details[TRADE_DATA],
         )
     return msg, fields, error, details, frame
 

@@ -1,14 +1,14 @@
 """What one log call captures.
 
 A capture is a plain tuple of immutable values (`Capture`): the log call builds it in one step, the garbage collector
-stops tracking it at its first pass, however many wait, and nothing of the user's is kept alive by it. It stays that
+stops tracking it within two passes, however many wait, and nothing of the user's is kept alive by it. It stays that
 tuple all the way into the sinks, which read it by position; `LogEntry` reads it by name.
 """
 
 import logging
 from enum import IntEnum
 from types import CodeType
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, final
 
 import orjson
 
@@ -34,12 +34,15 @@ class Lane(IntEnum):
     PROTECTED = 4
 
 
-class Details(NamedTuple):
-    """The rare parts of an entry, each an encoded JSON value or empty."""
+type Details = tuple[bytes, bytes, bytes]
+"""The rare parts of an entry, each an encoded JSON value or empty: exception, stack_info, trade_data.
 
-    exception: bytes = b""
-    stack_info: bytes = b""
-    trade_data: bytes = b""
+A plain tuple like the capture that holds it, since the collector would track a named one for ever.
+"""
+
+EXCEPTION: Final = 0
+STACK_INFO: Final = 1
+TRADE_DATA: Final = 2
 
 
 type Capture = tuple[
@@ -139,7 +142,7 @@ class LogEntry:
     def trade_data(self) -> dict[str, Any]:
         """The fields of a trade event, decoded; empty for other entries."""
         details = self.capture[DETAILS]
-        return orjson.loads(details.trade_data) if details is not None and details.trade_data else {}
+        return orjson.loads(details[TRADE_DATA]) if details is not None and details[TRADE_DATA] else {}
 
 
 def extra_json(fields: bytes, context: bytes) -> bytes:

@@ -86,6 +86,7 @@ class DaemonExecutor(Executor):
                     future.set_result(call())
                 except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the job
                     future.set_exception(error)
+            del job, future, call  # nothing of the last job is kept while waiting for the next
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final, cast, final, override
 
 from metaexpert.logger.call import LogCall, emit, level_method, rescue
 from metaexpert.logger.context import FieldSet, bound_context
-from metaexpert.logger.entry import AUDIT, TRADE, Details
+from metaexpert.logger.entry import AUDIT, TRADE
 from metaexpert.logger.port import port
 from metaexpert.logger.trade import TradeLog, trade_message
 from metaexpert.logger.unsaid import print_at_exit
@@ -137,7 +137,7 @@ class Logger(logging.Logger):
         try:
             data = {"event": event, **data}
             members = port.quick(data) or port.encoder.full(data)
-            details = Details(trade_data=b"{%b}" % members)
+            details = (b"", b"", b"{%b}" % members)
             emit(self, INFO, trade_message(event, data), (), {}, frame, TRADE, details)
         except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
             rescue(self, INFO, event, failure, frame, TRADE)

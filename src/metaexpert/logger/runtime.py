@@ -16,7 +16,7 @@ from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.dispatcher import Dispatcher, DispatcherCounters
-from metaexpert.logger.entry import PROTECTED_LOG_TYPES, Capture
+from metaexpert.logger.entry import PROTECTED_LOG_TYPES, TRADE_DATA, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
@@ -266,8 +266,8 @@ def _sink_stats(delivery: "Delivery", kind: str) -> SinkStats:
 def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:
     """An entry logged before the start, under the configured redaction rules."""
     details = capture[12]
-    if details is not None and details.trade_data:
-        details = details._replace(trade_data=b"{%b}" % encoder.again(details.trade_data[1:-1]))
+    if details is not None and details[TRADE_DATA]:
+        details = (*details[:TRADE_DATA], b"{%b}" % encoder.again(details[TRADE_DATA][1:-1]))
     return (*capture[:7], encoder.again(capture[7]), encoder.again(capture[8]), *capture[9:12], details, capture[13])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from metaexpert.logger.entry import Capture
+from metaexpert.logger.entry import STACK_INFO, Capture
 from metaexpert.logger.site import line_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _record(capture: Capture, fields: dict[str, Any], error: BaseException | Non
     code: CodeType = capture[5]
     exc_info = None if error is None else (type(error), error, error.__traceback__)
     line = line_of(code, capture[6])
-    stack = capture[12].stack_info if capture[12] is not None else b""
+    stack = capture[12][STACK_INFO] if capture[12] is not None else b""
     record = logging.LogRecord(
         capture[3],
         capture[2],

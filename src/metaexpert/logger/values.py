@@ -35,7 +35,6 @@ CALL_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel", "extra
 _SCALARS: Final = frozenset({int, bool, NoneType, Decimal, datetime, UUID})
 """Immutable types orjson encodes in one step, beside str and float, which are looked at more closely."""
 
-_PLAIN: Final = _SCALARS | {str, float}
 _SMALL_BYTES: Final = 1024
 """Fields encoded in fewer bytes are within every limit."""
 
@@ -119,12 +118,28 @@ class ValueEncoder:
 
     def shown(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields for other people's handlers: as they are, but for what hidden keys carry, at any depth."""
-        hides = self._redactor.hides
-        walk = _Walk(self._redactor, MAX_ENTRY_BYTES)
-        return {
-            key: REDACTED if hides(str(key)) else value if type(value) in _PLAIN else walk.value(value, 1)
-            for key, value in fields.items()
-        }
+        return {key: REDACTED if self._redactor.hides(str(key)) else self._shown_value(fields[key]) for key in fields}
+
+    def _shown_value(self, value: object) -> object:
+        try:
+            return self._cleared(value, 1)
+        except Exception:  # noqa: BLE001 - a key of the user's own kind; what cannot be cleared is not shown
+            return REDACTED
+
+    def _cleared(self, value: Any, depth: int) -> Any:
+        """The same value, or a copy of a container without what is hidden in it; leaves are never touched."""
+        kind = cast("type[object]", type(value))
+        if kind is dict:
+            if depth > MAX_DEPTH:
+                return REDACTED
+            hides = self._redactor.hides
+            return {key: REDACTED if hides(str(key)) else self._cleared(value[key], depth + 1) for key in value}
+        if kind is list or kind is tuple:
+            if depth > MAX_DEPTH:
+                return REDACTED
+            cleared = [self._cleared(each, depth + 1) for each in value]
+            return cleared if kind is list else tuple(cleared)
+        return value
 
     def again(self, members: bytes) -> bytes:
         """Members encoded under other rules, encoded anew under these."""

@@ -62,7 +62,7 @@ class EcsDocuments:
             thread,
             b',"labels":{"task":%b}' % encode_text(task) if task is not None else b"",
             b',"extra":{%b}' % fields if fields else b"",
-            b"" if details is None else _details(details.exception, details.stack_info, details.trade_data),
+            b"" if details is None else _details(*details),
         )
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:

@@ -6,13 +6,14 @@ An entry's line is the pieces its call site always has around its own timestamp,
 import logging
 from typing import Final, final
 
-from metaexpert.logger.entry import Capture, Details
+from metaexpert.logger.entry import SEQ, SIZE, Capture, Details
 from metaexpert.logger.formats.sites import Sites, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import Site
 
-_RECENT_LINES: Final = 512
+_DETAIL_KEYS: Final = (b"exception", b"stack_info", b"trade_data")
+_RECENT_BYTES: Final = 512 * 1024
 
 
 @final
@@ -71,7 +72,7 @@ class JsonLines:
 
 
 def _encode_details(details: Details) -> bytes:
-    return b"".join(b',"%b":%b' % (name.encode(), value) for name, value in details._asdict().items() if value)
+    return b"".join([b',"%b":%b' % part for part in zip(_DETAIL_KEYS, details, strict=True) if part[1]])
 
 
 @final
@@ -85,14 +86,17 @@ class SharedLines:
     def __init__(self, lines: JsonLines) -> None:
         self._lines = lines
         self._recent: dict[int, tuple[Capture, bytes]] = {}
+        self._recent_bytes = 0
 
     def __call__(self, entry: Capture) -> bytes:
         """The entry's line."""
-        known = self._recent.get(entry[0])
+        known = self._recent.get(entry[SEQ])
         if known is not None and known[0] is entry:
             return known[1]
         line = self._lines(entry)
-        if len(self._recent) >= _RECENT_LINES:
+        if self._recent_bytes >= _RECENT_BYTES:
             self._recent.clear()
-        self._recent[entry[0]] = (entry, line)
+            self._recent_bytes = 0
+        self._recent[entry[SEQ]] = (entry, line)
+        self._recent_bytes += len(line) + entry[SIZE]
         return line

@@ -54,10 +54,10 @@ class TextLines:
         if capture[7] or capture[8]:
             text += " " + self._coloured(_pairs(extra_json(capture[7], capture[8])), _DIM)
         if details is not None:
-            text += self._details(details.trade_data, details.exception, details.stack_info)
+            text += self._details(*details)
         return text.encode("utf-8", "backslashreplace")
 
-    def _details(self, trade_data: bytes, exception: bytes, stack_info: bytes) -> str:
+    def _details(self, exception: bytes, stack_info: bytes, trade_data: bytes) -> str:
         text = " " + self._coloured(_pairs(trade_data), _DIM) if trade_data else ""
         blocks = [orjson.loads(exception)["traceback"]] if exception else []
         if stack_info:

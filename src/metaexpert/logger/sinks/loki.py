@@ -73,6 +73,8 @@ class LokiSink:
 
     def _metadata_of(self, capture: Capture) -> dict[str, str]:
         metadata = {"entry_id": self._entry_id(capture[SEQ])}
+        if not self._metadata:
+            return metadata
         entry = LogEntry(capture)
         fields = entry.extra() if capture[DETAILS] is None else entry.extra() | entry.trade_data()
         for name in self._metadata:

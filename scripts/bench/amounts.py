@@ -11,8 +11,8 @@ class Amounts:
     latency_calls: int
     disabled_blocks: int
     sustained_entries: int
-    idle_seconds: float
-    steady_seconds: float
+    lag_rounds: int
+    span_seconds: float
     burst_entries: int
     memory_seconds: float
     stalled_entries: int
@@ -21,13 +21,13 @@ class Amounts:
 
 FULL = Amounts(
     warm_up_entries=2_000,
-    latency_calls=30_000,
-    disabled_blocks=400,
+    latency_calls=20_000,
+    disabled_blocks=300,
     sustained_entries=200_000,
-    idle_seconds=2.0,
-    steady_seconds=4.0,
+    lag_rounds=3,
+    span_seconds=1.0,
     burst_entries=50_000,
-    memory_seconds=4.0,
+    memory_seconds=3.0,
     stalled_entries=1_000_000,
     collector_entries=200_000,
 )
@@ -36,8 +36,8 @@ QUICK = Amounts(
     latency_calls=1_000,
     disabled_blocks=20,
     sustained_entries=5_000,
-    idle_seconds=0.2,
-    steady_seconds=0.2,
+    lag_rounds=1,
+    span_seconds=0.2,
     burst_entries=5_000,
     memory_seconds=0.2,
     stalled_entries=20_000,

@@ -34,6 +34,7 @@ class Collector:
             [
                 web.post("/loki/api/v1/push", self._loki),
                 web.post("/_bulk", self._bulk),
+                web.post("/{index}/_bulk", self._bulk),
                 web.post("/v1/logs", self._otlp),
                 web.get("/tally", self._tally),
             ]

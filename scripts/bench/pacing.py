@@ -1,12 +1,13 @@
 """Coroutines that log: at full speed as a bulk producer, or at a rate, in chunks small enough to hide no lag.
 
-``AT_RATE`` in words, for the documentation: at each turn the coroutine logs what is due by the clock, at most
-``RATE_CHUNK`` entries before it gives the loop back with ``sleep(0)``, and sleeps 1 ms when nothing is due.
+At a rate, the coroutine logs at each turn what is due by the clock, at most ``RATE_CHUNK`` entries before it gives the
+loop back with ``sleep(0)``, and sleeps 1 ms when it has caught up.
 """
 
 import asyncio
 import gc
 import time
+from dataclasses import dataclass
 from math import inf
 
 from bench.peers.base import Peer
@@ -34,20 +35,27 @@ async def at_full_speed(peer: Peer, emit: Emit, first: int, count: int, most_sec
     return count
 
 
-async def at_rate(emit: Emit, first: int, count: int, per_second: float) -> float:
-    """Log ``count`` entries at a rate, and say how many seconds it took (longer if the calls are too slow for it)."""
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """How many entries were logged, and in how many seconds (longer than planned if the calls are too slow)."""
+
+    logged: int
+    seconds: float
+
+
+async def at_rate(emit: Emit, first: int, count: int, per_second: float, most_seconds: float = inf) -> Offered:
+    """Log ``count`` entries at a rate, or as many as the time allows."""
     start_seconds = time.monotonic()
+    taken_seconds = 0.0
     logged = 0
-    while logged < count:
-        due = min(count, int((time.monotonic() - start_seconds) * per_second) + 1)
-        if due <= logged:
-            await asyncio.sleep(TURN_SECONDS)
-            continue
+    while logged < count and taken_seconds < most_seconds:
+        due = min(count, int(taken_seconds * per_second) + 1)
         stop = min(due, logged + RATE_CHUNK)
         _log(emit, first + logged, first + stop)
-        logged = stop
-        await asyncio.sleep(0)
-    return time.monotonic() - start_seconds
+        logged = max(logged, stop)
+        await asyncio.sleep(TURN_SECONDS if logged >= due else 0)
+        taken_seconds = time.monotonic() - start_seconds
+    return Offered(logged, taken_seconds)
 
 
 def settle_garbage() -> None:

@@ -18,7 +18,7 @@ from bench.reading import Reading
 
 PROGRAM = Path(__file__).resolve().parent
 SOURCE = PROGRAM.parent.parent / "src"
-CASE_TIMEOUT_SECONDS = 180.0
+CASE_TIMEOUT_SECONDS = 120.0
 _FAULT_CHARACTERS = 300
 
 type Progress = Callable[[str], None]

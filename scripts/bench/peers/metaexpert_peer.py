@@ -15,7 +15,7 @@ from metaexpert.logger import (
     setup_logging,
 )
 
-FLUSH_TIMEOUT_SECONDS = 60.0
+FLUSH_TIMEOUT_SECONDS = 30.0
 NO_ROTATION = 0
 
 

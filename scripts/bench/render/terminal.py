@@ -9,7 +9,7 @@ from bench.render.sections import SECTIONS, Section, faults
 from bench.summary import Summary
 from bench.targets import State
 
-_STYLES = {State.REACHED: "green", State.NOT_REACHED: "bold red", State.NOT_MEASURED: "dim"}
+_STYLES = {State.REACHED: "green", State.NOT_REACHED: "bold red", State.NOT_MEASURED: "dim", State.VOID: "yellow"}
 _NARROWEST = 150
 
 

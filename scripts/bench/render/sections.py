@@ -136,8 +136,8 @@ SECTIONS: tuple[Section, ...] = (
         "not take in time counts with its own lateness. Entries come from one coroutine: at each turn it logs what is "
         "due by the clock, at most 25 before it gives the loop back with sleep(0), and sleeps 1 ms when nothing is "
         "due. Rounds of 1 s idle, 1 s at 10 000 a second, and 50 000 in one second (cut after 3 s where the calls are "
-        "too slow for that); a burst's span lasts until the file has stopped growing. Medians over the rounds, the maximum "
-        "of all. 'Added' is less idle, in the same process, and zero where idle is the larger.",
+        "too slow for that); a burst's span lasts until the file has stopped growing. Medians over the rounds, the "
+        "maximum of all. 'Added' is less idle, in the same process, and zero where idle is the larger.",
     ),
     Section(
         measure="memory",

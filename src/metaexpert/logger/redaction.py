@@ -5,8 +5,8 @@ value patterns, extend this class; nothing downstream sees a value it hid. A val
 """
 
 import re
-from collections.abc import Iterable
-from typing import Final, final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast, final
 
 REDACTED: Final = "[REDACTED]"
 
@@ -34,6 +34,7 @@ _WHOLE: Final = frozenset(
 )
 _PUNCTUATION: Final = re.compile(r"[^a-z0-9]+")
 _REMEMBERED_KEYS: Final = 4096
+_CLEARED_VALUES: Final = 2048
 
 
 def _normal(key: str) -> str:
@@ -67,3 +68,38 @@ class Redactor:
         if key in self._allow:
             return False
         return key in _WHOLE or any(part in key for part in self._anywhere)
+
+
+@final
+class Clearing:
+    """One pass over one call's values for somebody else's handler, bounded; what it cannot look into is not shown."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._hides = redactor.hides
+        self._left = _CLEARED_VALUES
+
+    def value(self, value: object) -> object:
+        """The same value, or a copy of a container without what is hidden in it; leaves are never touched."""
+        try:
+            return self._cleared(value)
+        except Exception:  # noqa: BLE001 - containers and keys of the user's own kind may do anything
+            return REDACTED
+
+    def _cleared(self, value: Any) -> Any:
+        self._left -= 1
+        kind = cast("type[object]", type(value))
+        if self._left < 0:
+            return REDACTED
+        if issubclass(kind, Mapping):
+            return {key: REDACTED if self._hides(str(key)) else self._cleared(value[key]) for key in self._some(value)}
+        if issubclass(kind, list | tuple):
+            cleared = [self._cleared(each) for each in self._some(value)]
+            return tuple(cleared) if issubclass(kind, tuple) else cleared
+        return value
+
+    def _some(self, container: Iterable[Any]) -> Iterable[Any]:
+        """Its members as long as any may still be looked at."""
+        for member in container:
+            if self._left < 0:
+                return
+            yield member

@@ -21,7 +21,7 @@ from uuid import UUID
 
 import orjson
 
-from metaexpert.logger.redaction import REDACTED, Redactor
+from metaexpert.logger.redaction import REDACTED, Clearing, Redactor
 
 MAX_DEPTH: Final = 8
 MAX_ITEMS: Final = 256
@@ -118,28 +118,8 @@ class ValueEncoder:
 
     def shown(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields for other people's handlers: as they are, but for what hidden keys carry, at any depth."""
-        return {key: REDACTED if self._redactor.hides(str(key)) else self._shown_value(fields[key]) for key in fields}
-
-    def _shown_value(self, value: object) -> object:
-        try:
-            return self._cleared(value, 1)
-        except Exception:  # noqa: BLE001 - a key of the user's own kind; what cannot be cleared is not shown
-            return REDACTED
-
-    def _cleared(self, value: Any, depth: int) -> Any:
-        """The same value, or a copy of a container without what is hidden in it; leaves are never touched."""
-        kind = cast("type[object]", type(value))
-        if kind is dict:
-            if depth > MAX_DEPTH:
-                return REDACTED
-            hides = self._redactor.hides
-            return {key: REDACTED if hides(str(key)) else self._cleared(value[key], depth + 1) for key in value}
-        if kind is list or kind is tuple:
-            if depth > MAX_DEPTH:
-                return REDACTED
-            cleared = [self._cleared(each, depth + 1) for each in value]
-            return cleared if kind is list else tuple(cleared)
-        return value
+        clearing = Clearing(self._redactor)
+        return {key: REDACTED if self._redactor.hides(str(key)) else clearing.value(fields[key]) for key in fields}
 
     def again(self, members: bytes) -> bytes:
         """Members encoded under other rules, encoded anew under these."""

@@ -41,6 +41,10 @@ QUICK_TESTS = ("tests/unit", "tests/contract")
 Action = Callable[[List[str]], int]
 
 
+class NotRunError(DevError):
+    """A step of `check` that this machine can't run, and need not; the message says why."""
+
+
 def demo(arguments: list[str]) -> int:
     """Run the demo on loopback (options: see `demo --help`)."""
     RUNTIME.prepare(NO_EXTRAS, find_or_fetch)
@@ -113,15 +117,20 @@ def check(_arguments: list[str]) -> int:
         (f"quick tests on Python 3.{NEWER_MINOR}", _test_on_newer_python, []),
     ]
     results: list[str] = []
-    failures = 0
+    failures = not_run = 0
     for name, action, arguments in steps:
         say(f"{name} ...")
         started = time.monotonic()
-        status = action(arguments)
-        failures += status != 0
-        results.append(f"{name}: {_outcome(status)}, {time.monotonic() - started:.1f} s")
+        try:
+            status = action(arguments)
+        except NotRunError as reason:
+            not_run += 1
+            results.append(f"{name}: not run: {reason}")
+        else:
+            failures += status != 0
+            results.append(f"{name}: {_outcome(status)}, {time.monotonic() - started:.1f} s")
         say(results[-1])
-    say("check: " + ("all steps passed" if not failures else f"{failures} of {len(steps)} steps failed"))
+    say(f"check: {_verdict(len(steps), failures, not_run)}")
     for result in results:
         say(f"  {result}")
     return 1 if failures else 0
@@ -150,14 +159,18 @@ def _in_development(tool: str, *arguments: str) -> int:
 def _test_on_newer_python(_arguments: list[str]) -> int:
     interpreter = find(NEWER_MINOR)
     if interpreter is None:
-        say(f"Python 3.{NEWER_MINOR} not found on this machine: its tests were NOT run")
-        return 0
+        raise NotRunError(f"no Python 3.{NEWER_MINOR} found")
     NEWER.prepare(TESTING, lambda: interpreter)
     return run([str(NEWER.python), "-m", "pytest", "-q", *QUICK_TESTS], cwd=ROOT)
 
 
 def _outcome(status: int) -> str:
     return "passed" if status == 0 else f"FAILED (status {status})"
+
+
+def _verdict(steps: int, failures: int, not_run: int) -> str:
+    verdict = f"{failures} of {steps} steps failed" if failures else f"{steps - not_run} of {steps} steps passed"
+    return f"{verdict}, {not_run} not run" if not_run else verdict
 
 
 class Command(NamedTuple):

@@ -120,14 +120,15 @@ class MetaExpert:
         """Run until the feeds end, `stop` is called, or a signal comes; blocks.
 
         Raises:
-            Exception: What `on_init` or a feed raised, after everything is cleaned up and flushed.
+            Exception: What `on_init` or a feed raised, itself and with its traceback, after everything is cleaned up
+                and flushed; an `ExceptionGroup` where several feeds failed at once.
         """
         with StopSignals(lambda: self.stop(StopReason.SIGNAL)) as signals:
             asyncio.run(self._run())
         signals.reraise()
 
     async def run_async(self) -> None:
-        """The same within a running event loop; cancelling it stops the expert in good order."""
+        """The same within a running event loop, with the same errors; cancelling it stops the expert in good order."""
         with StopSignals(lambda: self.stop(StopReason.SIGNAL)) as signals:
             await self._run()
         signals.reraise()
@@ -209,9 +210,21 @@ class MetaExpert:
         for handler in self._on_init:
             await _maybe_await(handler())
         log.info("expert started", feeds=len(self._feeds))
-        async with asyncio.TaskGroup() as group:
-            for feed in self._feeds:
-                group.create_task(self._read(feed), name=f"{self._name}-feed")
+        await self._read_feeds()
+
+    async def _read_feeds(self) -> None:
+        """Until all end or one fails; a failure that is alone comes out as it was raised, not as a group of one."""
+        alone: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for feed in self._feeds:
+                    group.create_task(self._read(feed), name=f"{self._name}-feed")
+        except BaseExceptionGroup as failures:
+            alone, *others = failures.exceptions
+            if others:
+                raise
+        if alone is not None:  # raised out here: in the block above it would get the group as its context
+            raise alone
 
     async def _read(self, feed: Feed) -> None:
         async with aclosing(feed.events()) as events:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncGenerator
 from decimal import Decimal
 from pathlib import Path
+from typing import override
 
 import orjson
 import pytest
@@ -161,12 +162,60 @@ async def test_a_failing_feed_stops_the_expert_and_its_other_feeds(config: Logge
     other = ListFeed(endless=True)
     expert = MetaExpert(feeds=[other, ListFeed(trade(1), OSError("gone"))], logging=config)
     journal = Journal(expert)
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(OSError, match="gone"):
         await expert.run_async()
-    assert caught.group_contains(OSError, match="gone")
     assert journal.lines == ["init", "deinit error"]
     assert other.closed
     assert messages(config)[-2:] == ["expert failed", "expert stopped"]
+
+
+def test_run_raises_what_a_feed_raised_as_it_was_raised(config: LoggerConfig):
+    gone = OSError("gone")
+    gone.__cause__ = cause = KeyError("because of that")
+    with pytest.raises(OSError, match="gone") as caught:
+        MetaExpert(feeds=[ListFeed(endless=True), ListFeed(gone)], logging=config).run()
+    assert caught.value is gone
+    assert gone.__cause__ is cause
+    assert not isinstance(gone.__context__, BaseExceptionGroup)
+    assert caught.traceback[-1].name == "events"
+    (entry,) = [entry for entry in logged(config) if entry["level"] == "CRITICAL"]
+    assert entry["exception"]["type"] == "OSError"  # type: ignore[index]
+
+
+def test_run_raises_the_very_group_that_a_feed_raised(config: LoggerConfig):
+    both = ExceptionGroup("two connections", [OSError("a"), OSError("b")])
+    with pytest.raises(ExceptionGroup, match="two connections") as caught:
+        MetaExpert(feeds=[ListFeed(both)], logging=config).run()
+    assert caught.value is both
+
+
+def test_several_failing_feeds_stay_a_group(config: LoggerConfig):
+    class BadEnd(ListFeed):
+        @override
+        async def events(self) -> AsyncGenerator[MarketEvent]:
+            try:
+                async for event in super().events():
+                    yield event
+            finally:
+                raise ValueError("not closed")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        MetaExpert(feeds=[BadEnd(endless=True), ListFeed(OSError("gone"))], logging=config).run()
+    assert {type(error) for error in caught.value.exceptions} == {OSError, ValueError}
+
+
+def test_run_raises_what_init_raised(config: LoggerConfig):
+    no_keys = RuntimeError("no keys")
+
+    async def fail() -> None:
+        raise no_keys
+
+    expert = MetaExpert(feeds=[], logging=config)
+    expert.on_init(fail)
+    with pytest.raises(RuntimeError, match="no keys") as caught:
+        expert.run()
+    assert caught.value is no_keys
+    assert caught.traceback[-1].name == "fail"
 
 
 async def test_a_failing_deinit_does_not_keep_the_others_from_theirs(config: LoggerConfig):

@@ -41,6 +41,9 @@ _LEAST_FIELDS_BYTES: Final = 8 * 1024
 _LEAST_MESSAGE_BYTES: Final = 4 * 1024
 """What fields and message keep of an entry's limit, however large its other parts are."""
 
+_SMALL_SIZE: Final = 512
+"""Characters up to which it matters little how many bytes each takes in memory."""
+
 _getframe: Final = sys._getframe  # as stdlib logging does
 
 
@@ -74,7 +77,7 @@ def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, s
             if args or type(msg) is not str:
                 msg = format_message(msg, args)
             size = len(msg) + len(encoded)
-            if size > _ORDINARY_SIZE:
+            if size > _ORDINARY_SIZE or (size > _SMALL_SIZE and not msg.isascii()):
                 emit(self, level, msg, (), fields, _getframe(1))
                 return
             frame = _getframe(1)
@@ -194,7 +197,7 @@ def _emit(  # noqa: PLR0917 - as emit
         _task_name(),
         log_type,
         details,
-        len(text) + len(encoded) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES,
+        sys.getsizeof(text) + len(encoded) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES,
     )
     _deliver(logger._home, capture, fields, error)
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, cast, override
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from metaexpert.exceptions import ConfigError
 from metaexpert.logger.config_errors import explain
 from metaexpert.logger.config_sources import from_environment, from_toml, merged
 from metaexpert.logger.lanes import Overflow
+from metaexpert.logger.redaction import normal_key
 
 
 def _level_name(value: object) -> object:
@@ -38,12 +39,38 @@ def _level_name(value: object) -> object:
 
 
 def _http_url(value: str) -> str:
+    if "@" in value:
+        message = "must not carry credentials; use username and password"
+        raise ValueError(message)
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or _bad_port(parts):
         message = 'must be an address such as "https://loki.example:3100"'
         raise ValueError(message)
-    if parts.username or parts.password:
-        message = "must not carry credentials; use username and password"
+    return value
+
+
+def _bad_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port == 0
+    except ValueError:
+        return True
+
+
+def _header_safe(value: object) -> object:
+    """A header's value; the newline that ends a secret's file is not part of it."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        return value
+    text = text.strip()
+    if not text.isprintable():
+        message = "must not contain control characters"
+        raise ValueError(message)
+    return text
+
+
+def _redaction_key(value: str) -> str:
+    if not normal_key(value):
+        message = "must contain a letter or digit"
         raise ValueError(message)
     return value
 
@@ -58,6 +85,10 @@ def _label_name(value: str) -> str:
 type LevelName = Annotated[str, BeforeValidator(_level_name)]
 type HttpUrl = Annotated[str, AfterValidator(_http_url)]
 type LabelName = Annotated[str, AfterValidator(_label_name)]
+type HeaderValue = Annotated[str, BeforeValidator(_header_safe)]
+type HeaderSecret = Annotated[SecretStr, BeforeValidator(_header_safe)]
+type RedactionKey = Annotated[str, AfterValidator(_redaction_key)]
+type LogType = Literal["general", "trade", "audit", "gap"]
 type Share = Annotated[float, Field(gt=0.0, le=1.0)]
 type Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
 
@@ -119,9 +150,9 @@ class DispatcherOptions(Options):
 class RedactionOptions(Options):
     """Which fields are hidden, beside the built-in keys."""
 
-    keys: tuple[str, ...] = ()
+    keys: tuple[RedactionKey, ...] = ()
     """Further keys to hide; each matches anywhere in a key, without case and punctuation."""
-    allow: tuple[str, ...] = ()
+    allow: tuple[RedactionKey, ...] = ()
     """Keys to show although a built-in rule matches them; each matches the whole key."""
 
 
@@ -132,7 +163,7 @@ class SinkOptions(Options):
     """The sink's name in statistics and gap entries; its type when empty."""
     level: LevelName = "DEBUG"
     """Lowest level it takes."""
-    log_types: tuple[str, ...] | None = None
+    log_types: tuple[LogType, ...] | None = None
     """The log types it takes; all when left out."""
     queue: QueueOptions | None = None
     """Its room, when it differs from the configuration's."""
@@ -172,14 +203,14 @@ class HttpOptions(SinkOptions):
 
     url: HttpUrl
     """The collector's address, without the path of its API."""
-    headers: dict[str, str] = Field(default_factory=dict[str, str])
+    headers: dict[str, HeaderSecret] = Field(default_factory=dict[str, SecretStr])
     """Further headers."""
-    username: str = ""
-    password: SecretStr | None = None
-    bearer_token: SecretStr | None = None
-    api_key: SecretStr | None = None
+    username: HeaderValue = ""
+    password: HeaderSecret | None = None
+    bearer_token: HeaderSecret | None = None
+    api_key: HeaderSecret | None = None
     """Sent as `Authorization: ApiKey …`."""
-    tenant: str = ""
+    tenant: HeaderValue = ""
     """Sent as X-Scope-OrgID."""
     verify_tls: bool = True
     ca_file: Path | None = None
@@ -306,11 +337,16 @@ class LoggerConfig(Options):
         return cls(**values)
 
     @model_validator(mode="after")
-    def _names_differ(self) -> Self:
+    def _names_and_files_differ(self) -> Self:
         names = [options.name for options in self.all_sinks()]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             message = f"sinks: the name {min(twice)!r} is used twice; give each sink a name of its own"
+            raise ValueError(message)
+        files = [options.path for options in self.all_sinks() if isinstance(options, FileOptions)]
+        shared = {path for path in files if files.count(path) > 1}
+        if shared:
+            message = f"the file {str(min(shared))!r} is written by two sinks; give each a file of its own"
             raise ValueError(message)
         return self
 

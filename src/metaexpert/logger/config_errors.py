@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from metaexpert.logger.redaction import REDACTED, Redactor
 
 _SHOWN_CHARACTERS: Final = 80
-_USERINFO: Final = re.compile(r"(?<=//)[^/@]*@")
+_USERINFO: Final = re.compile(r"(?<=//).*@")
 _TAG_ERRORS: Final = frozenset({"union_tag_invalid", "union_tag_not_found"})
 _SECRET_KEYS: Final = ("headers",)
 

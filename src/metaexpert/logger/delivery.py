@@ -9,7 +9,7 @@ none of them, `give_up` still counts them all.
 import asyncio
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, final
@@ -169,9 +169,9 @@ class Delivery:
         """Write batches until cancelled."""
         current_fields.set(PIPELINE)
         while True:
-            batch = await self._queue.get()
-            self._writing.append(batch)
-            self._wake()
+            if not self._writing:  # else this task goes on where a cancelled one was
+                self._writing.append(await self._queue.get())
+                self._wake()
             attempt = 0
             while self._writing:
                 retry = await self._guarded_attempt(self._writing[0])
@@ -315,8 +315,8 @@ class Delivery:
         self.lanes.release(left)
         rest = self.lanes.give_up()
         self.lanes.release(rest)
-        for entry in left + rest:
-            self.ledger.dropped[logging.getLevelName(entry[LEVEL]), SHUTDOWN] += 1
+        for level, count in Counter([entry[LEVEL] for entry in left + rest]).items():
+            self.ledger.dropped[logging.getLevelName(level), SHUTDOWN] += count
         self._writing.clear()
         self._queue = asyncio.Queue(QUEUED_BATCHES)
         self._open = Batch([], [])

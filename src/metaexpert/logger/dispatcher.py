@@ -100,6 +100,7 @@ class Dispatcher:
         self._waited_at = 0.0
         self._chunk_entries = _MOST_CHUNK // 4
         self._relieved = asyncio.Event()
+        self._released = False
         self._worked = asyncio.Event()
 
     # ---- the task ---------------------------------------------------------------------------------------------
@@ -256,13 +257,19 @@ class Dispatcher:
 
     async def wait_ready(self) -> None:
         """Wait until `ready`."""
-        while not self.ready:
+        while not self.ready and not self._released:
             self._relieved.clear()
             await self._relieved.wait()
 
+    def release(self) -> None:
+        """Logging stops: nobody waits here any longer, threads at the gate neither."""
+        self._released = True
+        self._relieved.set()
+        self._ingress.open_gate()
+
     def _relieve(self) -> None:
         rooms = [room for delivery in self._deliveries if (room := delivery.lanes.room) is not None]
-        if rooms:
+        if rooms and not self._released:
             self._ingress.close_gate(min(room[0] for room in rooms), min(room[1] for room in rooms))
         if not self._relieved.is_set() and self.ready:
             self._relieved.set()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, final
 
-from metaexpert.logger.entry import Capture, Lane, lane_of
+from metaexpert.logger.entry import LEVEL, SIZE, Capture, Lane, lane_of
 
 UNATTACHED_MAX_ENTRIES: Final = 10_000
 UNATTACHED_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -84,6 +84,7 @@ class Ingress:
         self._gate = threading.Condition()
         self._gated = False
         self._gate_waiters = 0
+        self._successor: Callable[[Capture], None] | None = None
         self._loss: IngressLoss | None = None
         self._loss_lock = threading.RLock()  # a signal handler may log while its own thread holds it
         self.loop_thread = 0
@@ -99,7 +100,7 @@ class Ingress:
         if crowded and not self._admit(capture):
             return
         queue.append(capture)
-        self._bytes_in += capture[13]
+        self._bytes_in += capture[SIZE]
         if not self._awake:
             self._wake()
 
@@ -119,10 +120,17 @@ class Ingress:
                 self._loop = None  # the loop was closed under us: entries wait for the next dispatcher or for exit
 
     def _admit(self, capture: Capture) -> bool:
+        """Whether to take an entry that finds little room; one that is refused has been counted or passed on."""
         if self._gated and threading.get_ident() != self.loop_thread:
             self._wait_at_gate()
+        if self._successor is not None:
+            self._successor(capture)
+            return False
         share = self._room_share[lane_of(capture[2], capture[11])]
-        if len(self._queue) < self._max_entries * share and self.queued_bytes + capture[13] <= self._max_bytes * share:
+        if (
+            len(self._queue) < self._max_entries * share
+            and self.queued_bytes + capture[SIZE] <= self._max_bytes * share
+        ):
             return True
         self._lose(capture)
         return False
@@ -131,12 +139,13 @@ class Ingress:
         with self._gate:
             self._gate_waiters += 1
             try:
-                self._gate.wait_for(lambda: not self._crowded(), self._block_timeout_seconds)
+                self._gate.wait_for(self._may_pass, self._block_timeout_seconds)
             finally:
                 self._gate_waiters -= 1
 
-    def _crowded(self) -> bool:
-        return len(self._queue) >= self._easy_entries or self.queued_bytes >= self._easy_bytes
+    def _may_pass(self) -> bool:
+        crowded = len(self._queue) >= self._easy_entries or self.queued_bytes >= self._easy_bytes
+        return not crowded or self._successor is not None
 
     def _lose(self, capture: Capture) -> None:
         seq, time_ns, level = capture[:3]
@@ -166,6 +175,25 @@ class Ingress:
         self._awake = True
         self.open_gate()
 
+    def put_first(self, captures: list[Capture]) -> None:
+        """Take entries that are older than all that is here, and keep them in front, whatever the room."""
+        self._queue.extendleft(reversed(captures))
+        self._bytes_in += sum([capture[SIZE] for capture in captures])
+
+    def retire(self, successor: Callable[[Capture], None]) -> None:
+        """Take nothing more; what a thread still brings goes to `successor`."""
+        self._successor = successor
+        self._easy_entries = 0  # from now on every put() asks
+        with self._gate:
+            self._gate.notify_all()
+
+    def give_up(self, reason: str) -> int:
+        """Count everything that waits here as dropped for `reason`; returns how many entries that are."""
+        left = self.take(len(self._queue))
+        for level, count in Counter([capture[LEVEL] for capture in left]).items():
+            self.dropped[level, reason] += count
+        return len(left)
+
     def rest(self) -> bool:
         """Ask for a wake-up at the next entry; False when one is already waiting, and the caller should go on."""
         self._awake = False
@@ -183,7 +211,7 @@ class Ingress:
         taken = [popleft() for _ in range(count)]
         if taken:
             self._taken += count
-            self._bytes_out += sum([capture[13] for capture in taken])
+            self._bytes_out += sum([capture[SIZE] for capture in taken])
         return taken
 
     def take_loss(self) -> IngressLoss | None:
@@ -211,6 +239,8 @@ class Ingress:
             self._set_easy(self._max_entries, self._max_bytes)
 
     def _set_easy(self, entries: int, total_bytes: int) -> None:
+        if self._successor is not None:
+            return
         share = self._room_share[Lane.DEBUG]
         self._easy_entries = min(entries, int(self._max_entries * share))
         self._easy_bytes = min(total_bytes, int(self._max_bytes * share))

@@ -72,8 +72,9 @@ class DaemonExecutor(Executor):
         if self._closed:
             raise RuntimeError(f"the thread of {self._name} has ended")
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            thread.start()
+            self._thread = thread
         future: Future[T] = Future()
         self._jobs.put((future, partial(fn, *args, **kwargs)))
         return future

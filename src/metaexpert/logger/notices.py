@@ -19,6 +19,7 @@ class Notices:
     def __init__(self) -> None:
         self._next_at: dict[str, float] = {}
         self._silenced: dict[str, int] = {}
+        self._writer: threading.Thread | None = None
 
     def say(self, subject: str, text: str) -> None:
         """Write one line about `subject`, unless it spoke a moment ago."""
@@ -29,8 +30,17 @@ class Notices:
         self._next_at[subject] = now + QUIET_SECONDS
         silenced = self._silenced.pop(subject, 0)
         more = f" ({silenced} more like this)" if silenced else ""
-        line = f"metaexpert.logger: {subject}: {text}{more}\n"
-        threading.Thread(target=_write, args=(line,), name="metaexpert-notice", daemon=True).start()
+        self._write(f"metaexpert.logger: {subject}: {text}{more}\n")
+
+    def _write(self, line: str) -> None:
+        if self._writer is not None and self._writer.is_alive():
+            return  # stderr stalls: one thread waits for its reader, and no more; counters and states still tell
+        writer = threading.Thread(target=_write, args=(line,), name="metaexpert-notice", daemon=True)
+        try:
+            writer.start()
+        except RuntimeError:
+            return  # no thread can be had, as at the interpreter's end
+        self._writer = writer
 
 
 def _write(line: str) -> None:

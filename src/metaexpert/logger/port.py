@@ -4,8 +4,10 @@ Until logging starts the port holds an ingress of its own, which keeps entries f
 """
 
 import logging
+import os
 from _thread import get_ident
 from asyncio import AbstractEventLoop
+from functools import cache
 from typing import Final, final
 
 from metaexpert.logger.ingress import Ingress
@@ -45,3 +47,10 @@ class Port:
 
 
 port: Final = Port()
+
+
+@cache
+def disconnect_in_children() -> None:
+    """Let a forked child begin unconnected, once a process: the parent's files, queues and loop are not the child's."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=port.disconnect)

@@ -32,13 +32,14 @@ _ANYWHERE: Final = (
 _WHOLE: Final = frozenset(
     {"auth", "cookie", "cookies", "jwt", "listenkey", "otp", "pin", "pwd", "seed", "setcookie", "token"}
 )
-_PUNCTUATION: Final = re.compile(r"[^a-z0-9]+")
+_PUNCTUATION: Final = re.compile(r"[\W_]+")
 _REMEMBERED_KEYS: Final = 4096
 _CLEARED_VALUES: Final = 2048
 
 
-def _normal(key: str) -> str:
-    return _PUNCTUATION.sub("", key.lower())
+def normal_key(key: str) -> str:
+    """A key without case and punctuation, as keys are compared."""
+    return _PUNCTUATION.sub("", key.casefold())
 
 
 @final
@@ -51,15 +52,15 @@ class Redactor:
     """
 
     def __init__(self, keys: Iterable[str] = (), allow: Iterable[str] = ()) -> None:
-        self._anywhere = (*_ANYWHERE, *filter(None, map(_normal, keys)))
-        self._allow = frozenset(map(_normal, allow))
+        self._anywhere = (*_ANYWHERE, *filter(None, map(normal_key, keys)))
+        self._allow = frozenset(map(normal_key, allow))
         self._verdicts: dict[str, bool] = {}
 
     def hides(self, key: str) -> bool:
         """Whether a value under `key` must not leave the call."""
         verdict = self._verdicts.get(key)
         if verdict is None:
-            verdict = self._judge(_normal(key))
+            verdict = self._judge(normal_key(key))
             if len(self._verdicts) < _REMEMBERED_KEYS:
                 self._verdicts[key] = verdict
         return verdict

@@ -7,21 +7,23 @@ is left after the deadline is counted as dropped and said on stderr, then tasks,
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Final, Self, final
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
-from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.config import LoggerConfig, QueueOptions
+from metaexpert.logger.delivery import SHUTDOWN
 from metaexpert.logger.dispatcher import Dispatcher, DispatcherCounters
-from metaexpert.logger.entry import PROTECTED_LOG_TYPES, TRADE_DATA, Capture
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, TRADE_DATA, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.notices import Notices
-from metaexpert.logger.port import port
+from metaexpert.logger.port import disconnect_in_children, port
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
@@ -50,17 +52,13 @@ class LoggingRuntime:
         self.identity = Identity(service=config.log_name)
         self._notices = Notices()
         self._jobs = Jobs()
-        self._ingress = Ingress(
-            _INGRESS_SHARE * config.queue.max_entries,
-            _INGRESS_SHARE * config.queue.max_bytes,
-            config.queue.block_timeout,
-        )
         self._options = config.all_sinks()
+        self._ingress = _new_ingress([options.queue or config.queue for options in self._options] or [config.queue])
         self._types = {options.name: options.type for options in self._options}
         self._sinks: dict[str, Sink] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._dispatcher: Dispatcher | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[_Owned] = []
         self._root_level = logging.root.level
         self._lost_entries = 0
 
@@ -74,12 +72,15 @@ class LoggingRuntime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         stopping = asyncio.create_task(self.stop(), name="metaexpert-stop")
-        try:
-            await asyncio.shield(stopping)
-        except asyncio.CancelledError:
-            # cancelled while stopping: the deadline still bounds the wait, and then the cancellation goes on
-            await stopping
-            raise
+        cancelled = False
+        while not stopping.done():
+            try:
+                await asyncio.shield(stopping)
+            except asyncio.CancelledError:
+                cancelled = True  # however often: the deadline bounds the wait, and then the cancellation goes on
+        if cancelled or stopping.cancelled():
+            raise asyncio.CancelledError
+        stopping.result()
 
     async def start(self) -> None:
         """Connect the log calls and start the tasks.
@@ -95,8 +96,9 @@ class LoggingRuntime:
             raise LoggingStateError(message)
         self._dispatcher = self._assemble()
         self._connect(asyncio.get_running_loop(), self._dispatcher)
-        runs = {"dispatcher": self._dispatcher.run()} | {name: one.run() for name, one in self._deliveries.items()}
-        self._tasks = [asyncio.create_task(run, name=f"metaexpert-{name}") for name, run in runs.items()]
+        disconnect_in_children()
+        runs = {"dispatcher": self._dispatcher.run} | {name: one.run for name, one in self._deliveries.items()}
+        self._tasks = [_Owned(name, run) for name, run in runs.items()]
 
     def _assemble(self) -> Dispatcher:
         json_lines = assembly.json_lines_for(self._options, self.identity)
@@ -127,41 +129,66 @@ class LoggingRuntime:
         logging.root.setLevel(self.config.log_level)
         self._ingress.attach(loop, dispatcher.wake)
         port.connect(self._ingress, encoder, loop)
-        # entries logged before the start; a thread may still have put one into the old ingress while we connected
-        while early := waiting.take(1000):
-            for capture in early:
-                if capture[11] in PROTECTED_LOG_TYPES or logging.getLogger(capture[3]).isEnabledFor(capture[2]):
-                    self._ingress.put(_under_rules(capture, encoder))
+        waiting.retire(self._ingress.put)
+        # what was logged before is older than all that comes now, and the dispatcher has not begun: it goes in front
+        early = [capture for capture in waiting.take(waiting.queued_entries) if _still_wanted(capture)]
+        if redaction.keys or redaction.allow:
+            early = [_under_rules(capture, encoder) for capture in early]
+        self._ingress.put_first(early)
         loss = waiting.take_loss()
         if loss is not None:
             self._ingress.add_loss(loss)
 
     async def stop(self) -> None:
-        """Flush and end everything within `shutdown_timeout` seconds; a second call does nothing."""
+        """Flush and end everything within `shutdown_timeout` seconds; a second call does nothing.
+
+        Cancelling it does not hurry it: the deadline does, and then the cancellation goes on.
+        """
         dispatcher = self._dispatcher
         if dispatcher is None or not self._tasks:
             return
         tasks, self._tasks = self._tasks, []
-        self._disconnect()
-        for delivery in self._deliveries.values():
-            delivery.hurry()
-        await self._flush(dispatcher, self.config.shutdown_timeout)
+        self._disconnect(dispatcher)
+        cancelled = await self._last_flush(dispatcher, tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        cancelled = await _ended(tasks) or cancelled
         self._give_up()
         await self._close_sinks()
+        if cancelled:
+            raise asyncio.CancelledError
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, dispatcher: Dispatcher) -> None:
         logging.root.setLevel(self._root_level)
         port.disconnect()
-        self._ingress.detach()
+        self._ingress.retire(port.put)
+        dispatcher.release()
+        for delivery in self._deliveries.values():
+            delivery.hurry()
+
+    async def _last_flush(self, dispatcher: Dispatcher, tasks: list["_Owned"]) -> bool:
+        """Flush until the deadline, whoever is cancelled meanwhile; whether this task was.
+
+        At the end of `asyncio.run` all tasks are cancelled at once, ours too; then ours are begun again for the flush.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.config.shutdown_timeout
+        cancelled = False
+        for task in tasks:
+            task.keep()
+        while True:
+            try:
+                await self._flush(dispatcher, max(0.0, deadline - loop.time()))
+            except asyncio.CancelledError:
+                cancelled = True
+            else:
+                return cancelled
 
     def _give_up(self) -> None:
         self._ingress.detach()
-        for late in iter(lambda: self._ingress.take(1000), []):
-            for capture in late:
-                port.put(capture)
+        left = self._ingress.give_up(SHUTDOWN)
+        if left:
+            self._notices.say("logging stopped", f"{left} entries could not be routed to any sink in time")
         for name, delivery in self._deliveries.items():
             left = delivery.give_up()
             if left:
@@ -194,8 +221,10 @@ class LoggingRuntime:
             True only when each sink acknowledged each of its entries; False when the time ran out, or when an entry was
             dropped or rejected, here or on the way in, since the last flush.
         """
-        if self._dispatcher is None or not self._tasks:
-            return self._in_flight() == 0
+        if self._dispatcher is None:
+            return port.ingress.queued_entries == 0
+        if not self._tasks:
+            return self._in_flight() == 0 and self._lost() == self._lost_entries
         return await self._flush(self._dispatcher, timeout)
 
     async def _flush(self, dispatcher: Dispatcher, timeout_seconds: float) -> bool:
@@ -235,9 +264,7 @@ class LoggingRuntime:
                 queued_entries=ingress.queued_entries,
                 queued_bytes=ingress.queued_bytes,
                 accepted=ingress.accepted,
-                dropped=MappingProxyType(
-                    {(logging.getLevelName(level), reason): count for (level, reason), count in ingress.dropped.items()}
-                ),
+                dropped=_named(dict(ingress.dropped)),
                 self_logged=ingress.self_logged,
             ),
             dispatcher=DispatcherStats(**asdict(counters)),
@@ -261,6 +288,65 @@ def _sink_stats(delivery: "Delivery", kind: str) -> SinkStats:
         last_error=delivery.health.last_error,
         ledger=delivery.ledger.snapshot(delivery.in_flight),
     )
+
+
+@final
+class _Owned:
+    """A task of the runtime's, which goes on when somebody else cancels it."""
+
+    def __init__(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._name = name
+        self._run = run
+        self._kept = False
+        self.task = self._begin()
+
+    def _begin(self) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._run(), name=f"metaexpert-{self._name}")
+        task.add_done_callback(self._begin_again)
+        return task
+
+    def keep(self) -> None:
+        """From now on the task ends by `cancel` alone: one that has ended, or ends, is begun again."""
+        self._kept = True
+        self._begin_again(self.task)
+
+    def _begin_again(self, task: asyncio.Task[None]) -> None:
+        if self._kept and task is self.task and task.done():
+            self.task = self._begin()
+
+    def cancel(self) -> None:
+        """End the task."""
+        self._kept = False
+        self.task.cancel()
+
+
+async def _ended(owned: list[_Owned]) -> bool:
+    """Wait until all tasks have ended; whether this task was cancelled meanwhile."""
+    cancelled = False
+    while not all(each.task.done() for each in owned):
+        try:
+            await asyncio.wait([each.task for each in owned])
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled
+
+
+def _new_ingress(queues: Sequence[QueueOptions]) -> Ingress:
+    """An ingress for sinks with such queues."""
+    return Ingress(
+        _INGRESS_SHARE * max(queue.max_entries for queue in queues),
+        _INGRESS_SHARE * max(queue.max_bytes for queue in queues),
+        max((queue.block_timeout for queue in queues if queue.overflow is Overflow.BLOCK), default=0.0),
+    )
+
+
+def _still_wanted(capture: Capture) -> bool:
+    """Whether an entry logged before the start passes the levels now in force."""
+    return capture[LOG_TYPE] in PROTECTED_LOG_TYPES or logging.getLogger(capture[3]).isEnabledFor(capture[LEVEL])
+
+
+def _named(dropped: dict[tuple[int, str], int]) -> Mapping[tuple[str, str], int]:
+    return MappingProxyType({(logging.getLevelName(level), why): count for (level, why), count in dropped.items()})
 
 
 def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:

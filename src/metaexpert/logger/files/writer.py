@@ -5,8 +5,11 @@ is torn by us. A file found with a torn last line is set aside as it is, and a n
 """
 
 import os
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Final, final
 
 import aiofiles
@@ -16,6 +19,9 @@ from metaexpert.logger.jobs import Worker
 
 if TYPE_CHECKING:
     from aiofiles.threadpool.binary import AsyncFileIO
+
+_LOOK_SECONDS: Final = 1.0
+"""How often we look whether the path still names our file."""
 
 _MODE: Final = 0o600
 """Logs of money are for their owner."""
@@ -37,9 +43,12 @@ class AppendFile:
         path: the file; its folder is created when missing.
         rotation: when to begin a new one.
         worker: the thread its system calls run in.
+        clock: seconds, as `time.monotonic`.
     """
 
-    def __init__(self, path: Path, rotation: SizeRotation, worker: Worker) -> None:
+    def __init__(
+        self, path: Path, rotation: SizeRotation, worker: Worker, clock: Callable[[], float] = monotonic
+    ) -> None:
         self.path = path
         self.warning = ""
         self._rotation = rotation
@@ -47,7 +56,10 @@ class AppendFile:
         self._file: AsyncFileIO | None = None
         self._size_bytes = 0
         self._written_bytes = 0
+        self._begun_at_bytes = 0
         self._unfinished: object = None
+        self._clock = clock
+        self._looked_at = 0.0
 
     async def append(self, data: bytes, token: object) -> None:
         """Write all of `data`.
@@ -59,13 +71,39 @@ class AppendFile:
         Raises:
             OSError: not all was written.
         """
-        if token is not self._unfinished:
-            self._unfinished, self._written_bytes = token, 0
         file = self._file or await self._open()
-        if self._written_bytes == 0 and self._is_full(len(data)):
-            file = await self._rotate()
+        if token is self._unfinished:
+            await self._find_written(file)
+        else:
+            file = await self._begin(file, len(data))
+            self._unfinished, self._written_bytes, self._begun_at_bytes = token, 0, self._size_bytes
         await self._write(file, data)
         self._unfinished = None
+
+    async def _begin(self, file: "AsyncFileIO", more_bytes: int) -> "AsyncFileIO":
+        """The file to write the next batch to: this one, a new one by size, or one where this one was taken away."""
+        if self._clock() - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = self._clock()
+            if await self._worker.run(self._is_gone, file.fileno()):
+                self.warning = f"{self.path} was moved or deleted by somebody else; begun anew"
+                await self._close_file()
+                return await self._open()
+        return await self._rotate() if self._is_full(more_bytes) else file
+
+    async def _find_written(self, file: "AsyncFileIO") -> None:
+        """How much of an unfinished write arrived; a cancelled one may have gone on in its thread."""
+        state = await self._worker.run(os.fstat, file.fileno())
+        if stat.S_ISREG(state.st_mode):
+            self._size_bytes = state.st_size
+            self._written_bytes = max(0, state.st_size - self._begun_at_bytes)
+
+    def _is_gone(self, descriptor: int) -> bool:
+        """Whether the path no longer names the open file."""
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return True
+        return not os.path.samestat(there, os.fstat(descriptor))
 
     async def _write(self, file: "AsyncFileIO", data: bytes) -> None:
         view = memoryview(data)

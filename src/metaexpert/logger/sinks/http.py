@@ -19,6 +19,7 @@ from metaexpert.logger.config import HttpOptions
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.outcome import Retry
 from metaexpert.logger.retry import parse_retry_after
+from metaexpert.logger.sinks.resolver import WorkerResolver
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 _SHOWN_BYTES: Final = 200
@@ -97,8 +98,8 @@ class HttpClient:
             return await self._send(session, self._options.url.rstrip("/") + path, body, headers)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
             return NoAnswer(f"TLS: {error}", pause=True)
-        except aiohttp.InvalidURL as error:
-            return NoAnswer(f"invalid address: {error}", pause=True)
+        except aiohttp.InvalidURL:
+            return NoAnswer("the address is invalid", pause=True)
         except aiohttp.ClientConnectorError as error:
             return NoAnswer(f"cannot connect: {error}")
         except TimeoutError:
@@ -121,7 +122,9 @@ class HttpClient:
             timeout=timeout,
             headers=_headers(options),
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(ssl=tls, limit=2, keepalive_timeout=_KEEPALIVE_SECONDS),
+            connector=aiohttp.TCPConnector(
+                ssl=tls, limit=2, keepalive_timeout=_KEEPALIVE_SECONDS, resolver=WorkerResolver(self._worker)
+            ),
         )
         return self._session
 
@@ -148,7 +151,8 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _headers(options: HttpOptions) -> dict[str, str]:
-    headers = {"User-Agent": "metaexpert-logger", **options.headers}
+    headers = {"User-Agent": "metaexpert-logger"}
+    headers |= {name: value.get_secret_value() for name, value in options.headers.items()}
     if options.username:
         password = options.password.get_secret_value() if options.password else ""
         credentials = base64.b64encode(f"{options.username}:{password}".encode()).decode()

@@ -50,7 +50,9 @@ KNOWS: Mapping[str, Rule] = {
 }
 """What a module (and all below it) may import of the logger."""
 
-SINKS_SHARE = rule("logger.sinks.base logger.sinks.http", "a sink can be read, and removed, without the others")
+SINKS_SHARE = rule(
+    "logger.sinks.base logger.sinks.http logger.sinks.resolver", "a sink can be read, and removed, without the others"
+)
 SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks")
 
 PURE = rule(

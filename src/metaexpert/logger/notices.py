@@ -1,15 +1,17 @@
 """What the pipeline says about itself on stderr: rarely, and never in anyone's way.
 
-A notice is written by a short-lived daemon thread, so that a stalled or closed stderr stops nothing; each subject
-speaks at most once in `QUIET_SECONDS`, and then says how often it was silent.
+Notices are written by one short-lived daemon thread, so that a stalled or closed stderr stops nothing and costs no more
+than that thread; each subject speaks at most once in `QUIET_SECONDS`, and then says how often it was silent.
 """
 
 import sys
 import threading
 import time
+from collections import deque
 from typing import Final, final
 
 QUIET_SECONDS: Final = 10.0
+_MOST_LINES: Final = 100
 
 
 @final
@@ -19,7 +21,9 @@ class Notices:
     def __init__(self) -> None:
         self._next_at: dict[str, float] = {}
         self._silenced: dict[str, int] = {}
-        self._writer: threading.Thread | None = None
+        self._lines: deque[str] = deque(maxlen=_MOST_LINES)
+        self._writing = False
+        self._lock = threading.RLock()  # a signal handler may speak while its own thread holds it
 
     def say(self, subject: str, text: str) -> None:
         """Write one line about `subject`, unless it spoke a moment ago."""
@@ -33,14 +37,24 @@ class Notices:
         self._write(f"metaexpert.logger: {subject}: {text}{more}\n")
 
     def _write(self, line: str) -> None:
-        if self._writer is not None and self._writer.is_alive():
-            return  # stderr stalls: one thread waits for its reader, and no more; counters and states still tell
-        writer = threading.Thread(target=_write, args=(line,), name="metaexpert-notice", daemon=True)
+        with self._lock:
+            self._lines.append(line)
+            if self._writing:
+                return
+            self._writing = True
         try:
-            writer.start()
+            threading.Thread(target=self._drain, name="metaexpert-notice", daemon=True).start()
         except RuntimeError:
-            return  # no thread can be had, as at the interpreter's end
-        self._writer = writer
+            self._writing = False  # no thread can be had, as at the interpreter's end: the next notice tries again
+
+    def _drain(self) -> None:
+        while True:
+            with self._lock:
+                if not self._lines:
+                    self._writing = False
+                    return
+                line = self._lines.popleft()
+            _write(line)
 
 
 def _write(line: str) -> None:

@@ -258,13 +258,11 @@ class TestFlush:
             assert not await flushing
 
     async def test_it_is_false_when_the_way_in_refused_some_of_what_was_logged(self):
-        roomy = MemoryOptions(queue=QueueOptions(max_entries=10_000))
-        async with logging_to(roomy, queue=small()) as runtime:
+        async with logging_to(MemoryOptions(), queue=small()) as runtime:
             for _ in range(1000):
                 log.info("hello")
             assert runtime.stats().ingress.dropped
             assert not await runtime.flush()
-            assert runtime.stats().sinks["memory"].ledger.dropped == {}
             log.info("later")
             assert await runtime.flush()
 

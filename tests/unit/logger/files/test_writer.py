@@ -306,18 +306,23 @@ asyncio.run(main())
 
 
 class ScriptedFile:
-    """Stands in for an open file: each write takes as much as it is told to, or fails."""
+    """A real file whose writes take as much as they are told to, or fail."""
 
-    def __init__(self, steps: list[int | OSError]) -> None:
-        self.content = b""
+    def __init__(self, path: Path, steps: list[int | OSError]) -> None:
+        self._file = path.open("ab", buffering=0)
         self._steps = steps
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    async def close(self) -> None:
+        self._file.close()
 
     async def write(self, data: Any) -> int:
         step = self._steps.pop(0) if self._steps else len(data)
         if isinstance(step, OSError):
             raise step
-        self.content += bytes(data[:step])
-        return min(step, len(data))
+        return self._file.write(bytes(data[:step]))
 
 
 @pytest.mark.parametrize(
@@ -335,7 +340,7 @@ async def test_whatever_the_system_takes_of_a_write_nothing_is_written_twice(
     file = AppendFile(tmp_path / "expert.log", NO_ROTATION, worker)
     await file.append(b"begin\n", "begin")
     await file.close()
-    scripted = ScriptedFile(list(steps))
+    scripted = ScriptedFile(tmp_path / "expert.log", list(steps))
     monkeypatch.setattr(file, "_file", scripted)
     written = False
     for _ in range(len(steps) + 1):
@@ -346,5 +351,6 @@ async def test_whatever_the_system_takes_of_a_write_nothing_is_written_twice(
         except OSError:
             continue
     assert written
-    assert scripted.content == b"some lines\nof a batch\n"
+    await scripted.close()
+    assert (tmp_path / "expert.log").read_bytes() == b"begin\nsome lines\nof a batch\n"
     monkeypatch.setattr(file, "_file", None)

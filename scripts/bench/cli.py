@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
+    if options.write_docs and (options.quick or options.only or options.peers):
+        raise SystemExit("--write-docs publishes the whole benchmark: leave out --quick, --only and --peers")
     from bench.environment import load
     from bench.render.output import finish, progress_on, reported
     from bench.runner import run_all

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.amounts import FULL, QUICK
 from bench.arrival import Arrivals, in_folder
+from bench.cli import main
 from bench.heartbeat import PERIOD_NS, Heartbeat
 from bench.pacing import at_full_speed, at_rate
 from bench.peers.registry import OURS, PEERS
@@ -347,6 +348,24 @@ class TestPlan:
 
         assert {part.measure for part in SECTIONS} == set(MEASURES)
         assert all(peer in PEERS for entry in MEASURES.values() for peer in entry.peers)
+
+
+class TestCommandLine:
+    def test_an_unknown_name_is_told_with_those_there_are(self):
+        with pytest.raises(SystemExit, match="no measurement named 'speed'; there are latency, disabled"):
+            main(["--only", "speed"])
+
+    def test_a_part_of_the_benchmark_is_not_published(self):
+        with pytest.raises(SystemExit, match="whole benchmark"):
+            main(["--only", "latency", "--write-docs"])
+
+    def test_a_run_prints_its_tables_and_writes_its_data(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+        data = tmp_path / "bench.json"
+        assert main(["--quick", "--only", "disabled", "--peers", OTHER, "--json", str(data)]) == 0
+        printed = capsys.readouterr().out
+        assert "logging FileHandler" in printed
+        assert "not measured" in printed
+        assert [reading["peer"] for reading in orjson.loads(data.read_bytes())["readings"]] == [OTHER]
 
 
 def test_a_case_in_a_process_of_its_own_counts_its_entries_on_disk():

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, final
 
-from metaexpert.logger.entry import LEVEL, SEQ, SIZE, TIME_NS, Capture, Lane
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS, Capture, Lane, lane_of
 from metaexpert.logger.ledger import Ledger
 
 
@@ -185,14 +185,15 @@ class Lanes:
 
     def take(self, most: int, most_bytes: int) -> list[Capture]:
         """Up to `most` entries of together about `most_bytes`, at least one, merged by sequence; they become held."""
-        taken: list[Capture] = []
-        taken_bytes = 0
         waiting = [lane for lane in self._lanes if lane]
-        for entry in _merged(waiting[-1:] if self.highest_first else waiting, most):
-            taken.append(entry)
-            taken_bytes += entry[SIZE]
-            if taken_bytes >= most_bytes:
-                break
+        if self.highest_first:
+            waiting = waiting[-1:]
+        taken = _from_one(waiting[0], most) if len(waiting) == 1 else list(_merged(waiting, most))
+        taken_bytes = sum([entry[SIZE] for entry in taken])
+        while len(taken) > 1 and taken_bytes - taken[-1][SIZE] >= most_bytes:
+            entry = taken.pop()
+            self._lanes[lane_of(entry[LEVEL], entry[LOG_TYPE])].appendleft(entry)
+            taken_bytes -= entry[SIZE]
         self.entries -= len(taken)
         self.bytes -= taken_bytes
         self.held_entries += len(taken)
@@ -258,6 +259,11 @@ class Lanes:
         return all(
             pushed - len(lane) >= goal for pushed, lane, goal in zip(self._pushed, self._lanes, mark, strict=True)
         )
+
+
+def _from_one(lane: deque[Capture], most: int) -> list[Capture]:
+    popleft = lane.popleft
+    return [popleft() for _ in range(min(most, len(lane)))]
 
 
 def _merged(waiting: list[deque[Capture]], most: int) -> Iterator[Capture]:

@@ -81,10 +81,11 @@ def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, s
                 emit(self, level, msg, (), fields, _getframe(1))
                 return
             frame = _getframe(1)
-            if context is None:
-                joined = b"" if bound is None else _joined(context, bound, fields)
-            elif bound is None and context.rules is port.encoder and fields.keys().isdisjoint(context.keys):
-                joined = context.joined
+            lower = context if bound is None else bound if context is None else None
+            if lower is None and bound is None:
+                joined = b""
+            elif lower is not None and lower.rules is port.encoder and fields.keys().isdisjoint(lower.keys):
+                joined = lower.joined
             else:
                 joined = _joined(context, bound, fields)
             thread = get_ident()
@@ -271,9 +272,6 @@ def _outer(frame: FrameType, stacklevel: object) -> FrameType:
 def _joined(context: FieldSet | None, bound: FieldSet | None, fields: dict[str, Any]) -> bytes:
     """The members that bind and log_context add below the call's own fields."""
     encoder = port.encoder
-    lower = context if bound is None else bound if context is None else None
-    if lower is not None and lower.rules is encoder and fields.keys().isdisjoint(lower.keys):
-        return lower.joined
     if bound is not None:
         bound = bound.under(encoder, encoder.items)
     if context is not None:

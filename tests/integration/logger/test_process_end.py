@@ -54,6 +54,46 @@ def test_everything_is_in_the_file_when_the_program_fails(tmp_path: Path):
     assert logged(tmp_path) == ["before"]
 
 
+SERVICE = """
+import asyncio, sys, time
+from metaexpert.logger import LoggerConfig, get_logger, setup_logging
+
+log = get_logger("child")
+config = LoggerConfig(log_dir=sys.argv[1], json_logging=True, log_to_console=False, shutdown_timeout=20.0)
+
+async def service(begun):
+    async with setup_logging(config) as runtime:
+        begun.set_result(runtime)
+        await asyncio.Event().wait()
+
+async def main():
+    begun = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(service(begun))
+    runtime = await begun
+    for number in range(2000):
+        log.info("n %d", number)
+    log.trade.order_cancelled(order_id=1)
+    return runtime, serving, time.monotonic()
+
+runtime, serving, ended = asyncio.run(main())
+assert serving.cancelled()
+print(time.monotonic() - ended < 10.0, runtime.stats().ingress.dropped, runtime.stats().sinks["file"].ledger.delivered)
+"""
+
+
+def test_everything_is_in_the_file_when_the_loop_ends_under_the_block(tmp_path: Path):
+    """The block is in another task than the first, whose end has `asyncio.run` cancel all tasks at once, ours too."""
+    done = run(SERVICE, tmp_path)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "True {} 2001\n")
+    found = logged(tmp_path)
+    # a trade has a lane of its own, and order is kept within a lane
+    assert [message for message in found if message != "order_cancelled"] == [f"n {number}" for number in range(2000)]
+    assert len(found) == 2001
+    assert [json.loads(line)["message"] for line in (tmp_path / "trades.log").read_text().splitlines()] == [
+        "order_cancelled"
+    ]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pipe with a bounded buffer")
 def test_a_reader_who_stalls_keeps_no_process_from_ending(tmp_path: Path):
     """Standard output is a pipe nobody reads: full after some 64 KiB, and every write to it waits for ever."""

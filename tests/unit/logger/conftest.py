@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from support.fake_sinks import FakeSink
 
 from metaexpert.logger import Logger, LoggerConfig, LoggingRuntime, MemoryOptions, get_logger
+from metaexpert.logger.assembly import SinkAssembly
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS, Capture, Lane
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.port import port
@@ -123,6 +125,19 @@ def line(lines: Callable[[], list[Line]]) -> Callable[[], Line]:
         return found[0]
 
     return only
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeSink]:
+    """Sinks to take the place of those with the same name."""
+    instead: dict[str, FakeSink] = {}
+    real = SinkAssembly.sink
+
+    def sink(assembly: SinkAssembly, options: Any) -> Any:
+        return instead[options.name] if options.name in instead else real(assembly, options)
+
+    monkeypatch.setattr(SinkAssembly, "sink", sink)
+    return instead
 
 
 @pytest.fixture

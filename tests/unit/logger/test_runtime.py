@@ -15,25 +15,11 @@ from support.running_logger import logging_to, unbalanced
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import LoggingRuntime, MemoryOptions, Overflow, QueueOptions, get_logger, log_context
-from metaexpert.logger.assembly import SinkAssembly
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.outcome import Delivered, Outcome, Rejected, Retry
 from metaexpert.logger.sinks.memory import MemorySink
 
 log = get_logger("unit.runtime")
-
-
-@pytest.fixture
-def fakes(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeSink]:
-    """Sinks to take the place of those with the same name."""
-    instead: dict[str, FakeSink] = {}
-    real = SinkAssembly.sink
-
-    def sink(assembly: SinkAssembly, options: Any) -> Any:
-        return instead[options.name] if options.name in instead else real(assembly, options)
-
-    monkeypatch.setattr(SinkAssembly, "sink", sink)
-    return instead
 
 
 def memory(runtime: LoggingRuntime, name: str = "memory") -> list[dict[str, Any]]:

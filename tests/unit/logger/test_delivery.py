@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections import Counter
 from random import Random
@@ -13,10 +14,33 @@ from support.eventually import eventually
 from support.fake_sinks import FakeSink, Pumped, capture, captures, pumped
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import LOG_TYPE, SEQ, Capture, LogEntry
+from metaexpert.logger.entry import LOG_TYPE, SEQ, Capture, Lane, LogEntry
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.retry import SinkState
+
+
+async def test_where_no_notice_can_be_said_the_accounts_still_add_up(monkeypatch: pytest.MonkeyPatch):
+    """No thread can be started: each refused entry wants to say so, in the midst of settling its batch."""
+
+    async def some(batch: Batch) -> Outcome:
+        if len(batch) == 1:
+            return Delivered()
+        return Partial((3,), (Rejection(0, 400, "bad"), Rejection(5, 400, "bad")), "busy")
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sink = FakeSink(some)
+    async with pumped(sink) as under_test:
+        monkeypatch.setattr(threading.Thread, "start", refused)
+        under_test.delivery.offer(Lane.INFO, captures(range(10)), 5_000)
+        await under_test.settled()
+        monkeypatch.undo()
+        ledger = under_test.ledger
+        assert (ledger.routed, ledger.delivered, ledger.rejected) == (10, 8, 2)
+        assert under_test.balanced
+        assert under_test.lanes.held_bytes == 0
 
 
 class SinkError(Exception):

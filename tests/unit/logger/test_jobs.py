@@ -228,6 +228,19 @@ class TestExecutor:
         executor.shutdown(cancel_futures=True)
         assert not thread.is_alive()
 
+    def test_after_its_thread_could_not_be_started_the_next_job_starts_it(
+        self, executor: DaemonExecutor, monkeypatch: pytest.MonkeyPatch
+    ):
+        def refused(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            for _ in range(2):
+                with pytest.raises(RuntimeError, match="can't start new thread"):
+                    executor.submit(int, "7")
+        assert executor.submit(int, "8").result(self.SECONDS) == 8
+
     def test_a_job_that_hangs_keeps_no_process_from_ending(self):
         ended = subprocess.run(
             [sys.executable, "-W", "error", "-c", HANGING], capture_output=True, text=True, timeout=30, check=False

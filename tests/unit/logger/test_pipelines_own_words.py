@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, override
 
@@ -120,6 +120,79 @@ class TestNotices:
             if thread.name == "metaexpert-notice":
                 thread.join(20)
         assert failed == []
+
+    def test_without_a_thread_to_be_had_nothing_fails_and_the_next_notice_says_both(
+        self, said: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    ):
+        def refused(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        notices = Notices()
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            notices.say("loki", "down")
+        assert said() == []
+        notices.say("file", "full")
+        assert said() == ["metaexpert.logger: file: full", "metaexpert.logger: loki: down"]
+
+
+class Stalled(io.StringIO):
+    """A stderr whose reader takes nothing until `moving` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+        self.moving = threading.Event()
+
+    @override
+    def write(self, s: str, /) -> int:
+        self.reached.set()
+        self.moving.wait(20)
+        return super().write(s)
+
+    def said_at_last(self) -> list[str]:
+        """Let it move on; every line said since."""
+        self.moving.set()
+        for thread in notice_threads():
+            thread.join(20)
+        return self.getvalue().splitlines()
+
+
+def notice_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "metaexpert-notice"]
+
+
+class TestStalledStderr:
+    @pytest.fixture
+    def stderr(self) -> Iterator[Stalled]:
+        """To be put in stderr's place in the test: pytest puts its own there between a fixture and its test."""
+        stream = Stalled()
+        yield stream
+        stream.moving.set()
+
+    def test_one_thread_waits_and_every_line_is_said_later(self, stderr: Stalled, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        notices = Notices()
+        for number in range(60):
+            notices.say(f"sink {number}", "down")
+        assert stderr.reached.wait(20)
+        assert len(notice_threads()) == 1
+        assert stderr.said_at_last() == [f"metaexpert.logger: sink {number}: down" for number in range(60)]
+
+    def test_the_lines_that_wait_are_bounded_and_the_newest_stay(
+        self, stderr: Stalled, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        notices = Notices()
+        notices.say("the first", "down")
+        assert stderr.reached.wait(20)
+        for number in range(1000):
+            notices.say(f"sink {number}", "down")
+        assert len(notice_threads()) == 1
+        first, *rest = stderr.said_at_last()
+        assert first == "metaexpert.logger: the first: down"
+        assert 1 <= len(rest) <= 200
+        assert rest == [f"metaexpert.logger: sink {number}: down" for number in range(1000 - len(rest), 1000)]
 
 
 class TestSelfLogging:

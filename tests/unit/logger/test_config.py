@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from metaexpert.exceptions import ConfigError, MetaExpertError
 from metaexpert.logger import (
@@ -124,6 +124,25 @@ class TestValues:
         for shown in (repr(made), str(made), str(made.model_dump()), made.model_dump_json()):
             assert SECRET not in shown
 
+    def test_headers_do_not_show_and_are_kept(self):
+        made = LokiOptions(url=URL, headers={"Authorization": f"Bearer {SECRET}"})  # type: ignore[dict-item]
+        whole = config(sinks=[made])
+        for shown in (made, made.headers, whole, whole.sinks, made.model_dump(), made.model_dump_json()):
+            assert SECRET not in repr(shown)
+        assert made.headers["Authorization"].get_secret_value() == f"Bearer {SECRET}"
+
+    @pytest.mark.parametrize("field", ["password", "bearer_token", "api_key"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", " \n"])
+    def test_the_newline_at_the_end_of_a_secrets_file_is_not_part_of_it(self, field: str, end: str):
+        for given in (f"{SECRET}{end}", SecretStr(f"{SECRET}{end}")):
+            made = LokiOptions(**{"url": URL, field: given})  # type: ignore[arg-type]
+            assert getattr(made, field).get_secret_value() == SECRET
+
+    def test_that_of_a_header_and_a_tenant_neither(self):
+        made = LokiOptions(url=URL, headers={"X-Key": f"{SECRET}\n"}, tenant="desk-7\n")  # type: ignore[dict-item]
+        assert made.headers["X-Key"].get_secret_value() == SECRET
+        assert made.tenant == "desk-7"
+
 
 WRONG: list[tuple[str, Callable[[], object], str]] = [
     (
@@ -189,6 +208,31 @@ WRONG: list[tuple[str, Callable[[], object], str]] = [
 LoggerConfig.log_lvel: there is no such option; did you mean log_level?""",
     ),
     (
+        "a file twice",
+        lambda: config(log_error_file="expert.log"),
+        "LoggerConfig: the file 'expert.log' is written by two sinks; give each a file of its own",
+    ),
+    (
+        "a flat field's file",
+        lambda: config(sinks=[FileOptions(name="mine", path=Path("./trades.log"))]),
+        "LoggerConfig: the file 'trades.log' is written by two sinks; give each a file of its own",
+    ),
+    (
+        "unknown log type",
+        lambda: MemoryOptions(log_types=("trades",)),  # pyright: ignore[reportArgumentType]
+        "MemoryOptions.log_types.0 = 'trades': should be 'general', 'trade', 'audit' or 'gap'",
+    ),
+    (
+        "a key that is nothing",
+        lambda: RedactionOptions(keys=("password", "-_-")),
+        "RedactionOptions.keys.1 = '-_-': must contain a letter or digit",
+    ),
+    (
+        "an allowed key that is nothing",
+        lambda: RedactionOptions(allow=("",)),
+        "RedactionOptions.allow.0 = '': must contain a letter or digit",
+    ),
+    (
         "unknown key in a table",
         lambda: config(queue={"max_entrie": 100}),
         "LoggerConfig.queue.max_entrie: there is no such option; did you mean max_entries?",
@@ -235,6 +279,45 @@ class TestWrong:
         text = refusal(lambda: config(**values))
         for part in parts:
             assert part in text
+
+    @pytest.mark.parametrize(
+        ("url", "said"),
+        [
+            (f"http://user:{SECRET}@host:3100", "must not carry credentials"),
+            (f"http://user:{SECRET}/x@host:3100", "must not carry credentials"),
+            (f"http://user@x:{SECRET}@host", "must not carry credentials"),
+            (f"ftp://user:{SECRET}/x@host", "must not carry credentials"),
+            ("http://host:99999", "must be an address"),
+            ("http://host:0", "must be an address"),
+            ("http://host:port", "must be an address"),
+            ("http://host/?tenant=7", "must be an address"),
+            ("http://host/#place", "must be an address"),
+            ("http://", "must be an address"),
+            ("host:3100", "must be an address"),
+        ],
+    )
+    def test_addresses_that_cannot_work_are_refused_without_what_they_hide(self, url: str, said: str):
+        for text in (refusal(lambda: LokiOptions(url=url)), refusal(lambda: ElasticsearchOptions(url=url))):
+            assert said in text
+            assert SECRET not in text
+
+    @pytest.mark.parametrize(
+        "url", ["http://host", "https://host:3100/", "http://127.0.0.1:1/loki/a", "http://[::1]:3100"]
+    )
+    def test_addresses_that_can_are_not(self, url: str):
+        assert LokiOptions(url=url).url == url
+
+    @pytest.mark.parametrize("field", ["password", "bearer_token", "api_key", "tenant", "username"])
+    @pytest.mark.parametrize("inside", ["\n", "\r", "\x00", "\x7f"])
+    def test_control_characters_within_what_becomes_a_header_are_refused(self, field: str, inside: str):
+        text = refusal(lambda: LokiOptions(**{"url": URL, field: f"a{inside}b"}))  # type: ignore[arg-type]
+        assert f"LokiOptions.{field}" in text
+        assert "must not contain control characters" in text
+
+    def test_within_a_header_too(self):
+        text = refusal(lambda: LokiOptions(url=URL, headers={"X-Key": "a\nb"}))  # type: ignore[dict-item]
+        assert "LokiOptions.headers.X-Key" in text
+        assert "must not contain control characters" in text
 
     def test_it_is_both_ours_and_a_value_error(self):
         assert issubclass(ConfigError, MetaExpertError)

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -55,6 +56,31 @@ class TestByName:
     def test_a_level_without_a_name_is_called_as_stdlib_calls_it(self, make_entry: Callable[..., Capture], level: int):
         capture = make_entry(1)
         assert LogEntry((*capture[:LEVEL], level, *capture[LEVEL + 1 :])).level_name == logging.getLevelName(level)
+
+
+class TestMemoryCharged:
+    @pytest.mark.parametrize("letter", ["a", "é", "я", "中", "😀"])
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda log, text: log.info(text),
+            lambda log, text: log.info("%s", text),
+            lambda log, text: log.info(text, n=1),
+        ],
+        ids=["message", "argument", "with a field"],
+    )
+    def test_a_message_is_charged_what_it_takes_whatever_its_alphabet(
+        self, written: Written, letter: str, call: Callable[[Logger, str], object]
+    ):
+        message = letter * 2_000
+        capture = written(lambda log: call(log, message))
+        # a text takes one, two or four bytes a letter, whichever its widest needs, beside its head
+        assert sys.getsizeof(message) - 100 <= capture[SIZE] <= sys.getsizeof(message) + 2_000
+
+    @pytest.mark.parametrize("letter", ["a", "я", "😀"])
+    def test_so_is_a_field(self, written: Written, letter: str):
+        capture = written(lambda log: log.info("x", text=letter * 2_000))
+        assert 2_000 * len(letter.encode()) <= capture[SIZE] <= 2_000 * len(letter.encode()) + 2_000
 
 
 class TestFields:

@@ -72,6 +72,13 @@ class TestKeys:
         assert redactor.hides("password")
         assert not redactor.hides("account")
 
+    @pytest.mark.parametrize("key", ["пароль", "ПАРОЛЬ", "Мой-Пароль", "мой_пароль_2", "пар.оль"])
+    def test_further_keys_may_be_of_any_alphabet(self, key: str):
+        assert Redactor(keys=("пароль",)).hides(key)
+        assert Redactor(keys=("Па_роль",)).hides(key)
+        assert not Redactor(keys=("пароль",), allow=(key,)).hides(key)
+        assert not Redactor(keys=("ключ",)).hides(key)
+
     def test_allowed_keys_are_shown_when_they_match_whole(self):
         redactor = Redactor(allow=("signature-kind", "token"))
         assert not redactor.hides("signature_kind")

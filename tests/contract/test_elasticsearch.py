@@ -1,6 +1,7 @@
 """The Elasticsearch sink speaks the bulk API as the server does, and judges every item by its own result."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -20,6 +21,9 @@ from support.scripted_collector import (
 )
 
 from metaexpert.logger import ElasticsearchOptions, get_logger
+from metaexpert.logger.outcome import Delivered, Partial, Retry
+from metaexpert.logger.sinks import elasticsearch
+from metaexpert.logger.sinks.http import Answer
 
 log = get_logger("contract.elasticsearch")
 
@@ -470,3 +474,52 @@ class TestRequests:
         sources = [orjson.dumps(document.source) for document in documents(cluster.requests[0])]
         assert len(sources) == 60
         assert numbers(cluster.index.arrived) == list(range(60))
+
+
+class TestAnswerInOneLook:
+    """Nearly every answer says that all was created; parsing thousands of items would hold up the loop."""
+
+    CREATED = b'{"create":{"status":201}}'
+
+    def answer(self, items: list[bytes], errors: bytes = b"false", before: bytes = b"") -> Answer:
+        return Answer(200, b'{%b"errors":%b,"items":[%b]}' % (before, errors, b",".join(items)))
+
+    @pytest.fixture
+    def parsed(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+        """The answers that were parsed."""
+        bodies: list[bytes] = []
+
+        def loads(body: bytes) -> Any:
+            bodies.append(body)
+            return orjson.loads(body)
+
+        monkeypatch.setattr(elasticsearch, "orjson", SimpleNamespace(loads=loads))
+        return bodies
+
+    @pytest.mark.parametrize("before", [b"", b'"took":30,'])
+    def test_all_created_is_read_without_parsing(self, parsed: list[bytes], before: bytes):
+        answer = self.answer([self.CREATED] * 2000, before=before)
+        assert elasticsearch.classify(answer, 2000) == Delivered()
+        assert parsed == []
+
+    @pytest.mark.parametrize("items", [0, 1999, 2001])
+    def test_another_number_of_items_is_seen(self, parsed: list[bytes], items: int):
+        outcome = elasticsearch.classify(self.answer([self.CREATED] * items), 2000)
+        assert isinstance(outcome, Retry)
+        assert f"{items} results for 2000 documents" in outcome.reason
+        assert len(parsed) == 1
+
+    def test_errors_are_looked_into_whatever_else_is_said(self, parsed: list[bytes]):
+        busy = b'{"create":{"status":429,"error":{"type":"busy","reason":"said {\\"status\\":201}}"}}}'
+        outcome = elasticsearch.classify(self.answer([self.CREATED, busy, self.CREATED], errors=b"true"), 3)
+        assert isinstance(outcome, Partial)
+        assert outcome.retry == (1,)
+        assert len(parsed) == 1
+
+    def test_an_answer_that_contradicts_itself_is_believed_item_by_item(self, parsed: list[bytes]):
+        refused = b'{"create":{"status":400,"error":"bad"}}'
+        outcome = elasticsearch.classify(self.answer([self.CREATED, refused]), 2)
+        assert isinstance(outcome, Partial)
+        assert [rejection.position for rejection in outcome.rejected] == [1]
+        assert elasticsearch.classify(self.answer([self.CREATED] * 2, errors=b"true"), 2) == Delivered()
+        assert len(parsed) == 2

@@ -1,8 +1,11 @@
 """What holds for every collector reached over HTTP: credentials, TLS, connections, compression, missing answers."""
 
+import asyncio
 import base64
 import gzip
 import shutil
+import socket
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -100,6 +103,22 @@ class TestCredentials:
         await log_and_flush(kind.options(server.url, headers={"X-Route": "blue"}))
         assert server.requests[0].headers["X-Route"] == "blue"
 
+    @pytest.mark.parametrize(
+        ("more", "header", "expected"),
+        [
+            ({"bearer_token": "tok-1\n"}, "Authorization", "Bearer tok-1"),
+            ({"api_key": "a2V5\r\n"}, "Authorization", "ApiKey a2V5"),
+            ({"tenant": "desk-7\n"}, "X-Scope-OrgID", "desk-7"),
+            ({"headers": {"X-Route": "blue\n"}}, "X-Route", "blue"),
+        ],
+        ids=["bearer", "api key", "tenant", "header"],
+    )
+    async def test_the_newline_of_a_secrets_file_stops_no_request(
+        self, kind: Kind, server: ScriptedCollector, more: dict[str, Any], header: str, expected: str
+    ):
+        await log_and_flush(kind.options(server.url, **more))
+        assert server.requests[0].headers[header] == expected
+
     async def test_secrets_show_in_no_statistics_and_no_notice(
         self, kind: Kind, server: ScriptedCollector, capfd: pytest.CaptureFixture[str]
     ):
@@ -138,6 +157,44 @@ class TestConnections:
         async with logging_to(kind.options(server.url)) as runtime:
             assert await runtime.flush()
         assert server.requests == []
+
+
+class TestNames:
+    @pytest.fixture
+    def threads(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The threads that asked for the address of collector.test, which is this machine."""
+        asked: list[str] = []
+        real = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, *more: Any, **named: Any) -> Any:
+            if host == "nowhere.test":
+                asked.append(threading.current_thread().name)
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            if host != "collector.test":
+                return real(host, *more, **named)
+            asked.append(threading.current_thread().name)
+            return real("127.0.0.1", *more, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        return asked
+
+    async def test_they_are_looked_up_in_the_sinks_own_thread(
+        self, kind: Kind, server: ScriptedCollector, threads: list[str]
+    ):
+        """The loop's default executor is the user's: full, or with a slow lookup in it, it would hold both up."""
+        await log_and_flush(kind.options(server.url.replace("127.0.0.1", "collector.test")))
+        assert server.requests[0].headers["Host"].startswith("collector.test:")
+        assert set(threads) == {f"metaexpert-{kind.name}"}
+        assert vars(asyncio.get_running_loop())["_default_executor"] is None
+
+    async def test_one_that_is_not_known_is_a_retry(self, kind: Kind, threads: list[str]):
+        async with logging_to(kind.options("http://nowhere.test:3100"), shutdown_timeout=0.05) as runtime:
+            log.error("now")
+            await eventually(lambda: sink_stats(runtime).retries >= 2)
+            stats = sink_stats(runtime)
+            assert "cannot connect" in (stats.last_error or "")
+            assert (stats.ledger.in_flight, stats.ledger.dropped_total) == (1, 0)
+        assert set(threads) == {f"metaexpert-{kind.name}"}
 
 
 class TestCompression:

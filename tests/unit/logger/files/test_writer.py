@@ -1,5 +1,6 @@
 """Files: whole entries only, each once, rotated between batches, for their owner alone, whatever the system answers."""
 
+import asyncio
 import errno
 import json
 import os
@@ -7,6 +8,7 @@ import resource
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,10 +20,13 @@ from support.eventually import eventually
 from support.running_logger import logging_to, sink_stats
 
 from metaexpert.logger import FileOptions, MemoryOptions, get_logger
+from metaexpert.logger.files import writer
 from metaexpert.logger.files.writer import AppendFile, SizeRotation
 from metaexpert.logger.jobs import Jobs, Worker
 
 log = get_logger("unit.files")
+
+LOOK_SECONDS = 1.0
 
 NO_ROTATION = SizeRotation(max_bytes=0, backup_count=0)
 
@@ -354,3 +359,153 @@ async def test_whatever_the_system_takes_of_a_write_nothing_is_written_twice(
     await scripted.close()
     assert (tmp_path / "expert.log").read_bytes() == b"begin\nsome lines\nof a batch\n"
     monkeypatch.setattr(file, "_file", None)
+
+
+class Gated:
+    """A raw file whose writes wait in their thread until they may go on."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.reached = threading.Event()
+        self.open = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def write(self, data: Any) -> int:
+        self.reached.set()
+        assert self.open.wait(20.0)
+        return self._raw.write(data)
+
+
+class TestCancelled:
+    DATA = b"some lines\nof a batch\n"
+
+    async def cancelled_append(self, file: AppendFile) -> Gated:
+        """Begin to append the batch, and cancel it while its thread is in the write, which then goes on."""
+        opened: Any = file._file
+        gated = Gated(opened._file)
+        opened._file = gated
+        appending = asyncio.create_task(file.append(self.DATA, "batch"))
+        await eventually(gated.reached.is_set)
+        appending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await appending
+        return gated
+
+    async def test_a_write_that_went_on_in_its_thread_is_not_written_twice(self, tmp_path: Path, worker: Worker):
+        file = AppendFile(tmp_path / "expert.log", NO_ROTATION, worker)
+        await file.append(b"begin\n", "begin")
+        gated = await self.cancelled_append(file)
+        gated.open.set()
+        await file.append(self.DATA, "batch")
+        await file.append(b"end\n", "end")
+        await file.close()
+        assert (tmp_path / "expert.log").read_bytes() == b"begin\n" + self.DATA + b"end\n"
+
+    async def test_neither_is_one_that_ends_while_the_next_attempt_already_asks(self, tmp_path: Path, worker: Worker):
+        file = AppendFile(tmp_path / "expert.log", NO_ROTATION, worker)
+        await file.append(b"begin\n", "begin")
+        gated = await self.cancelled_append(file)
+        again = asyncio.create_task(file.append(self.DATA, "batch"))
+        await asyncio.sleep(0)
+        gated.open.set()
+        await again
+        await file.close()
+        assert (tmp_path / "expert.log").read_bytes() == b"begin\n" + self.DATA
+
+    async def test_the_size_that_rotation_goes_by_is_the_files(self, tmp_path: Path, worker: Worker):
+        file = AppendFile(tmp_path / "expert.log", SizeRotation(max_bytes=40, backup_count=1), worker)
+        await file.append(b"begin\n", "begin")
+        gated = await self.cancelled_append(file)
+        gated.open.set()
+        await file.append(self.DATA, "batch")
+        await file.append(b"0123456789abcdef\n", "next")
+        await file.close()
+        assert (tmp_path / "expert.log.1").read_bytes() == b"begin\n" + self.DATA
+        assert (tmp_path / "expert.log").read_bytes() == b"0123456789abcdef\n"
+
+
+class TestTakenAway:
+    """By logrotate, or by somebody who deletes what is large."""
+
+    @pytest.fixture
+    def now(self) -> list[float]:
+        return [1000.0]
+
+    @pytest.fixture
+    def file(self, tmp_path: Path, worker: Worker, now: list[float]) -> AppendFile:
+        return AppendFile(
+            tmp_path / "expert.log", SizeRotation(max_bytes=10**6, backup_count=3), worker, lambda: now[0]
+        )
+
+    @pytest.mark.parametrize("how", ["deleted", "renamed", "replaced", "deleted with its folder"])
+    async def test_it_is_begun_anew_within_the_interval_and_the_old_one_gets_nothing_more(
+        self, tmp_path: Path, worker: Worker, now: list[float], how: str
+    ):
+        path = tmp_path / "logs" / "expert.log"
+        file = AppendFile(path, NO_ROTATION, worker, lambda: now[0])
+        await file.append(b"one\n", 1)
+        with path.open("rb") as old:
+            if how == "renamed":
+                path.rename(tmp_path / "old.log")
+            else:
+                path.unlink()
+            if how == "replaced":
+                path.write_bytes(b"theirs\n")
+            elif how == "deleted with its folder":
+                path.parent.rmdir()
+            now[0] += LOOK_SECONDS
+            await file.append(b"two\n", 2)
+            assert str(path) in file.warning
+            assert "moved or deleted" in file.warning
+            now[0] += LOOK_SECONDS
+            await file.append(b"three\n", 3)
+            assert old.read() == b"one\n"
+        await file.close()
+        assert path.read_bytes() == (b"theirs\n" if how == "replaced" else b"") + b"two\nthree\n"
+
+    async def test_no_system_call_is_spent_on_it_more_often(
+        self, tmp_path: Path, file: AppendFile, now: list[float], monkeypatch: pytest.MonkeyPatch
+    ):
+        looks: list[int] = []
+        real = AppendFile._is_gone
+
+        def is_gone(under_test: AppendFile, descriptor: int) -> bool:
+            looks.append(descriptor)
+            return real(under_test, descriptor)
+
+        monkeypatch.setattr(AppendFile, "_is_gone", is_gone)
+        for number in range(50):
+            await file.append(b"line\n", number)
+            now[0] += LOOK_SECONDS / 10
+        await file.close()
+        assert 4 <= len(looks) <= 6
+        assert file.warning == ""
+        assert (tmp_path / "expert.log").read_bytes() == b"line\n" * 50
+
+    async def test_our_own_rotation_is_no_such_thing(self, tmp_path: Path, worker: Worker, now: list[float]):
+        file = AppendFile(tmp_path / "expert.log", SizeRotation(max_bytes=10, backup_count=9), worker, lambda: now[0])
+        for number in range(8):
+            await file.append(b"line %d\n" % number, number)
+            now[0] += LOOK_SECONDS
+        await file.close()
+        assert file.warning == ""
+        assert b"".join(path.read_bytes() for path in in_order(tmp_path)) == b"".join(
+            b"line %d\n" % number for number in range(8)
+        )
+
+    async def test_the_sink_tells_and_every_entry_is_in_one_of_the_two(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(writer, "_LOOK_SECONDS", 0.0)
+        path = tmp_path / "expert.log"
+        async with logging_to(FileOptions(path=path)) as runtime:
+            log.info("n 0")
+            assert await runtime.flush()
+            path.rename(tmp_path / "old.log")
+            log.info("n 1")
+            assert await runtime.flush()
+            assert "moved or deleted" in (sink_stats(runtime).last_error or "")
+            assert sink_stats(runtime).state == "active"
+        assert (numbers(tmp_path / "old.log"), numbers(path)) == ([0], [1])

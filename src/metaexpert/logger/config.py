@@ -5,7 +5,9 @@ An unknown key is an error that names the nearest known one. `LoggerConfig(…)`
 """
 
 import logging
+import re
 from collections.abc import Mapping
+from os.path import abspath
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, cast, override
 from urllib.parse import SplitResult, urlsplit
@@ -27,6 +29,10 @@ from metaexpert.logger.config_sources import from_environment, from_toml, merged
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.redaction import normal_key
 
+_NOT_IN_URL: Final = re.compile(r"[?#\s\x00-\x1f\x7f]")
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""RFC 9110, section 5.6.2: a token."""
+
 
 def _level_name(value: object) -> object:
     name = logging.getLevelName(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -43,8 +49,15 @@ def _http_url(value: str) -> str:
         message = "must not carry credentials; use username and password"
         raise ValueError(message)
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or _bad_port(parts):
+    if parts.scheme not in {"http", "https"} or not parts.hostname or _bad_port(parts) or _NOT_IN_URL.search(value):
         message = 'must be an address such as "https://loki.example:3100"'
+        raise ValueError(message)
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not _HEADER_NAME.fullmatch(value):
+        message = "must be the name of a header: letters, digits and some punctuation, no spaces"
         raise ValueError(message)
     return value
 
@@ -85,6 +98,7 @@ def _label_name(value: str) -> str:
 type LevelName = Annotated[str, BeforeValidator(_level_name)]
 type HttpUrl = Annotated[str, AfterValidator(_http_url)]
 type LabelName = Annotated[str, AfterValidator(_label_name)]
+type HeaderName = Annotated[str, AfterValidator(_header_name)]
 type HeaderValue = Annotated[str, BeforeValidator(_header_safe)]
 type HeaderSecret = Annotated[SecretStr, BeforeValidator(_header_safe)]
 type RedactionKey = Annotated[str, AfterValidator(_redaction_key)]
@@ -203,7 +217,7 @@ class HttpOptions(SinkOptions):
 
     url: HttpUrl
     """The collector's address, without the path of its API."""
-    headers: dict[str, HeaderSecret] = Field(default_factory=dict[str, SecretStr])
+    headers: dict[HeaderName, HeaderSecret] = Field(default_factory=dict[str, SecretStr])
     """Further headers."""
     username: HeaderValue = ""
     password: HeaderSecret | None = None
@@ -344,9 +358,10 @@ class LoggerConfig(Options):
             message = f"sinks: the name {min(twice)!r} is used twice; give each sink a name of its own"
             raise ValueError(message)
         files = [options.path for options in self.all_sinks() if isinstance(options, FileOptions)]
-        shared = {path for path in files if files.count(path) > 1}
+        places = [abspath(self.log_dir / path) for path in files]  # noqa: PTH100 - resolve() would ask the file system
+        shared = [path for path, place in zip(files, places, strict=True) if places.count(place) > 1]
         if shared:
-            message = f"the file {str(min(shared))!r} is written by two sinks; give each a file of its own"
+            message = f"the file {str(shared[0])!r} is written by two sinks; give each a file of its own"
             raise ValueError(message)
         return self
 

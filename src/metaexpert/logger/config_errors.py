@@ -47,7 +47,7 @@ def _line(detail: dict[str, Any], model: type[BaseModel], kinds: Mapping[str, ty
     if kind in _TAG_ERRORS:
         return f"{key}: type{_given_type(detail.get('input'))} must be one of {', '.join(map(repr, kinds))}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    shown = _shown(path[-1], detail.get("input")) if path else ""
+    shown = _shown(path, detail.get("input")) if path else ""
     return f"{key} = {shown}: {message}" if shown else f"{key}: {message}"
 
 
@@ -79,9 +79,12 @@ def _given_type(value: object) -> str:
     return f" = {given!r}" if isinstance(given, str) else ""
 
 
-def _shown(key: str, value: object) -> str:
-    """The value as it may be shown."""
-    text = _USERINFO.sub(f"{REDACTED}@", repr(_redacted(key, value)))
+def _shown(path: list[str], value: object) -> str:
+    """The value as it may be shown; below a hidden key nothing is."""
+    hides = Redactor(keys=_SECRET_KEYS).hides
+    text = REDACTED if any(map(hides, path)) else _USERINFO.sub(f"{REDACTED}@", repr(_redacted(path[-1], value)))
+    if path[-1] == "url" and ("@" in text or "?" in text):
+        text = REDACTED
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _INGRESS_SHARE: Final = 2
 """Ingress holds this many times what a sink may hold, so that a burst waits there while the loop is busy elsewhere."""
 
+_LAST_ROUNDS: Final = 2
+"""Flushes at a stop: the second is for the gap entry of what the first one had to shed."""
+
 _CLOSE_SECONDS: Final = 1.0
 """How long closing the sinks may take beyond the deadline."""
 
@@ -138,6 +141,12 @@ class LoggingRuntime:
         loss = waiting.take_loss()
         if loss is not None:
             self._ingress.add_loss(loss)
+        loop.call_soon(self._sweep, waiting, self._ingress.put)
+
+    def _sweep(self, retired: Ingress, put: Callable[[Capture], None]) -> None:
+        """Pass on what a thread brought that was interrupted within its call while this ingress retired."""
+        for capture in retired.take(retired.queued_entries):
+            put(capture)
 
     async def stop(self) -> None:
         """Flush and end everything within `shutdown_timeout` seconds; a second call does nothing.
@@ -155,6 +164,7 @@ class LoggingRuntime:
         cancelled = await _ended(tasks) or cancelled
         self._give_up()
         await self._close_sinks()
+        self._sweep(self._ingress, port.put)
         if cancelled:
             raise asyncio.CancelledError
 
@@ -163,8 +173,6 @@ class LoggingRuntime:
         port.disconnect()
         self._ingress.retire(port.put)
         dispatcher.release()
-        for delivery in self._deliveries.values():
-            delivery.hurry()
 
     async def _last_flush(self, dispatcher: Dispatcher, tasks: list["_Owned"]) -> bool:
         """Flush until the deadline, whoever is cancelled meanwhile; whether this task was.
@@ -178,7 +186,10 @@ class LoggingRuntime:
             task.keep()
         while True:
             try:
-                await self._flush(dispatcher, max(0.0, deadline - loop.time()))
+                for _ in range(_LAST_ROUNDS):
+                    for delivery in self._deliveries.values():
+                        delivery.hurry()
+                    await self._drained(dispatcher, max(0.0, deadline - loop.time()))
             except asyncio.CancelledError:
                 cancelled = True
             else:
@@ -228,6 +239,13 @@ class LoggingRuntime:
         return await self._flush(self._dispatcher, timeout)
 
     async def _flush(self, dispatcher: Dispatcher, timeout_seconds: float) -> bool:
+        if not await self._drained(dispatcher, timeout_seconds):
+            return False
+        lost_before, self._lost_entries = self._lost_entries, self._lost()
+        return self._lost_entries == lost_before
+
+    async def _drained(self, dispatcher: Dispatcher, timeout_seconds: float) -> bool:
+        """Wait until everything logged so far is settled; False when the time ran out."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await dispatcher.taken()
@@ -236,8 +254,7 @@ class LoggingRuntime:
                         group.create_task(delivery.drained())
         except TimeoutError:
             return False
-        lost_before, self._lost_entries = self._lost_entries, self._lost()
-        return self._lost_entries == lost_before
+        return True
 
     def _lost(self) -> int:
         return self._ingress.dropped.total() + sum(delivery.ledger.lost for delivery in self._deliveries.values())

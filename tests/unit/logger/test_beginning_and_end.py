@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -20,11 +20,13 @@ from support.running_logger import logging_to, sink_stats, unbalanced
 from metaexpert.logger import (
     DispatcherOptions,
     FileOptions,
+    LoggerConfig,
     LoggingRuntime,
     MemoryOptions,
     Overflow,
     QueueOptions,
     get_logger,
+    setup_logging,
 )
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.port import Port, port
@@ -365,3 +367,21 @@ class TestASinksOwnQueue:
                 log.info("%d", number)
             assert runtime.stats().ingress.dropped == {}
             await eventually(lambda: runtime.stats().sinks["memory"].ledger.delivered == 5000)
+
+
+class TestWhatAStopTells:
+    async def test_the_stream_itself_says_what_the_stop_had_to_shed(self):
+        config = LoggerConfig(
+            log_to_console=False, log_to_file=False, queue=QueueOptions(max_entries=100), sinks=(MemoryOptions(),)
+        )
+        log = get_logger("unit.shed")
+        async with setup_logging(config) as runtime:
+            for _ in range(150):
+                log.info("hello")
+        memory = cast("MemorySink", runtime.sinks["memory"])
+        ledger = runtime.stats().sinks["memory"].ledger
+        told = [entry["extra"]["dropped"] for entry in memory.entries if entry["log_type"] == "gap"]
+        assert sum(told) == ledger.dropped_total + runtime.stats().ingress.dropped.get(("INFO", "ingress full"), 0)
+        assert ledger.dropped_total > 0
+        assert ledger.balanced
+        assert ("WARNING", "shutdown") not in ledger.dropped

@@ -351,3 +351,34 @@ class TestWrong:
     )
     def test_secrets_are_never_shown(self, make: Callable[[], object]):
         assert SECRET not in refusal(make)
+
+
+class TestRefusedWithoutTelling:
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: LokiOptions(url="http://h", headers={"X": "a\x00s3cret"}),
+            lambda: LokiOptions(url="user:s3cret@host:3100"),
+            lambda: LokiOptions(url="http:/user:s3cret@h"),
+            lambda: LokiOptions(url="http://h/?token=s3cret"),
+        ],
+        ids=["header", "no scheme", "one slash", "query"],
+    )
+    def test_what_is_refused_is_not_shown_where_it_may_be_a_secret(self, make: Callable[[], object]):
+        with pytest.raises(ConfigError) as refused:
+            make()
+        assert "s3cret" not in str(refused.value)
+
+    @pytest.mark.parametrize("url", ["http://h/?", "http://h/#", "http://a b/", "http://h\n"])
+    def test_addresses_that_cannot_work_are_refused(self, url: str):
+        with pytest.raises(ConfigError, match="must be an address"):
+            LokiOptions(url=url)
+
+    def test_a_headers_name_is_a_token(self):
+        with pytest.raises(ConfigError, match="name of a header"):
+            LokiOptions(url="http://h", headers={"X-A\nB": "v"})
+
+    @pytest.mark.parametrize("path", [Path("logs/expert.log").absolute(), Path("a/../expert.log")])
+    def test_one_file_under_two_spellings_is_one_file(self, path: Path):
+        with pytest.raises(ConfigError, match="written by two sinks"):
+            LoggerConfig(log_dir=Path("logs"), sinks=(FileOptions(name="x", path=path),))

@@ -103,11 +103,17 @@ from metaexpert.logger.jobs import Jobs, Worker
 
 worker = Worker(Jobs(), "stuck")
 
+begun = threading.Event()
+
+def hang():
+    begun.set()
+    threading.Event().wait()
+
 async def main():
-    job = asyncio.create_task(worker.run(threading.Event().wait))
+    job = asyncio.create_task(worker.run(hang))
     waiting = asyncio.create_task(worker.run(print, "never"))
-    while not worker.jobs.pending == 2:
-        await asyncio.sleep(0)
+    while not (worker.jobs.pending == 2 and begun.is_set()):
+        await asyncio.sleep(0.001)
     worker.close()
     job.cancel()
     await asyncio.gather(job, waiting, return_exceptions=True)

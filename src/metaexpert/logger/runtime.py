@@ -217,7 +217,7 @@ class LoggingRuntime:
         for task in late:
             task.cancel()
         for task in done:
-            if (error := task.exception()) is not None:
+            if not task.cancelled() and (error := task.exception()) is not None:
                 self._notices.say(task.get_name().removeprefix("metaexpert-"), str(error))
 
     # ---- use --------------------------------------------------------------------------------------------------

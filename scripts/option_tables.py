@@ -25,7 +25,7 @@ from metaexpert.logger import (
     QueueOptions,
     RedactionOptions,
 )
-from metaexpert.logger.config import SinkOptions
+from metaexpert.logger.options.sink import SinkOptions
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "guides" / "configure.md"
 BEGIN: Final = "<!-- begin: written by scripts/option_tables.py -->"

@@ -1,20 +1,13 @@
 """Asyncio-native structured logging that never awaits, never blocks the event loop, and always says what it dropped."""
 
-from metaexpert.logger.config import (
-    ConsoleOptions,
-    DispatcherOptions,
-    ElasticsearchOptions,
-    FileOptions,
-    HttpOptions,
-    LoggerConfig,
-    LokiOptions,
-    MemoryOptions,
-    QueueOptions,
-    RedactionOptions,
-)
+from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.ledger import LedgerSnapshot
 from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
+from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions
+from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
+from metaexpert.logger.options.redaction import RedactionOptions
+from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.runtime import LoggingRuntime, setup_logging
 from metaexpert.logger.sinks.memory import MemorySink

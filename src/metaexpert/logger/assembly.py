@@ -7,17 +7,7 @@ from pathlib import Path
 from typing import final
 
 from metaexpert.logger.batch import BatchLimits
-from metaexpert.logger.config import (
-    AnySink,
-    ConsoleOptions,
-    ElasticsearchOptions,
-    FileOptions,
-    HttpOptions,
-    LoggerConfig,
-    LokiOptions,
-    MemoryOptions,
-    SinkOptions,
-)
+from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.writer import AppendFile, SizeRotation
@@ -29,6 +19,8 @@ from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
+from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions
+from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions, SinkOptions
 from metaexpert.logger.retry import Backoff
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.sinks.console import ConsoleSink

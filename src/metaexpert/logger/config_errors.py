@@ -45,7 +45,7 @@ def _line(detail: dict[str, Any], model: type[BaseModel], kinds: Mapping[str, ty
     if kind == "missing":
         return f"{key}: is required"
     if kind in _TAG_ERRORS:
-        return f"{key}: type{_given_type(detail.get('input'))} must be one of {', '.join(map(repr, kinds))}"
+        return f"{key}: type{_given_type(detail.get('input'))} must be one of {', '.join(map(repr, sorted(kinds)))}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     shown = _shown(path, detail.get("input")) if path else ""
     return f"{key} = {shown}: {message}" if shown else f"{key}: {message}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
-from metaexpert.logger.config import LoggerConfig, QueueOptions
+from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.delivery import SHUTDOWN
 from metaexpert.logger.dispatcher import Dispatcher, DispatcherCounters
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, TRADE_DATA, Capture
@@ -23,6 +23,7 @@ from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.notices import Notices
+from metaexpert.logger.options.queue import QueueOptions
 from metaexpert.logger.port import disconnect_in_children, port
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.sinks.base import Sink

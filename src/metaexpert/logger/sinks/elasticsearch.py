@@ -9,10 +9,10 @@ from typing import Any, Final, cast, final
 import orjson
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.config import ElasticsearchOptions
 from metaexpert.logger.entry import SEQ, Capture
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.options.http import ElasticsearchOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
 

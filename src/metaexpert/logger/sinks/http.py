@@ -15,8 +15,8 @@ from typing import Final, final
 
 import aiohttp
 
-from metaexpert.logger.config import HttpOptions
 from metaexpert.logger.jobs import Worker
+from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.outcome import Retry
 from metaexpert.logger.retry import parse_retry_after
 from metaexpert.logger.sinks.resolver import WorkerResolver

@@ -12,9 +12,9 @@ from typing import Final, final
 import orjson
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.config import LokiOptions
 from metaexpert.logger.entry import DETAILS, LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture, LogEntry
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.options.http import LokiOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
 from metaexpert.logger.values import safe_text

@@ -1,0 +1,66 @@
+"""What every sink has, and the sinks of this process: console, file, memory."""
+
+from pathlib import Path
+from typing import Any, Literal, override
+
+from pydantic import Field
+
+from metaexpert.logger.options.base import SINK_TYPES, LevelName, LogType, Options, Seconds
+from metaexpert.logger.options.queue import QueueOptions
+
+
+class SinkOptions(Options):
+    """What every sink has."""
+
+    name: str = Field(default="", max_length=64)
+    """The sink's name in statistics and gap entries; its type when empty."""
+    level: LevelName = "DEBUG"
+    """Lowest level it takes."""
+    log_types: tuple[LogType, ...] | None = None
+    """The log types it takes; all when left out."""
+    queue: QueueOptions | None = None
+    """Its room, when it differs from the configuration's."""
+    batch_max_entries: int = Field(default=10_000, ge=1)
+    """Entries a batch holds at most."""
+    batch_max_bytes: int = Field(default=256 * 1024, ge=1024, le=64 * 1024 * 1024)
+    """Encoded size at which a batch is written, bytes."""
+    batch_max_age: Seconds = 0.05
+    """How long a batch's first entry waits for company, seconds."""
+
+    @classmethod
+    @override
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "type" in cls.model_fields:
+            SINK_TYPES[cls.model_fields["type"].default] = cls
+
+
+class ConsoleOptions(SinkOptions):
+    """Lines on the terminal."""
+
+    type: Literal["console"] = "console"
+    stream: Literal["stderr", "stdout"] = "stderr"
+    use_colors: bool | None = None
+    """ANSI colours; when left out, on a terminal unless NO_COLOR is set."""
+
+
+class FileOptions(SinkOptions):
+    """A log file."""
+
+    type: Literal["file"] = "file"
+    path: Path
+    """The file; relative to `log_dir`."""
+    json_logging: bool = True
+    """JSON lines, else text."""
+    max_bytes: int = Field(default=10 * 1024 * 1024, ge=0)
+    """Size at which the file is rotated, bytes; 0 for never."""
+    backup_count: int = Field(default=5, ge=0, le=10_000)
+    """Rotated files kept; 0 for no rotation."""
+
+
+class MemoryOptions(SinkOptions):
+    """Entries kept in memory."""
+
+    type: Literal["memory"] = "memory"
+    max_entries: int = Field(default=10_000, ge=1)
+    """Entries kept; older ones give way."""

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from support.eventually import eventually
+from support.notices import told
 from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import (
     BulkDocument,
@@ -360,18 +361,11 @@ class TestItems:
         self, cluster: Cluster, capfd: pytest.CaptureFixture[str]
     ):
         cluster.default = json_reply({"errors": False, "items": []})
-        told = ""
-
-        def said() -> bool:
-            nonlocal told
-            told += capfd.readouterr().err
-            return "0 results for 1 documents" in told
-
         async with logging_to(options(cluster), shutdown_timeout=0.05) as runtime:
             log.info("n 0")
             assert not await runtime.flush(timeout=0.05)
             await eventually(lambda: sink_stats(runtime).state == "failed")
-            await eventually(said, what="the notice on stderr")
+            assert "0 results for 1 documents" in await told(capfd)
 
 
 class TestRequests:

@@ -17,6 +17,7 @@ import pytest_asyncio
 from aiohttp import web
 from support.certificates import Certificates, make_certificates
 from support.eventually import eventually
+from support.notices import told
 from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, serving, status
 
@@ -127,15 +128,9 @@ class TestCredentials:
         async with logging_to(options, shutdown_timeout=0.05) as runtime:
             log.error("now")
             await eventually(lambda: sink_stats(runtime).state == "failed")
-            told = ""
-
-            def said() -> bool:
-                nonlocal told
-                told += capfd.readouterr().err
-                return "failed" in told
-
-            await eventually(said, what="the notice on stderr")
-            assert "s3cret" not in f"{runtime.stats()} {runtime.config!r} {told}"
+            said = await told(capfd)
+            assert "failed" in said
+            assert "s3cret" not in f"{runtime.stats()} {runtime.config!r} {said}"
 
 
 class TestConnections:

@@ -15,6 +15,7 @@ import orjson
 import pytest
 from support.eventually import eventually
 from support.fake_sinks import FakeSink
+from support.notices import told
 from support.running_logger import logging_to, sink_stats, unbalanced
 
 from metaexpert.logger import (
@@ -201,14 +202,7 @@ class TestLeftAtTheDeadline:
         assert stats.ingress.dropped["INFO", "shutdown"] == left - 1 > 0
         assert ledger.routed + left == 20_001
         assert stats.ingress.queued_entries == port.ingress.queued_entries == 0
-        told = ""
-
-        def said() -> bool:
-            nonlocal told
-            told += capfd.readouterr().err
-            return f"logging stopped: {left} entries could not be routed to any sink in time" in told
-
-        await eventually(said)
+        assert f"logging stopped: {left} entries could not be routed to any sink in time" in await told(capfd)
 
     async def test_threads_at_the_gate_are_let_go_and_their_entries_wait_for_the_next_start(
         self, fakes: dict[str, FakeSink]

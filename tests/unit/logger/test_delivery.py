@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.eventually import eventually
 from support.fake_sinks import FakeSink, Pumped, capture, captures, pumped
+from support.notices import told
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.entry import LOG_TYPE, SEQ, Capture, Lane, LogEntry
@@ -449,15 +450,8 @@ class TestFaults:
         async def answer(_: Batch) -> Outcome:
             return Delivered(warning="the file was torn")
 
-        told = ""
-
-        def said() -> bool:
-            nonlocal told
-            told += capfd.readouterr().err
-            return "the file was torn" in told
-
         async with pumped(FakeSink(answer)) as running:
             running.offer(capture(1))
             await running.settled()
             assert running.delivery.health.last_error == "the file was torn"
-            await eventually(said)
+            assert "the file was torn" in await told(capfd)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.fake_sinks import FakeSink
+from support.notices import told
 from support.running_logger import logging_to, unbalanced
 
 from metaexpert.exceptions import LoggingStateError
@@ -145,14 +146,7 @@ class TestStop:
         assert stats.sinks["dead"].ledger.in_flight == 0
         assert unbalanced(runtime) == []
         assert stats.sinks["memory"].ledger.delivered == 501
-        told = ""
-
-        def said() -> bool:
-            nonlocal told
-            told += capfd.readouterr().err
-            return "sink dead stopped: 501 entries could not be delivered in time" in told
-
-        await eventually(said)
+        assert "sink dead stopped: 501 entries could not be delivered in time" in await told(capfd)
 
     async def test_a_waiting_retry_is_cut_short_for_one_last_attempt(self, fakes: dict[str, FakeSink]):
         outcomes: list[Outcome] = [Retry("later", after_seconds=200.0)]
@@ -180,14 +174,7 @@ class TestStop:
         async with logging_to(MemoryOptions(name="bad"), MemoryOptions(name="good")):
             log.info("hello")
         assert good.closed
-        told = ""
-
-        def said() -> bool:
-            nonlocal told
-            told += capfd.readouterr().err
-            return "disk gone" in told
-
-        await eventually(said)
+        assert "disk gone" in await told(capfd)
 
     async def test_a_sink_that_never_closes_is_left_behind(self, fakes: dict[str, FakeSink]):
         class Stuck(FakeSink):

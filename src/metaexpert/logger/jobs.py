@@ -22,19 +22,30 @@ class Jobs:
     def __init__(self) -> None:
         self.pending = 0
         self._waiters: list[asyncio.Future[None]] = []
+        self._loops = 0
+
+    def rebind(self) -> None:
+        """Forget what was under way on a loop that is no more."""
+        self._loops += 1
+        self.pending = 0
+        self._waiters = []
 
     @contextmanager
     def running(self) -> Generator[None]:
         """Mark that a job is under way while the block awaits it."""
         self.pending += 1
+        loops = self._loops
         try:
             yield
         finally:
-            self.pending -= 1
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+            if loops == self._loops:
+                self._one_ended()
+
+    def _one_ended(self) -> None:
+        self.pending -= 1
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            _finish(waiter)
 
     async def wait_one(self, timeout_seconds: float) -> None:
         """Wait until a job ends, but no longer than `timeout_seconds`; the loop rests meanwhile and frees the GIL."""
@@ -107,10 +118,11 @@ class DaemonExecutor(Executor):
 
 @final
 class Worker:
-    """One thread of a sink's own."""
+    """One thread of a sink's own; closed, it begins another one at the next job."""
 
     def __init__(self, jobs: Jobs, name: str) -> None:
-        self.executor = DaemonExecutor(f"metaexpert-{name}")
+        self._name = f"metaexpert-{name}"
+        self.executor = DaemonExecutor(self._name)
         self.jobs = jobs
 
     async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -122,7 +134,8 @@ class Worker:
 
     def close(self) -> None:
         """Let the thread end; a job that hangs is not waited for."""
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        executor, self.executor = self.executor, DaemonExecutor(self._name)
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _finish(waiter: asyncio.Future[None]) -> None:

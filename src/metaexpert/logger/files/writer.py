@@ -8,17 +8,15 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 
-import aiofiles
+from aiofiles.threadpool.binary import AsyncFileIO
 
 from metaexpert.logger.files.rotation import rotate, set_torn_aside
 from metaexpert.logger.jobs import Worker
-
-if TYPE_CHECKING:
-    from aiofiles.threadpool.binary import AsyncFileIO
 
 _LOOK_SECONDS: Final = 1.0
 """How often we look whether the path still names our file."""
@@ -80,7 +78,7 @@ class AppendFile:
         await self._write(file, data)
         self._unfinished = None
 
-    async def _begin(self, file: "AsyncFileIO", more_bytes: int) -> "AsyncFileIO":
+    async def _begin(self, file: AsyncFileIO, more_bytes: int) -> AsyncFileIO:
         """The file to write the next batch to: this one, a new one by size, or one where this one was taken away."""
         if self._clock() - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = self._clock()
@@ -90,7 +88,7 @@ class AppendFile:
                 return await self._open()
         return await self._rotate() if self._is_full(more_bytes) else file
 
-    async def _find_written(self, file: "AsyncFileIO") -> None:
+    async def _find_written(self, file: AsyncFileIO) -> None:
         """How much of an unfinished write arrived; a cancelled one may have gone on in its thread."""
         state = await self._worker.run(os.fstat, file.fileno())
         if stat.S_ISREG(state.st_mode):
@@ -105,7 +103,7 @@ class AppendFile:
             return True
         return not os.path.samestat(there, os.fstat(descriptor))
 
-    async def _write(self, file: "AsyncFileIO", data: bytes) -> None:
+    async def _write(self, file: AsyncFileIO, data: bytes) -> None:
         view = memoryview(data)
         while self._written_bytes < len(data):
             with self._worker.jobs.running():
@@ -122,20 +120,17 @@ class AppendFile:
             and self._size_bytes + more_bytes > limit.max_bytes
         )
 
-    async def _open(self) -> "AsyncFileIO":
+    async def _open(self) -> AsyncFileIO:
         await self._worker.run(self.path.parent.mkdir, parents=True, exist_ok=True)
-        torn = await self._worker.run(set_torn_aside, self.path)
+        torn = None if self._unfinished else await self._worker.run(set_torn_aside, self.path)
         if torn is not None:
             self.warning = f"the last line of {self.path} was torn; the file is kept as {torn.name}"
-        with self._worker.jobs.running():
-            file = await aiofiles.open(
-                self.path, "ab", buffering=0, opener=_open_private, executor=self._worker.executor
-            )
-            self._size_bytes = await file.tell()
-        self._file = file
+        raw, self._size_bytes = await self._worker.run(_open_private, self.path)
+        # without a loop of its own, so that it can be written to from whichever loop the runtime lives on
+        self._file = file = AsyncFileIO(raw, None, self._worker.executor)
         return file
 
-    async def _rotate(self) -> "AsyncFileIO":
+    async def _rotate(self) -> AsyncFileIO:
         await self._close_file()
         try:
             await self._worker.run(rotate, self.path, self._rotation.backup_count)
@@ -163,5 +158,6 @@ class AppendFile:
             await self._close_file()
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, _MODE)
+def _open_private(path: Path) -> tuple[FileIO, int]:
+    file = FileIO(path, "ab", opener=lambda name, flags: os.open(name, flags, _MODE))
+    return file, file.tell()

@@ -10,7 +10,8 @@ from metaexpert.logger.outcome import Outcome
 class Sink(Protocol):
     """A destination: two decisions (encode, and reading the answer within write) around one outer await.
 
-    Constructors do no I/O; resources are opened by the first write and closed by `close`.
+    Constructors do no I/O; resources are opened by the first write and closed by `close`, and a write after that opens
+    them again: a runtime that moves to another event loop closes its sinks and goes on.
     """
 
     def encode(self, entry: Capture, /) -> bytes:

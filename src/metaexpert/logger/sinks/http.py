@@ -79,6 +79,7 @@ class HttpClient:
         self._options = options
         self._worker = worker
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def post(  # noqa: PLR0911 - one return for each way a request can end
         self, path: str, body: bytes, content_type: str
@@ -89,7 +90,8 @@ class HttpClient:
             body = await self._worker.run(partial(gzip.compress, mtime=0), body, _GZIP_LEVEL)
             headers["Content-Encoding"] = "gzip"
         try:
-            session = self._session or await self._open()
+            session = self._session if self._loop is asyncio.get_running_loop() else None
+            session = session or await self._open()
         except (OSError, ValueError) as error:
             files = [self._options.ca_file, self._options.client_cert_file, self._options.client_key_file]
             named = ", ".join(str(file) for file in files if file)
@@ -115,9 +117,11 @@ class HttpClient:
 
     async def _open(self) -> aiohttp.ClientSession:
         options = self._options
+        await self._close_session()
         # reading certificates takes tens of milliseconds
         tls = await self._worker.run(_tls, options) if options.url.startswith("https:") else True
         timeout = aiohttp.ClientTimeout(total=options.timeout, sock_connect=options.connect_timeout)
+        self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
             timeout=timeout,
             headers=_headers(options),
@@ -129,14 +133,17 @@ class HttpClient:
         return self._session
 
     async def close(self) -> None:
-        """Close the connections and let the thread end."""
-        session, self._session = self._session, None
+        """Close the connections and let the thread end; another request opens anew."""
         try:
-            if session is not None:
-                await session.close()
-                await asyncio.sleep(0)  # transports close in their own callback
+            await self._close_session()
         finally:
             self._worker.close()
+
+    async def _close_session(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:  # aiohttp leaves alone what belonged to a loop that is closed
+            await session.close()
+            await asyncio.sleep(0)  # transports close in their own callback
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -323,8 +323,21 @@ class Delivery:
         return len(left) + len(rest)
 
     def _cut_batches(self) -> Iterable[Batch]:
+        return (*self._writing, *self._queued())
+
+    def _queued(self) -> Iterable[Batch]:
         # asyncio.Queue keeps its items in this deque; there is no public way to look without taking
-        return (*self._writing, *self._queue._queue)  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
+        return self._queue._queue  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
+
+    def rebind(self) -> None:
+        """Forget the loop that was; `run` begins on another one and goes on where it stopped."""
+        cut = tuple(self._queued())
+        self._queue = asyncio.Queue(QUEUED_BATCHES)
+        for batch in cut:
+            self._queue.put_nowait(batch)
+        self._formed = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._last_attempt = asyncio.Event()
 
     @property
     def in_flight(self) -> int:

@@ -108,14 +108,23 @@ class Dispatcher:
     async def run(self) -> None:
         """Dispatch until cancelled."""
         current_fields.set(PIPELINE)
-        while True:
-            entries_before = self.counters.entries
-            if self._guarded_work():
-                await self._yield()
-            elif self.counters.entries > entries_before:
-                await self._rest(self._linger_seconds)
-            elif self._ingress.rest():
-                await self._rest(None)
+        try:
+            while True:
+                entries_before = self.counters.entries
+                if self._guarded_work():
+                    await self._yield()
+                elif self.counters.entries > entries_before:
+                    await self._rest(self._linger_seconds)
+                elif self._ingress.rest():
+                    await self._rest(None)
+        finally:
+            self._ingress.rest()  # the next entry asks for whoever works here then
+
+    def rebind(self) -> None:
+        """Forget the loop that was; `run` begins on another one."""
+        self._waiter = None
+        self._relieved = asyncio.Event()
+        self._worked = asyncio.Event()
 
     def _guarded_work(self) -> bool:
         """Work, and survive a fault of our own: one that ended this task would end all logging in silence."""

@@ -89,7 +89,8 @@ class Lanes:
         self._low_watermark = low_watermark
         self._lanes: tuple[deque[Capture], ...] = tuple(deque[Capture]() for _ in Lane)
         self._pressed = False
-        self._pushed = [0] * len(Lane)
+        self._reports: deque[tuple[tuple[int, ...], Capture]] = deque()
+        self._pushed = [0] * (len(Lane) + 1)
         self.entries = 0
         self.bytes = 0
         self.held_entries = 0
@@ -114,6 +115,19 @@ class Lanes:
     def offer_reserved(self, entry: Capture) -> None:
         """Take an entry that reports a loss, whatever the bounds say; there is at most one a gap."""
         self._push(Lane.PROTECTED, entry)
+
+    def offer_report(self, entry: Capture) -> None:
+        """Take an entry the pipeline made; it follows all that waits here now, and delays nothing that comes later.
+
+        Its number is newer than those of entries still on their way: in a lane it would hold them up.
+        """
+        if not self._fits(1, entry[SIZE]):
+            self._shed(entry)
+            return
+        self._reports.append((self.mark(), entry))
+        self._pushed[-1] += 1
+        self.entries += 1
+        self.bytes += entry[SIZE]
 
     def _offer_one(self, lane: Lane, entry: Capture) -> None:
         if self._fits(1, entry[SIZE]) or self._make_room(lane, entry[SIZE]):
@@ -185,6 +199,9 @@ class Lanes:
 
     def take(self, most: int, most_bytes: int) -> list[Capture]:
         """Up to `most` entries of together about `most_bytes`, at least one, merged by sequence; they become held."""
+        if self._reports and self.passed(self._reports[0][0]):
+            report = self._reports.popleft()[1]
+            return self._hold([report], report[SIZE])
         waiting = [lane for lane in self._lanes if lane]
         if self.highest_first:
             waiting = waiting[-1:]
@@ -194,6 +211,9 @@ class Lanes:
             entry = taken.pop()
             self._lanes[lane_of(entry[LEVEL], entry[LOG_TYPE])].appendleft(entry)
             taken_bytes -= entry[SIZE]
+        return self._hold(taken, taken_bytes)
+
+    def _hold(self, taken: list[Capture], taken_bytes: int) -> list[Capture]:
         self.entries -= len(taken)
         self.bytes -= taken_bytes
         self.held_entries += len(taken)
@@ -207,7 +227,10 @@ class Lanes:
 
     def give_up(self) -> list[Capture]:
         """Empty all lanes; for the end, when nothing more can be sent."""
-        return self.take(self.entries, self.bytes + 1) if self.entries else []
+        left: list[Capture] = []
+        while self.entries:
+            left += self.take(self.entries, self.bytes + 1)
+        return left
 
     def take_gap(self) -> Gap | None:
         """The gap to report, once there is room again to report it in."""
@@ -257,7 +280,8 @@ class Lanes:
     def passed(self, mark: tuple[int, ...]) -> bool:
         """Whether all that `mark` names has left; each lane is first in, first out."""
         return all(
-            pushed - len(lane) >= goal for pushed, lane, goal in zip(self._pushed, self._lanes, mark, strict=True)
+            pushed - len(queue) >= goal
+            for pushed, queue, goal in zip(self._pushed, (*self._lanes, self._reports), mark, strict=True)
         )
 
 

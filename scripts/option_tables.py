@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from metaexpert.logger import (
     ConsoleOptions,
+    CustomOptions,
     DispatcherOptions,
     ElasticsearchOptions,
     FileOptions,
@@ -22,6 +23,7 @@ from metaexpert.logger import (
     LoggerConfig,
     LokiOptions,
     MemoryOptions,
+    NdjsonOptions,
     QueueOptions,
     RedactionOptions,
 )
@@ -43,7 +45,9 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]]
     ("Every HTTP sink", HttpOptions, SinkOptions),
     ("LokiOptions", LokiOptions, HttpOptions),
     ("ElasticsearchOptions", ElasticsearchOptions, HttpOptions),
+    ("NdjsonOptions", NdjsonOptions, HttpOptions),
     ("MemoryOptions", MemoryOptions, SinkOptions),
+    ("CustomOptions", CustomOptions, SinkOptions),
 )
 """Heading, class, and the class whose options are listed above already."""
 
@@ -158,7 +162,12 @@ def _names(annotation: Any) -> Iterator[str]:
 
 
 def _alias(alias: TypeAliasType) -> Iterator[str]:
-    words = {"LevelName": "level", "HttpUrl": "address", "AnySink": "sink"}
+    words = {
+        "LevelName": "level",
+        "HttpUrl": "address",
+        "AnySink": "sink",
+        "SinkFactory": 'function, or `"module:name"`',
+    }
     if alias.__name__ in words:
         yield words[alias.__name__]
     else:

@@ -1,22 +1,31 @@
 """Asyncio-native structured logging that never awaits, never blocks the event loop, and always says what it dropped."""
 
+from metaexpert.logger.batch import Batch
 from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.entry import Capture, LogEntry
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.ledger import LedgerSnapshot
 from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
-from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions
+from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
+from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.runtime import LoggingRuntime, setup_logging
+from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
 from metaexpert.logger.values import lazy
 
 __all__ = [
+    "Batch",
     "BoundLogger",
+    "Capture",
     "ConsoleOptions",
+    "CustomOptions",
+    "Delivered",
     "DispatcherOptions",
     "DispatcherStats",
     "ElasticsearchOptions",
@@ -24,16 +33,25 @@ __all__ = [
     "HttpOptions",
     "IngressStats",
     "LedgerSnapshot",
+    "LogEntry",
     "Logger",
     "LoggerConfig",
     "LoggingRuntime",
     "LokiOptions",
     "MemoryOptions",
     "MemorySink",
+    "NdjsonOptions",
+    "Outcome",
     "Overflow",
+    "Partial",
     "QueueOptions",
     "RedactionOptions",
+    "Rejected",
+    "Rejection",
+    "Retry",
     "RuntimeStats",
+    "Sink",
+    "SinkParts",
     "SinkState",
     "SinkStats",
     "get_logger",

@@ -19,16 +19,18 @@ from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
-from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions
+from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions, SinkOptions
 from metaexpert.logger.retry import Backoff
-from metaexpert.logger.sinks.base import Sink
+from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.console import ConsoleSink
 from metaexpert.logger.sinks.elasticsearch import ElasticsearchSink
 from metaexpert.logger.sinks.file import FileSink
 from metaexpert.logger.sinks.http import HttpClient
 from metaexpert.logger.sinks.loki import LokiSink
 from metaexpert.logger.sinks.memory import MemorySink
+from metaexpert.logger.sinks.ndjson import NdjsonSink
 
 _LOCAL_BACKOFF = Backoff(first_seconds=0.05, max_seconds=2.0)
 """Files and streams are asked again soon: a full disk or a stalled terminal harms nobody by being asked."""
@@ -51,22 +53,33 @@ class SinkAssembly:
                 return ConsoleSink(options.stream, self._worker(options), use_colors=options.use_colors)
             case FileOptions():
                 return self._file_sink(options)
-            case LokiOptions():
-                return LokiSink(options, self._client(options), self.json_lines, self.identity)
-            case ElasticsearchOptions():
-                documents = EcsDocuments(self.identity, options.environment)
-                return ElasticsearchSink(options, self._client(options), documents, self.identity)
+            case HttpOptions():
+                return self._collector_sink(options)
             case MemoryOptions():
                 return MemorySink(self.json_lines, options.max_entries)
+            case CustomOptions():
+                return options.new_sink(
+                    SinkParts(name=options.name, identity=self.identity, json_line=self.json_lines, jobs=self.jobs)
+                )
+
+    def _collector_sink(self, options: LokiOptions | ElasticsearchOptions | NdjsonOptions) -> Sink:
+        client = HttpClient(options, self._worker(options))
+        match options:
+            case LokiOptions():
+                return LokiSink(options, client, self.json_lines, self.identity)
+            case ElasticsearchOptions():
+                documents = EcsDocuments(self.identity, options.environment)
+                return ElasticsearchSink(options, client, documents, self.identity)
+            case NdjsonOptions():
+                ecs = options.format == "ecs"
+                lines = EcsDocuments(self.identity, options.environment) if ecs else self.json_lines
+                return NdjsonSink(options, client, lines, self.identity)
 
     def _file_sink(self, options: FileOptions) -> FileSink:
         worker = self._worker(options)
         rotation = SizeRotation(max_bytes=options.max_bytes, backup_count=options.backup_count)
         lines = self.json_lines if options.json_logging else TextLines(use_colors=False)
         return FileSink(AppendFile(self.log_dir / options.path, rotation, worker), lines, worker)
-
-    def _client(self, options: HttpOptions) -> HttpClient:
-        return HttpClient(options, self._worker(options))
 
     def _worker(self, options: SinkOptions) -> Worker:
         return Worker(self.jobs, options.name)
@@ -99,7 +112,7 @@ def new_delivery(
         max_bytes=options.batch_max_bytes,
         max_age_seconds=options.batch_max_age,
     )
-    remote = isinstance(options, HttpOptions)
+    remote = isinstance(options, HttpOptions | CustomOptions)
     backoff = Backoff(options.backoff_first, options.backoff_max) if remote else _LOCAL_BACKOFF
     return Delivery(options.name, sink, lanes, ledger, limits, backoff=backoff, notices=notices, wake=wake)
 

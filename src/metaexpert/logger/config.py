@@ -13,13 +13,15 @@ from pydantic import Field, model_validator
 
 from metaexpert.logger.config_sources import from_environment, from_toml, merged
 from metaexpert.logger.options.base import LevelName, Options
-from metaexpert.logger.options.http import ElasticsearchOptions, LokiOptions
+from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.http import ElasticsearchOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 
 type AnySink = Annotated[
-    ConsoleOptions | FileOptions | LokiOptions | ElasticsearchOptions | MemoryOptions, Field(discriminator="type")
+    ConsoleOptions | FileOptions | LokiOptions | ElasticsearchOptions | NdjsonOptions | MemoryOptions | CustomOptions,
+    Field(discriminator="type"),
 ]
 
 

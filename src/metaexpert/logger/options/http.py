@@ -52,6 +52,13 @@ def _header_safe(value: object) -> object:
     return text
 
 
+def _http_path(value: str) -> str:
+    if not value.startswith("/") or _NOT_IN_URL.search(value):
+        message = 'must be a path such as "/insert/jsonline"; parameters belong in query'
+        raise ValueError(message)
+    return value
+
+
 def _label_name(value: str) -> str:
     if not value.isascii() or not value.isidentifier():
         message = "must be a label name: letters, digits and _, not beginning with a digit"
@@ -60,6 +67,7 @@ def _label_name(value: str) -> str:
 
 
 type HttpUrl = Annotated[str, AfterValidator(_http_url)]
+type HttpPath = Annotated[str, AfterValidator(_http_path)]
 type LabelName = Annotated[str, AfterValidator(_label_name)]
 type HeaderName = Annotated[str, AfterValidator(_header_name)]
 type HeaderValue = Annotated[str, BeforeValidator(_header_safe)]
@@ -125,3 +133,17 @@ class ElasticsearchOptions(HttpOptions):
     """Index or data stream the documents are created in."""
     environment: str = ""
     """ECS service.environment."""
+
+
+class NdjsonOptions(HttpOptions):
+    """JSON lines to any collector over HTTP."""
+
+    type: Literal["ndjson"] = "ndjson"
+    path: HttpPath = "/"
+    """Path the lines are posted to, below the address."""
+    query: dict[str, str] = Field(default_factory=dict[str, str])
+    """Query parameters of that address; secrets belong in `headers`, which are never shown."""
+    format: Literal["json", "ecs"] = "json"
+    """Keys of a line: those of a JSON file, or the Elastic Common Schema's."""
+    environment: str = ""
+    """ECS service.environment, for the format "ecs"."""

@@ -1,9 +1,13 @@
-"""What every sink is to the delivery that drives it."""
+"""What every sink is to the delivery that drives it, and what a sink of somebody else's may be built from."""
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, final
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.entry import Capture
+from metaexpert.logger.identity import Identity
+from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.outcome import Outcome
 
 
@@ -25,3 +29,29 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Release everything the sink holds."""
         ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkParts:
+    """What the runtime gives a sink of your own.
+
+    Attributes:
+        name: the sink's name.
+        identity: the process that writes; `identity.entry_id(entry[0])` is an entry's id.
+        json_line: an entry as one JSON object without newline, the same as in a JSON file; ready to be a sink's
+            `encode`.
+        jobs: the runtime's count of jobs in threads.
+    """
+
+    name: str
+    identity: Identity
+    json_line: Callable[[Capture], bytes]
+    jobs: Jobs
+
+    def worker(self) -> Worker:
+        """A thread for what would block the event loop; begun at its first job, to be closed with the sink.
+
+        Use it rather than the loop's default executor: that one is the program's, and may be full.
+        """
+        return Worker(self.jobs, self.name)

@@ -9,6 +9,7 @@ import base64
 import gzip
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, final
@@ -82,10 +83,10 @@ class HttpClient:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def post(  # noqa: PLR0911 - one return for each way a request can end
-        self, path: str, body: bytes, content_type: str
+        self, path: str, body: bytes, content_type: str, more_headers: Mapping[str, str] | None = None
     ) -> Answer | NoAnswer:
         """Send `body` to `path` below the collector's address."""
-        headers = {"Content-Type": content_type}
+        headers = {**(more_headers or {}), "Content-Type": content_type}
         if len(body) >= self._options.gzip_min_bytes:
             body = await self._worker.run(partial(gzip.compress, mtime=0), body, _GZIP_LEVEL)
             headers["Content-Encoding"] = "gzip"

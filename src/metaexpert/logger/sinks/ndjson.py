@@ -1,0 +1,78 @@
+"""JSON lines over HTTP, for collectors without a protocol of their own (Vector, Fluent Bit, VictoriaLogs, a service).
+
+One POST a batch, one entry a line. A batch carries a key made of its entries alone, the same on each attempt, so that a
+server may ignore what it has stored already; each line carries its entry's id for those that look closer.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final, final
+from urllib.parse import quote, urlencode
+
+from metaexpert.logger.batch import Batch
+from metaexpert.logger.entry import SEQ, Capture
+from metaexpert.logger.identity import Identity
+from metaexpert.logger.options.http import NdjsonOptions
+from metaexpert.logger.outcome import Delivered, Outcome, Rejected, Retry
+from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
+
+CONTENT_TYPE: Final = "application/x-ndjson"
+KEY_HEADER: Final = "Idempotency-Key"
+"""https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/: a string in quotes."""
+
+_KEY_BYTES: Final = 16
+_STORED: Final = range(200, 300)
+_WRONG_ADDRESS: Final = b"unsupported path"
+"""How VictoriaLogs answers, with status 400, on a path it does not know."""
+
+
+@final
+class NdjsonSink:
+    """Posts batches of JSON lines.
+
+    Args:
+        options: address, path, query parameters.
+        client: the connection.
+        encode_line: an entry's line without newline.
+        identity: the process that writes.
+    """
+
+    def __init__(
+        self, options: NdjsonOptions, client: HttpClient, encode_line: Callable[[Capture], bytes], identity: Identity
+    ) -> None:
+        self.encode = encode_line
+        query = urlencode(options.query, quote_via=quote)
+        self._target = f"{options.path}?{query}" if query else options.path
+        self._client = client
+        self._writer = f"{identity.boot_id} {options.name}"
+
+    async def write(self, batch: Batch) -> Outcome:
+        """Post the batch and read the answer."""
+        body = b"\n".join([*batch.parts, b""])
+        answer = await self._client.post(self._target, body, CONTENT_TYPE, {KEY_HEADER: f'"{self.key(batch)}"'})
+        return classify(answer)
+
+    def key(self, batch: Batch) -> str:
+        """What names the batch: the writer, its first and last entry, and how much lies between them."""
+        first, last = batch.entries[0][SEQ], batch.entries[-1][SEQ]
+        named = f"{self._writer} {first} {last} {len(batch)} {batch.size_bytes}"
+        return blake2b(named.encode(), digest_size=_KEY_BYTES).hexdigest()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+
+def classify(answer: Answer | NoAnswer) -> Outcome:
+    """A generic collector's answer: any 2xx takes all, and what is refused is refused as a whole."""
+    match answer:
+        case NoAnswer():
+            return Retry(answer.reason, pause=answer.pause)
+        case Answer() if answer.status in _STORED:
+            return Delivered()
+        case Answer(status=400) if _WRONG_ADDRESS in answer.body:
+            return Retry(f"HTTP 400 {answer.text}", pause=True)
+        case Answer(status=400 | 413 | 422):
+            return Rejected(answer.status, answer.text)
+        case _:
+            return common_outcome(answer)

@@ -44,7 +44,7 @@ KNOWS: Mapping[str, Rule] = {
     ),
     "logger.sinks": rule(
         "logger.entry logger.identity logger.jobs logger.retry logger.batch logger.outcome logger.formats "
-        "logger.formatter logger.options logger.values logger.files logger.errors logger.sinks",
+        "logger.formatter logger.options logger.values logger.files logger.errors logger.sinks logger.streams",
         "a sink encodes and classifies; batching, retry, spool and ledger come to it from delivery",
     ),
 }

@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import Final, final
+from typing import Final, TextIO, final
+
+from metaexpert.logger.streams import descriptor_of, encoded, stream_named, write_some
 
 QUIET_SECONDS: Final = 10.0
 _MOST_LINES: Final = 100
@@ -59,7 +61,18 @@ class Notices:
 
 def _write(line: str) -> None:
     try:
-        sys.stderr.write(line)
-        sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        return  # stderr is closed or absent: the counters and states still tell
+        if stream_named("stderr") is not None:
+            _write_to(sys.stderr, line)
+    except (OSError, ValueError):
+        return  # stderr is closed: the counters and states still tell
+
+
+def _write_to(stream: TextIO, line: str) -> None:
+    descriptor = descriptor_of(stream)
+    if descriptor is None:
+        stream.write(line)
+        stream.flush()
+        return
+    data = memoryview(encoded(line, stream))
+    while data:
+        data = data[write_some(descriptor, data) :]

@@ -1,16 +1,18 @@
-"""Lines on stderr or stdout, written in a thread, so that a reader who stalls stops nothing else."""
+"""Lines on stderr or stdout, written in a thread, so that a reader who stalls stops nothing else.
+
+On a plain stream an attempt that failed goes on where it stopped, so that no line is written twice; where the stream
+was replaced meanwhile, the new one begins with the first line that did not go out whole.
+"""
 
 import os
-import sys
-from typing import Literal, final
+from typing import TextIO, final
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.formats.text import TextLines
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.outcome import Delivered, Outcome, Retry
-
-type StreamName = Literal["stderr", "stdout"]
+from metaexpert.logger.streams import StreamName, descriptor_of, encoded, stream_named, write_some
 
 
 @final
@@ -27,18 +29,21 @@ class ConsoleSink:
         self._stream: StreamName = stream
         self._worker = worker
         self._lines = TextLines(use_colors=_is_terminal(stream) if use_colors is None else use_colors)
+        self._unfinished: tuple[Batch, _Lines] | None = None
 
     def encode(self, entry: Capture) -> bytes:
         """The entry's text line."""
         return self._lines(entry)
 
     async def write(self, batch: Batch) -> Outcome:
-        """Write the batch's lines and flush."""
-        text = b"\n".join([*batch.parts, b""]).decode()
+        """Write the batch's lines; a failed or cancelled attempt is gone on with."""
+        if self._unfinished is None or self._unfinished[0] is not batch:
+            self._unfinished = (batch, _Lines(batch.parts))
         try:
-            await self._worker.run(_write, self._stream, text)
+            await self._worker.run(self._unfinished[1].write, self._stream)
         except (OSError, ValueError) as error:
             return Retry(f"{self._stream}: {error}")
+        self._unfinished = None
         return Delivered()
 
     async def close(self) -> None:
@@ -46,15 +51,57 @@ class ConsoleSink:
         self._worker.close()
 
 
-def _write(stream: StreamName, text: str) -> None:
-    file = getattr(sys, stream)
-    if file is None:  # pythonw and some services have no streams: there is nobody to read
-        return
-    encoding = getattr(file, "encoding", None) or "utf-8"
-    file.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    file.flush()
+@final
+class _Lines:
+    """A batch's lines on their way out; touched only in the sink's thread."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+        self._file: TextIO | None = None
+        self._lines: list[bytes] = []
+        self._written_bytes = 0
+
+    def write(self, stream: StreamName) -> None:
+        """Write what is left.
+
+        Raises:
+            OSError, ValueError: not all was written.
+        """
+        file = stream_named(stream)
+        if file is None:  # there is nobody to read
+            return
+        if file is not self._file:
+            self._begin(file)
+        descriptor = descriptor_of(file)
+        if descriptor is None:
+            self._write_text(file)
+        else:
+            file.flush()  # what the program printed before comes first
+            self._write_bytes(descriptor)
+
+    def _begin(self, file: TextIO) -> None:
+        left, gone_bytes = len(self._parts), 0
+        for line in self._lines:
+            gone_bytes += len(line)
+            left -= gone_bytes <= self._written_bytes
+        self._parts = self._parts[len(self._parts) - left :]
+        self._lines = [encoded(f"{part.decode()}\n", file) for part in self._parts]
+        self._file, self._written_bytes = file, 0
+
+    def _write_bytes(self, descriptor: int) -> None:
+        data = memoryview(b"".join(self._lines))
+        while self._written_bytes < len(data):
+            self._written_bytes += write_some(descriptor, data[self._written_bytes :])
+
+    def _write_text(self, file: TextIO) -> None:
+        """Write through the object; one that fails half-way does not say how far it came, and may repeat lines."""
+        data = b"".join(self._lines)
+        if self._written_bytes < len(data):
+            file.write(data.decode(getattr(file, "encoding", None) or "utf-8"))
+            file.flush()
+            self._written_bytes = len(data)
 
 
 def _is_terminal(stream: StreamName) -> bool:
-    file = getattr(sys, stream)
+    file = stream_named(stream)
     return file is not None and file.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,59 @@
+"""Bytes to the process's stdout and stderr, past the buffers of their Python objects.
+
+A thread that hangs in `sys.stdout.write` keeps that object's lock, for which the interpreter waits at its end, for
+ever; and what a failed write left in the buffer is tried once more at exit, which then fails. A plain system call
+leaves neither behind, and tells how much of the data was taken.
+"""
+
+import io
+import os
+import select
+import sys
+from typing import Literal, TextIO
+
+type StreamName = Literal["stderr", "stdout"]
+
+
+def stream_named(name: StreamName) -> TextIO | None:
+    """The process's stream as it is now; None when it has none, as under pythonw and some services."""
+    return getattr(sys, name)
+
+
+def descriptor_of(stream: TextIO) -> int | None:
+    """The descriptor behind a plain stream; None for one to be written to as an object.
+
+    That is whatever somebody put in its place (a notebook, a test's capture), and a Windows console, which takes text.
+
+    Raises:
+        ValueError: the stream is closed.
+    """
+    if type(stream) is not io.TextIOWrapper or sys.platform == "win32":
+        return None
+    try:
+        return stream.fileno()
+    except io.UnsupportedOperation:
+        return None
+
+
+def write_some(descriptor: int, data: memoryview) -> int:
+    """Write what the system takes of `data`, waiting for room; how many bytes that were.
+
+    Raises:
+        OSError: the reader is gone, or the descriptor is closed.
+    """
+    while True:
+        try:
+            return os.write(descriptor, data)
+        except BlockingIOError:  # somebody made it non-blocking, which holds for all who share the pipe
+            _wait_for_room(descriptor)
+
+
+def encoded(text: str, stream: TextIO) -> bytes:
+    """`text` in the stream's encoding; what that lacks is escaped."""
+    return text.encode(getattr(stream, "encoding", None) or "utf-8", "backslashreplace")
+
+
+def _wait_for_room(descriptor: int) -> None:
+    room = select.poll()
+    room.register(descriptor, select.POLLOUT)
+    room.poll()

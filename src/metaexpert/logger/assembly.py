@@ -11,6 +11,7 @@ from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.writer import AppendFile, SizeRotation
+from metaexpert.logger.filters import Admission
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.formats.json_lines import JsonLines, SharedLines
 from metaexpert.logger.formats.text import TextLines
@@ -20,6 +21,7 @@ from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.filters import FilterOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions, SinkOptions
 from metaexpert.logger.retry import Backoff
@@ -117,8 +119,14 @@ def new_delivery(
     return Delivery(options.name, sink, lanes, ledger, limits, backoff=backoff, notices=notices, wake=wake)
 
 
-def accepts(options: SinkOptions) -> Callable[[int, str], bool]:
-    """The filter of a sink: its level, and its log types where it names any."""
-    level = logging.getLevelNamesMapping()[options.level]
-    log_types = options.log_types
-    return lambda entry_level, log_type: entry_level >= level and (log_types is None or log_type in log_types)
+def accepts(options: SinkOptions) -> Admission:
+    """Which entries a sink takes by their level, log type and logger."""
+    numbers = logging.getLevelNamesMapping()
+    chosen = options.filter or FilterOptions()
+    return Admission(
+        numbers[options.level],
+        options.log_types,
+        include=chosen.include_loggers,
+        exclude=chosen.exclude_loggers,
+        levels={name: numbers[level] for name, level in chosen.levels.items()},
+    )

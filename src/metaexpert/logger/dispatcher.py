@@ -7,7 +7,7 @@ so that a steady trickle costs one wake-up per linger and not one per entry; the
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import Final, final
@@ -15,6 +15,7 @@ from typing import Final, final
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import SIZE, Capture, Lane, lane_of
+from metaexpert.logger.filters import Admission
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.ingress import INGRESS_FULL, Ingress
 from metaexpert.logger.jobs import Jobs
@@ -59,8 +60,8 @@ class DispatcherCounters:
     faults: int = 0
 
 
-type Accepts = Callable[[int, str], bool]
-"""A sink's filter: whether it takes entries of this level and log type."""
+_MAX_ROUTES: Final = 4096
+"""Ways known by level, log type and logger; beyond that they are learnt anew."""
 
 
 @final
@@ -69,7 +70,7 @@ class Dispatcher:
 
     Args:
         ingress: where entries come from.
-        deliveries: the sinks, each with its filter.
+        deliveries: the sinks, each with what it admits.
         jobs: the executor jobs under way.
         notices: where it tells of a fault of its own.
         slice_seconds: longest work without yielding.
@@ -79,7 +80,7 @@ class Dispatcher:
     def __init__(
         self,
         ingress: Ingress,
-        deliveries: Iterable[tuple[Delivery, Accepts]],
+        deliveries: Iterable[tuple[Delivery, Admission]],
         jobs: Jobs,
         notices: Notices,
         *,
@@ -94,7 +95,9 @@ class Dispatcher:
         self._notices = notices
         self._slice_seconds = slice_seconds
         self._linger_seconds = linger_seconds
-        self._routes: dict[tuple[int, str], Route] = {}
+        self._by_logger = any(admission.by_logger for _, admission in self._sinks)
+        self._routes: dict[tuple[int, str, str], Route] = {}
+        self._ways: dict[tuple[Lane, tuple[Delivery, ...]], Route] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
         self._waited_at = 0.0
@@ -212,35 +215,43 @@ class Dispatcher:
     def _route(self, captures: list[Capture]) -> None:
         """Offer a chunk to the lanes; entries of one lane keep their order, whatever their routes."""
         owners: list[Route | None] = [None] * len(Lane)
-        route: Route | None = None
-        level, log_type = 0, ""
-        for capture in captures:
-            if route is None or capture[2] != level or capture[11] != log_type:
-                level, log_type = capture[2], capture[11]
-                route = self._routes.get((level, log_type)) or self._new_route(level, log_type)
-                owner = owners[route.lane]
-                if owner is not None and owner is not route:
-                    owner.pass_on()
-                owners[route.lane] = route
-            route.entries.append(capture)
+        if self._by_logger:
+            self._collect_by_logger(captures, owners)
+        else:
+            self._collect(captures, owners)
         for owner in owners:
             if owner is not None:
                 owner.pass_on()
         self.counters.entries += len(captures)
 
-    def _new_route(self, level: int, log_type: str) -> Route:
+    def _collect(self, captures: list[Capture], owners: list[Route | None]) -> None:
+        route: Route | None = None
+        level, log_type = 0, ""
+        for capture in captures:
+            if route is None or capture[2] != level or capture[11] != log_type:
+                level, log_type = capture[2], capture[11]
+                route = self._routes.get((level, log_type, "")) or self._new_route(level, log_type, "")
+                _take_over(owners, route)
+            route.entries.append(capture)
+
+    def _collect_by_logger(self, captures: list[Capture], owners: list[Route | None]) -> None:
+        for capture in captures:
+            level, log_type, logger = capture[2], capture[11], capture[3]
+            route = self._routes.get((level, log_type, logger)) or self._new_route(level, log_type, logger)
+            _take_over(owners, route)
+            route.entries.append(capture)
+
+    def _new_route(self, level: int, log_type: str, logger: str) -> Route:
         lane = lane_of(level, log_type)
-        wanted = {id(delivery): accepts(level, log_type) for delivery, accepts in self._sinks}
-        route = Route(
-            lane,
-            tuple(delivery for delivery in self._deliveries if wanted[id(delivery)]),
-            tuple(delivery for delivery in self._deliveries if not wanted[id(delivery)]),
-        )
-        # one object for all levels with the same way, so that neighbours of different level travel together
-        for known in self._routes.values():
-            if known.lane is lane and known.deliveries == route.deliveries:
-                route = known
-        self._routes[level, log_type] = route
+        wanted = tuple(delivery for delivery, admission in self._sinks if admission(level, log_type, logger))
+        # one object for all with the same way, so that neighbours of different level or logger travel together
+        route = self._ways.get((lane, wanted))
+        if route is None:
+            filtered = tuple(delivery for delivery in self._deliveries if delivery not in wanted)
+            route = self._ways[lane, wanted] = Route(lane, wanted, filtered)
+        if len(self._routes) >= _MAX_ROUTES:
+            self._routes.clear()
+        self._routes[level, log_type, logger] = route
         return route
 
     def _report_loss(self) -> None:
@@ -290,3 +301,12 @@ class Dispatcher:
             self._worked.clear()
             self.wake()
             await self._worked.wait()
+
+
+def _take_over(owners: list[Route | None], route: Route) -> None:
+    """Make `route` the one that collects for its lane; what another has collected goes on first."""
+    owner = owners[route.lane]
+    if owner is not route:
+        if owner is not None:
+            owner.pass_on()
+        owners[route.lane] = route

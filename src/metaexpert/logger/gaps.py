@@ -16,7 +16,12 @@ GAP_LOGGER: Final = "metaexpert.logger"
 
 
 def gap_entry(
-    sink: str, by_level: Mapping[int, int], seqs: tuple[int, int], times_ns: tuple[int, int], reason: str
+    sink: str,
+    by_level: Mapping[int, int],
+    seqs: tuple[int, int],
+    times_ns: tuple[int, int],
+    reason: str,
+    verb: str = "dropped",
 ) -> Capture:
     """A WARNING of log type "gap".
 
@@ -26,16 +31,17 @@ def gap_entry(
         seqs: first and last sequence number between which the dropped entries lie.
         times_ns: times of the first and the last dropped entry, nanoseconds.
         reason: why they were dropped.
+        verb: what befell them; with underscores the name of the field that counts them.
     """
     total = sum(by_level.values())
     levels = {logging.getLevelName(level): count for level, count in sorted(by_level.items(), reverse=True)}
     seconds = (times_ns[1] - times_ns[0]) / 1e9
     told = ", ".join(f"{count:,} {level}" for level, count in levels.items())
-    message = f"dropped {total:,} entries: {told}, within seq {seqs[0]}-{seqs[1]}, {seconds:.1f} s, {reason}"
+    message = f"{verb} {total:,} entries: {told}, within seq {seqs[0]}-{seqs[1]}, {seconds:.1f} s, {reason}"
     fields = orjson.dumps(
         {
             "sink": sink,
-            "dropped": total,
+            verb.replace(" ", "_"): total,
             "by_level": levels,
             "first_seq": seqs[0],
             "last_seq": seqs[1],

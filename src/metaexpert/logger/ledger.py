@@ -25,6 +25,9 @@ class LedgerSnapshot:
         in_flight: queued, in a batch, or being written.
         filtered: kept from the sink by its filters; beside the identity.
         gaps: gap entries among the routed ones.
+        sampled: left out by the sink's sampling; beside the identity, as the next two.
+        limited: held back by its rate limit, by level name.
+        repeated: held back as repetitions; each run's summary is a routed entry.
     """
 
     routed: int
@@ -35,6 +38,9 @@ class LedgerSnapshot:
     in_flight: int
     filtered: int
     gaps: int
+    sampled: int = 0
+    limited: Mapping[str, int] = MappingProxyType({})
+    repeated: int = 0
 
     @property
     def balanced(self) -> bool:
@@ -46,12 +52,28 @@ class LedgerSnapshot:
         """All dropped entries."""
         return sum(self.dropped.values())
 
+    @property
+    def limited_total(self) -> int:
+        """All entries held back by the rate limit."""
+        return sum(self.limited.values())
+
 
 @final
 class Ledger:
     """The running accounts of one sink; touched only on the dispatcher's thread."""
 
-    __slots__ = ("delivered", "dropped", "duplicate", "filtered", "gaps", "rejected", "routed")
+    __slots__ = (
+        "delivered",
+        "dropped",
+        "duplicate",
+        "filtered",
+        "gaps",
+        "limited",
+        "rejected",
+        "repeated",
+        "routed",
+        "sampled",
+    )
 
     def __init__(self) -> None:
         self.routed = 0
@@ -60,6 +82,9 @@ class Ledger:
         self.rejected = 0
         self.filtered = 0
         self.gaps = 0
+        self.sampled = 0
+        self.limited: Counter[str] = Counter()
+        self.repeated = 0
         self.dropped: Counter[tuple[str, str]] = Counter()
 
     @property
@@ -78,4 +103,7 @@ class Ledger:
             in_flight=in_flight,
             filtered=self.filtered,
             gaps=self.gaps,
+            sampled=self.sampled,
+            limited=MappingProxyType(dict(self.limited)),
+            repeated=self.repeated,
         )

@@ -11,8 +11,9 @@ from support.fake_sinks import FakeSink, capture
 
 from metaexpert.logger.batch import BatchLimits
 from metaexpert.logger.delivery import Delivery
-from metaexpert.logger.dispatcher import Accepts, Dispatcher
+from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.entry import Capture
+from metaexpert.logger.filters import Admission
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.lanes import Lanes
@@ -20,9 +21,7 @@ from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.retry import Backoff
 
-
-def everything(_level: int, _log_type: str) -> bool:
-    return True
+EVERYTHING = Admission()
 
 
 class Running:
@@ -31,7 +30,7 @@ class Running:
     def __init__(
         self,
         *sinks: FakeSink,
-        accepts: Accepts = everything,
+        admission: Admission = EVERYTHING,
         max_age: float = 0.0,
         slice_seconds: float = 0.0001,
         linger_seconds: float = 0.002,
@@ -42,7 +41,7 @@ class Running:
         self.deliveries = [self._delivery(f"fake{at}", sink, max_age) for at, sink in enumerate(sinks)]
         self.dispatcher = Dispatcher(
             self.ingress,
-            [(delivery, accepts) for delivery in self.deliveries],
+            [(delivery, admission) for delivery in self.deliveries],
             self.jobs,
             Notices(),
             slice_seconds=slice_seconds,
@@ -80,14 +79,19 @@ class Running:
 @asynccontextmanager
 async def running(
     *sinks: FakeSink,
-    accepts: Accepts = everything,
+    admission: Admission = EVERYTHING,
     max_age: float = 0.0,
     slice_seconds: float = 0.0001,
     linger_seconds: float = 0.002,
     room: int = 100_000,
 ) -> AsyncGenerator[Running]:
     under_test = Running(
-        *sinks, accepts=accepts, max_age=max_age, slice_seconds=slice_seconds, linger_seconds=linger_seconds, room=room
+        *sinks,
+        admission=admission,
+        max_age=max_age,
+        slice_seconds=slice_seconds,
+        linger_seconds=linger_seconds,
+        room=room,
     )
     under_test.ingress.attach(asyncio.get_running_loop(), under_test.dispatcher.wake)
     runs = [under_test.dispatcher.run(), *(delivery.run() for delivery in under_test.deliveries)]
@@ -118,7 +122,7 @@ class TestRouting:
 
     async def test_what_a_filter_keeps_out_is_counted_beside_the_identity(self):
         sink = FakeSink()
-        async with running(sink, accepts=lambda level, _: level >= logging.WARNING) as under_test:
+        async with running(sink, admission=Admission(logging.WARNING)) as under_test:
             under_test.log(1, 2, 3)
             under_test.log(4, level=logging.WARNING)
             under_test.log(5, level=logging.ERROR)

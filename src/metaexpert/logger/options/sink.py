@@ -6,6 +6,7 @@ from typing import Any, Literal, override
 from pydantic import Field
 
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, LogType, Options, Seconds
+from metaexpert.logger.options.filters import FilterOptions
 from metaexpert.logger.options.queue import QueueOptions
 
 
@@ -18,6 +19,8 @@ class SinkOptions(Options):
     """Lowest level it takes."""
     log_types: tuple[LogType, ...] | None = None
     """The log types it takes; all when left out."""
+    filter: FilterOptions | None = None
+    """Further conditions: loggers, fields, messages."""
     queue: QueueOptions | None = None
     """Its room, when it differs from the configuration's."""
     batch_max_entries: int = Field(default=10_000, ge=1)

@@ -21,7 +21,7 @@ from support.notices import told
 from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, serving, status
 
-from metaexpert.logger import ElasticsearchOptions, LokiOptions, get_logger
+from metaexpert.logger import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions, get_logger
 from metaexpert.logger.sinks.http import MAX_ANSWER_BYTES
 
 log = get_logger("contract.http")
@@ -43,18 +43,21 @@ class Kind:
 
     async def accepts(self, _request: web.Request, received: Received) -> web.StreamResponse:
         self.accepted.append(received)
-        if self.name == "loki":
+        if self.name != "elasticsearch":
             return web.Response(status=204)
         items = [{document.action: {"status": 201}} for document in documents(received)]
         return web.json_response({"errors": False, "items": items})
 
-    def options(self, url: str, **more: Any) -> LokiOptions | ElasticsearchOptions:
+    def options(self, url: str, **more: Any) -> HttpOptions:
         values: dict[str, Any] = {"batch_max_age": 30.0, "backoff_first": 0.01, "backoff_max": 0.02, "timeout": 5.0}
         values |= {"url": url, **more}
-        return LokiOptions(**values) if self.name == "loki" else ElasticsearchOptions(**values)
+        return KINDS[self.name](**values)
 
 
-@pytest.fixture(params=["loki", "elasticsearch"])
+KINDS = {"loki": LokiOptions, "elasticsearch": ElasticsearchOptions, "ndjson": NdjsonOptions}
+
+
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> Kind:
     return Kind(request.param)
 

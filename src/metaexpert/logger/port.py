@@ -7,21 +7,26 @@ import logging
 import os
 from _thread import get_ident
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from functools import cache
 from typing import Final, final
 
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.values import ValueEncoder
+
+type Put = Callable[[Capture], None]
 
 
 @final
 class Port:
     """The pipeline as a log call sees it."""
 
-    __slots__ = ("attached", "encoder", "ingress", "loop", "loop_thread", "put", "quick")
+    __slots__ = ("_way_in", "_wrap", "attached", "encoder", "ingress", "loop", "loop_thread", "put", "quick")
 
     def __init__(self) -> None:
+        self._wrap: Callable[[Put], Put] | None = None
         self.connect(Ingress(graded=False), ValueEncoder(Redactor()), loop=None)
 
     def disconnect(self) -> None:
@@ -38,12 +43,18 @@ class Port:
         """
         self.ingress = ingress
         self.encoder = encoder
-        self.put = ingress.put
+        self._way_in: Put = ingress.put
+        self.put = self._way_in if self._wrap is None else self._wrap(self._way_in)
         self.quick = encoder.quick
         self.loop = loop
         self.loop_thread = get_ident() if loop is not None else 0
         self.attached = loop is not None
         logging.root.setLevel(logging.root.level)  # stdlib's way to clear the level caches
+
+    def watch(self, wrap: Callable[[Put], Put] | None) -> None:
+        """Let what `wrap` makes stand before `put`, now and after each connect; None takes it away. For tests."""
+        self._wrap = wrap
+        self.put = self._way_in if wrap is None else wrap(self._way_in)
 
 
 port: Final = Port()

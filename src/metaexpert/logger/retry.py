@@ -39,25 +39,33 @@ class Backoff:
         return min(after_seconds, MAX_RETRY_AFTER_SECONDS) + uniform(0.0, min(ceiling, 1.0))
 
 
-def parse_retry_after(value: str | None, now: Callable[[], float]) -> float | None:
+def parse_retry_after(value: str | None, now: Callable[[], float], date: str | None = None) -> float | None:
     """Seconds to wait from a Retry-After header: a number of seconds or an HTTP date; None when absent or unreadable.
 
     Args:
         value: the header's value.
-        now: seconds since the epoch, as `time.time`.
+        now: seconds since the epoch, as `time.time`; for answers that do not carry their own time.
+        date: the answer's Date header. Both dates are the sender's, so a wrong clock here does not come into it.
     """
     if not value:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
         return float(text)
+    moment = _http_date(text)
+    if moment is None:
+        return None
+    sent = _http_date(date) or datetime.fromtimestamp(now(), UTC)
+    return max(0.0, (moment - sent).total_seconds())
+
+
+def _http_date(text: str | None) -> datetime | None:
+    """An HTTP date (RFC 9110, section 5.6.7); None when absent or unreadable."""
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text) if text else None
     except (TypeError, ValueError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.fromtimestamp(now(), UTC)).total_seconds())
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 class SinkState(StrEnum):

@@ -36,9 +36,19 @@ def set_torn_aside(path: Path) -> Path | None:
                 return None
     except FileNotFoundError:
         return None
-    aside = path.with_name(f"{path.name}.torn-{time.time_ns()}")
+    aside = _unused(path.with_name(f"{path.name}.torn-{time.time_ns()}"))
     path.replace(aside)
     return aside
+
+
+def _unused(path: Path) -> Path:
+    """A name nothing has: a clock that was set back comes to the same moment twice."""
+    number = 0
+    unused = path
+    while os.path.lexists(unused):
+        number += 1
+        unused = _numbered(path, number)
+    return unused
 
 
 def _numbered(path: Path, number: int) -> Path:

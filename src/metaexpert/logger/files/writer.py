@@ -1,7 +1,8 @@
 """One file, appended to a batch at a time through aiofiles, rotated by size between batches.
 
 A write that fails half-way goes on where it stopped at the next attempt, so that no byte is written twice and no line
-is torn by us. A file found with a torn last line is set aside as it is, and a new one is begun.
+is torn by us; where the file was taken away meanwhile, all of it goes into the new one. A file found with a torn last
+line is set aside as it is, and a new one is begun.
 """
 
 import os
@@ -71,7 +72,7 @@ class AppendFile:
         """
         file = self._file or await self._open()
         if token is self._unfinished:
-            await self._find_written(file)
+            file = await self._resume(file)
         else:
             file = await self._begin(file, len(data))
             self._unfinished, self._written_bytes, self._begun_at_bytes = token, 0, self._size_bytes
@@ -83,10 +84,23 @@ class AppendFile:
         if self._clock() - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = self._clock()
             if await self._worker.run(self._is_gone, file.fileno()):
-                self.warning = f"{self.path} was moved or deleted by somebody else; begun anew"
-                await self._close_file()
-                return await self._open()
+                return await self._begin_anew()
         return await self._rotate() if self._is_full(more_bytes) else file
+
+    async def _begin_anew(self) -> AsyncFileIO:
+        self.warning = f"{self.path} was moved or deleted by somebody else; begun anew"
+        await self._close_file()
+        return await self._open()
+
+    async def _resume(self, file: AsyncFileIO) -> AsyncFileIO:
+        """The file to go on in; where another one had to be begun, it gets the whole of the write."""
+        if not await self._worker.run(self._is_gone, file.fileno()):
+            await self._find_written(file)
+            return file
+        token, self._unfinished = self._unfinished, None  # the rest alone would be a torn line there
+        file = await self._begin_anew()
+        self._unfinished, self._written_bytes, self._begun_at_bytes = token, 0, self._size_bytes
+        return file
 
     async def _find_written(self, file: AsyncFileIO) -> None:
         """How much of an unfinished write arrived; a cancelled one may have gone on in its thread."""
@@ -96,12 +110,15 @@ class AppendFile:
             self._written_bytes = max(0, state.st_size - self._begun_at_bytes)
 
     def _is_gone(self, descriptor: int) -> bool:
-        """Whether the path no longer names the open file."""
+        """Whether the path no longer names the open file, or the descriptor is good for nothing any more."""
         try:
+            ours = os.fstat(descriptor)
             there = self.path.stat()
-        except FileNotFoundError:
+        except PermissionError:
+            return False  # the way to it was barred; what is open stays open
+        except OSError:
             return True
-        return not os.path.samestat(there, os.fstat(descriptor))
+        return not os.path.samestat(there, ours)
 
     async def _write(self, file: AsyncFileIO, data: bytes) -> None:
         view = memoryview(data)

@@ -14,7 +14,7 @@ from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.options.http import ElasticsearchOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
-from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
+from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome, one_line
 
 BULK_PATH: Final = "/_bulk?filter_path=errors,items.*.status,items.*.error"
 CLOSED_BEFORE_CUTTING: Final = 2
@@ -131,5 +131,5 @@ def _error_text(error: object) -> str:
     """An item's error, which may be an object or a string."""
     if isinstance(error, dict):
         told = cast("dict[str, object]", error)
-        return f"{told.get('type', 'error')}: {told.get('reason', '')}"[:500]
-    return str(error or "")[:500]
+        return one_line(f"{told.get('type', 'error')}: {told.get('reason', '')}")[:500]
+    return one_line(str(error or ""))[:500]

@@ -1,7 +1,8 @@
 """One aiohttp session to one collector: keep-alive, gzip off the loop, TLS, authentication, bounded answers.
 
 Foreign exceptions end here: a request is answered by `Answer`, or by `NoAnswer` with the reason. Redirects are not
-followed, since a POST that is redirected loses its body or its credentials.
+followed, since a POST that is redirected loses its body or its credentials. Answers are asked for uncompressed; one
+that is compressed nevertheless is unpacked in the sink's thread, and no further than the bound.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import base64
 import gzip
 import ssl
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +28,7 @@ MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 _SHOWN_BYTES: Final = 200
 _GZIP_LEVEL: Final = 1
 _KEEPALIVE_SECONDS: Final = 75.0
+_PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 _OPERATOR_STATUSES: Final = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 406, 415})
 """Wrong address, credentials or kind of server: trying again soon helps nobody."""
@@ -42,7 +45,7 @@ class Answer:
     @property
     def text(self) -> str:
         """The beginning of the body, for people."""
-        return self.body[:_SHOWN_BYTES].decode("utf-8", "replace").strip()
+        return one_line(self.body[:_SHOWN_BYTES].decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class NoAnswer:
     reason: str
     closed: bool = False
     pause: bool = False
+
+
+def one_line(text: str) -> str:
+    """What a collector says, fit for a terminal: in one line, without control characters."""
+    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
 
 
 def common_outcome(answer: Answer) -> Retry:
@@ -100,21 +108,26 @@ class HttpClient:
         try:
             return await self._send(session, self._options.url.rstrip("/") + path, body, headers)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
-            return NoAnswer(f"TLS: {error}", pause=True)
+            return NoAnswer(one_line(f"TLS: {error}"), pause=True)
         except aiohttp.InvalidURL:
             return NoAnswer("the address is invalid", pause=True)
         except aiohttp.ClientConnectorError as error:
-            return NoAnswer(f"cannot connect: {error}")
+            return NoAnswer(one_line(f"cannot connect: {error}"))
         except TimeoutError:
             return NoAnswer(f"no answer within {self._options.timeout:g} s")
         except (aiohttp.ClientError, OSError, EOFError) as error:
-            return NoAnswer(f"connection broke: {type(error).__name__} {error}".rstrip(), closed=True)
+            return NoAnswer(one_line(f"connection broke: {type(error).__name__} {error}")[:_SHOWN_BYTES], closed=True)
 
     async def _send(self, session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-            content = await _read_bounded(response)
-            after = parse_retry_after(response.headers.get("Retry-After"), time.time)
+            content = await self._unpacked(response.headers.get("Content-Encoding"), await _read_bounded(response))
+            after = parse_retry_after(response.headers.get("Retry-After"), time.time, response.headers.get("Date"))
             return Answer(response.status, content, after)
+
+    async def _unpacked(self, encoding: str | None, content: bytes) -> bytes:
+        if (encoding or "").strip().lower() not in _PACKED:
+            return content
+        return await self._worker.run(_unpack, content)
 
     async def _open(self) -> aiohttp.ClientSession:
         options = self._options
@@ -126,6 +139,7 @@ class HttpClient:
         self._session = aiohttp.ClientSession(
             timeout=timeout,
             headers=_headers(options),
+            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(
                 ssl=tls, limit=2, keepalive_timeout=_KEEPALIVE_SECONDS, resolver=WorkerResolver(self._worker)
@@ -158,8 +172,18 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(content[:MAX_ANSWER_BYTES])
 
 
+def _unpack(content: bytes) -> bytes:
+    """The first `MAX_ANSWER_BYTES` of a compressed body; what cannot be unpacked stays as it is."""
+    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # with a header of gzip or zlib; bare, as some send "deflate"
+        try:
+            return zlib.decompressobj(bits).decompress(content, MAX_ANSWER_BYTES)
+        except zlib.error:
+            continue
+    return content
+
+
 def _headers(options: HttpOptions) -> dict[str, str]:
-    headers = {"User-Agent": "metaexpert-logger"}
+    headers = {"User-Agent": "metaexpert-logger", "Accept-Encoding": "identity"}
     headers |= {name: value.get_secret_value() for name, value in options.headers.items()}
     if options.username:
         password = options.password.get_secret_value() if options.password else ""

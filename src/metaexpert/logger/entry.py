@@ -16,6 +16,8 @@ GENERAL: Final = "general"
 TRADE: Final = "trade"
 AUDIT: Final = "audit"
 GAP: Final = "gap"
+FAILURE: Final = "error"
+"""What `log_error` writes: an error with a context of its own."""
 
 PROTECTED_LOG_TYPES: Final = frozenset({TRADE, AUDIT, GAP})
 """Log types that ignore levels and have room of their own in every lane."""
@@ -35,7 +37,7 @@ class Lane(IntEnum):
 
 
 type Details = tuple[bytes, bytes, bytes]
-"""The rare parts of an entry, each an encoded JSON value or empty: exception, stack_info, trade_data.
+"""The rare parts of an entry, each an encoded JSON value or empty: exception, stack_info, and the log type's own data.
 
 A plain tuple like the capture that holds it, since the collector would track a named one for ever.
 """
@@ -43,6 +45,12 @@ A plain tuple like the capture that holds it, since the collector would track a 
 EXCEPTION: Final = 0
 STACK_INFO: Final = 1
 TRADE_DATA: Final = 2
+"""Where an entry's own data stands; `data_key` names it."""
+
+
+def data_key(log_type: str) -> str:
+    """The key under which an entry of this log type shows its own data."""
+    return "error_context" if log_type == FAILURE else "trade_data"
 
 
 type Capture = tuple[
@@ -141,8 +149,17 @@ class LogEntry:
 
     def trade_data(self) -> dict[str, Any]:
         """The fields of a trade event, decoded; empty for other entries."""
+        return self._data("trade_data")
+
+    def error_context(self) -> dict[str, Any]:
+        """The context `log_error` was given, decoded; empty for other entries."""
+        return self._data("error_context")
+
+    def _data(self, key: str) -> dict[str, Any]:
         details = self.capture[DETAILS]
-        return orjson.loads(details[TRADE_DATA]) if details is not None and details[TRADE_DATA] else {}
+        if details is None or not details[TRADE_DATA] or data_key(self.log_type) != key:
+            return {}
+        return orjson.loads(details[TRADE_DATA])
 
 
 def extra_json(fields: bytes, context: bytes) -> bytes:

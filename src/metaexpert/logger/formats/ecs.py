@@ -1,7 +1,8 @@
 """Elastic Common Schema documents (https://www.elastic.co/guide/en/ecs/current/index.html).
 
-Users' fields stay under `extra` and trade fields under `trade_data`, one object each: mapped as `flattened`
-(Elasticsearch) or `flat_object` (OpenSearch) no value of theirs can break the index's mapping.
+Users' fields stay under `extra`, trade fields under `trade_data` and an error's context under `error_context`, one
+object each: mapped as `flattened` (Elasticsearch) or `flat_object` (OpenSearch) no value of theirs can break the
+index's mapping. There is no `severity`: `log.level` says the same.
 """
 
 import logging
@@ -9,7 +10,7 @@ from typing import Final, final
 
 import orjson
 
-from metaexpert.logger.entry import Capture
+from metaexpert.logger.entry import Capture, data_key
 from metaexpert.logger.formats.sites import Sites, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
@@ -62,7 +63,7 @@ class EcsDocuments:
             thread,
             b',"labels":{"task":%b}' % encode_text(task) if task is not None else b"",
             b',"extra":{%b}' % fields if fields else b"",
-            b"" if details is None else _details(*details),
+            b"" if details is None else _details(*details, data_key(log_type).encode()),
         )
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
@@ -75,7 +76,7 @@ class EcsDocuments:
         return b'"message":', b',"log":%b,"event":{"dataset":%b,"id":"%b-' % (orjson.dumps(log), dataset, self._boot_id)
 
 
-def _details(exception: bytes, stack_info: bytes, trade_data: bytes) -> bytes:
+def _details(exception: bytes, stack_info: bytes, data: bytes, key: bytes) -> bytes:
     tail = b""
     if exception:
         told = orjson.loads(exception)
@@ -84,6 +85,6 @@ def _details(exception: bytes, stack_info: bytes, trade_data: bytes) -> bytes:
         )
     elif stack_info:
         tail += b',"error":{"stack_trace":%b}' % stack_info
-    if trade_data:
-        tail += b',"trade_data":' + trade_data
+    if data:
+        tail += b',"%b":%b' % (key, data)
     return tail

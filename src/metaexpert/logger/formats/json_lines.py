@@ -1,18 +1,19 @@
-"""JSON lines with MetaExpert's keys: timestamp, level, logger, message, …, extra, trade_data, exception, stack_info.
+"""JSON lines with MetaExpert's keys: timestamp, level, logger, message, …, extra, exception, stack_info, trade_data.
 
-An entry's line is the pieces its call site always has around its own timestamp, message, numbers and fields.
+From ERROR on a line has `severity`, and what `log_error` was given stands under `error_context`. An entry's line is the
+pieces its call site always has around its own timestamp, message, numbers and fields.
 """
 
 import logging
 from typing import Final, final
 
-from metaexpert.logger.entry import SEQ, SIZE, Capture, Details
+from metaexpert.logger.entry import SEQ, SIZE, Capture, Details, data_key
+from metaexpert.logger.formats.severity import severity_of
 from metaexpert.logger.formats.sites import Sites, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import Site
 
-_DETAIL_KEYS: Final = (b"exception", b"stack_info", b"trade_data")
 _RECENT_BYTES: Final = 512 * 1024
 
 
@@ -55,24 +56,27 @@ class JsonLines:
             number,
             self._origin,
             b',"extra":{%b}' % fields if fields else b"",
-            b"" if details is None else _encode_details(details),
+            b"" if details is None else _encode_details(details, log_type),
         )
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
         before = b'"level":%b,"logger":%b,"message":' % (encode_text(logging.getLevelName(level)), encode_text(logger))
-        after = b',"module":%b,"function":%b,"line":%d,"log_type":%b,"process":%d,"id":"%b-' % (
+        severity = b',"severity":%b' % encode_text(severity_of(level)) if level >= logging.ERROR else b""
+        after = b',"module":%b,"function":%b,"line":%d,"log_type":%b%b,"process":%d,"id":"%b-' % (
             encode_text(site.module),
             encode_text(site.function),
             site.line,
             encode_text(log_type),
+            severity,
             self._pid,
             self._boot_id,
         )
         return before, after
 
 
-def _encode_details(details: Details) -> bytes:
-    return b"".join([b',"%b":%b' % part for part in zip(_DETAIL_KEYS, details, strict=True) if part[1]])
+def _encode_details(details: Details, log_type: str) -> bytes:
+    keys = (b"exception", b"stack_info", data_key(log_type).encode())
+    return b"".join([b',"%b":%b' % part for part in zip(keys, details, strict=True) if part[1]])
 
 
 @final

@@ -51,9 +51,16 @@ class TestKeys:
                 log.exception("oops", stack_info=True, a=1)
 
         line = encoded(written(fail))
-        assert line.keys() == BASE_KEYS | {"extra", "exception", "stack_info"}
+        assert line.keys() == BASE_KEYS | {"extra", "exception", "stack_info", "severity"}
         assert line["extra"] == {"a": 1}
         assert line["exception"].keys() == {"type", "message", "traceback"}
+
+    @pytest.mark.parametrize(
+        ("level", "severity"), [("info", None), ("warning", None), ("error", "high"), ("critical", "critical")]
+    )
+    def test_severity_stands_in_lines_from_error_on(self, written: Written, level: str, severity: str | None):
+        line = encoded(written(lambda log: getattr(log, level)("told")))
+        assert line.get("severity") == severity
 
     def test_a_trade_entry_has_its_data(self, written: Written):
         line = encoded(written(lambda log: log.trade.order_cancelled(order_id=1)))

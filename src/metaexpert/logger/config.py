@@ -1,18 +1,22 @@
 """LoggerConfig: everything about logging in one frozen object.
 
 `LoggerConfig(…)` takes keyword arguments alone; `LoggerConfig.load(…)` lays keyword arguments over the environment over
-a TOML file.
+a TOML file over a preset, and remembers how, so that it can be read again.
 """
 
 from collections.abc import Mapping
-from os.path import abspath
+from os.path import abspath, normcase
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
-from metaexpert.logger.config_sources import from_environment, from_toml, merged
-from metaexpert.logger.options.base import LevelName, Options
+from metaexpert.exceptions import ConfigError
+from metaexpert.logger.config_origin import DEFAULT, ConfigSource, KeyPath, Origin, OriginKind, Provenance
+from metaexpert.logger.config_presets import PRESETS, Preset, over_preset, preset_value
+from metaexpert.logger.config_problems import made_or_problems
+from metaexpert.logger.config_sources import gathered
+from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
@@ -32,6 +36,8 @@ class LoggerConfig(Options):
         ConfigError: a key is unknown or a value not allowed; the message names key, value and what is allowed.
     """
 
+    preset: Preset | None = None
+    """Choices to begin with; all else that is given, wherever, wins over them."""
     log_name: str = Field(default="expert", min_length=1)
     """Name of the expert or service, `service` in collectors."""
     log_level: LevelName = "INFO"
@@ -45,7 +51,11 @@ class LoggerConfig(Options):
     log_error_file: Path = Path("errors.log")
     """ERROR and up."""
     log_to_console: bool = True
+    """Log to the console."""
+    log_console_level: LevelName = "DEBUG"
+    """Lowest level the console shows."""
     log_to_file: bool = True
+    """Log to the three files."""
     json_logging: bool = False
     """JSON lines in the files, else text."""
     max_bytes: int = Field(default=10 * 1024 * 1024, ge=0)
@@ -55,12 +65,17 @@ class LoggerConfig(Options):
     use_colors: bool | None = None
     """ANSI colours on the console; when left out, on a terminal unless NO_COLOR is set."""
     queue: QueueOptions = QueueOptions()
+    """The room of each sink."""
     dispatcher: DispatcherOptions = DispatcherOptions()
+    """The pace of the dispatcher."""
     redaction: RedactionOptions = RedactionOptions()
+    """Which fields are hidden."""
     sinks: tuple[AnySink, ...] = ()
     """Further destinations."""
     shutdown_timeout: Annotated[float, Field(ge=0.0, le=3600.0)] = 5.0
     """How long stopping may take, seconds; what is not delivered then is counted as dropped."""
+
+    _provenance: Provenance = PrivateAttr(default_factory=Provenance)
 
     @classmethod
     def load(
@@ -76,31 +91,120 @@ class LoggerConfig(Options):
             overrides: fields that win over both.
 
         Raises:
-            ConfigError: a file cannot be read, a key is unknown or a value not allowed.
+            ConfigError: a file cannot be read, a key is unknown or a value not allowed; the message has a line for each
+                thing that is wrong.
         """
-        values = merged(from_toml(path), from_environment(environ, tuple(cls.model_fields)), overrides)
-        return cls(**values)
+        named = None if path is None else Path(path)
+        return cls._loaded(ConfigSource(Path.cwd(), named, environ, overrides))
+
+    @classmethod
+    def _loaded(cls, source: ConfigSource) -> Self:
+        layers, problems = gathered(source, cls)
+        origins = dict(layers.origins)
+        made, more = made_or_problems(cls, layers, SINK_TYPES)
+        if made is None or problems:
+            raise ConfigError("\n".join((*problems, *more)))
+        made._provenance = Provenance(origins, source)  # noqa: SLF001 - of this class
+        return made
+
+    def reloaded(self) -> Self:
+        """Read the configuration again as it was loaded: the same file or folder, variables and keyword arguments.
+
+        Raises:
+            ConfigError: it was made in code and there is nothing to read, or what is there now is not usable. This
+                configuration stays as it is.
+        """
+        if self._provenance.source is None:
+            raise ConfigError(
+                "LoggerConfig: was made in code and cannot be read again; use LoggerConfig.load(), or pass a new one"
+            )
+        return self._loaded(self._provenance.source)
+
+    @classmethod
+    def for_development(cls, **overrides: Any) -> Self:
+        """The preset "development": everything from DEBUG, as text, on the console and in the files.
+
+        Args:
+            overrides: fields that win over the preset.
+        """
+        return cls(**{"preset": "development", **overrides})
+
+    @classmethod
+    def for_production(cls, **overrides: Any) -> Self:
+        """The preset "production": JSON files with a long history, the console from WARNING, more room for outages.
+
+        Args:
+            overrides: fields that win over the preset.
+        """
+        return cls(**{"preset": "production", **overrides})
+
+    @classmethod
+    def for_backtesting(cls, **overrides: Any) -> Self:
+        """The preset "backtesting": full queues make threads wait, so that nothing is lost; the console from WARNING.
+
+        Args:
+            overrides: fields that win over the preset.
+        """
+        return cls(**{"preset": "backtesting", **overrides})
+
+    def origin(self, key: str) -> Origin:
+        """Where an effective value came from.
+
+        Args:
+            key: its keys with dots between them, such as `"queue.max_entries"` and `"sinks.0.url"`.
+        """
+        path = tuple(key.split("."))
+        if not self._is_given(path):
+            return DEFAULT
+        given = self._provenance.given_by(path)
+        if given is not None:
+            return given
+        if self.preset is not None and preset_value(self.preset, path) is not None:
+            return Origin(OriginKind.PRESET, self.preset)
+        return Origin(OriginKind.ARGUMENT, key)
+
+    def _is_given(self, path: KeyPath) -> bool:
+        value: object = self
+        for key in path:
+            if isinstance(value, BaseModel):
+                if key not in value.model_fields_set:
+                    return False
+                value = getattr(value, key)
+            elif isinstance(value, tuple):
+                value = cast("tuple[object, ...]", value)[int(key)]
+        return True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        given = cast("dict[str, Any]", values)
+        preset = given.get("preset")
+        return over_preset(cast("Preset", preset), given) if isinstance(preset, str) and preset in PRESETS else given
 
     @model_validator(mode="after")
     def _names_and_files_differ(self) -> Self:
-        names = [options.name for options in self.all_sinks()]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            message = f"sinks: the name {min(twice)!r} is used twice; give each sink a name of its own"
-            raise ValueError(message)
+        problems = [
+            f"sinks: the name {name!r} is used twice; give each sink a name of its own"
+            for name in _repeated([options.name for options in self.all_sinks()])
+        ]
         files = [options.path for options in self.all_sinks() if isinstance(options, FileOptions)]
-        places = [abspath(self.log_dir / path) for path in files]  # noqa: PTH100 - resolve() would ask the file system
-        shared = [path for path, place in zip(files, places, strict=True) if places.count(place) > 1]
-        if shared:
-            message = f"the file {str(shared[0])!r} is written by two sinks; give each a file of its own"
-            raise ValueError(message)
+        # resolve() would ask the file system
+        places = [normcase(abspath(self.log_dir / path)) for path in files]  # noqa: PTH100
+        problems += [
+            f"the file {str(files[places.index(place)])!r} is written by two sinks; give each a file of its own"
+            for place in _repeated(places)
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     def all_sinks(self) -> tuple[AnySink, ...]:
         """Every sink with its name: those of the flat fields, then `sinks`."""
         flat: list[AnySink] = []
         if self.log_to_console:
-            flat.append(ConsoleOptions(name="console", use_colors=self.use_colors))
+            flat.append(ConsoleOptions(name="console", level=self.log_console_level, use_colors=self.use_colors))
         if self.log_to_file:
             flat += [
                 self._file("file", self.log_file),
@@ -121,3 +225,8 @@ class LoggerConfig(Options):
             backup_count=self.backup_count,
             **options,
         )
+
+
+def _repeated(names: list[str]) -> list[str]:
+    """What occurs more than once, each once."""
+    return sorted({name for name in names if names.count(name) > 1})

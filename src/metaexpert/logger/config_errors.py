@@ -4,12 +4,13 @@ No secret is ever shown: values under hidden keys, at any depth, and credentials
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
+from metaexpert.logger.config_origin import KeyPath, Origin, OriginKind
 from metaexpert.logger.redaction import REDACTED, Redactor
 
 _SHOWN_CHARACTERS: Final = 80
@@ -26,29 +27,59 @@ def explain(error: ValidationError, model: type[BaseModel], kinds: Mapping[str, 
         model: the options that were to be made.
         kinds: options told apart by their `type`.
     """
-    return "\n".join(_line(cast("dict[str, Any]", detail), model, kinds) for detail in error.errors(include_url=False))
+    return "\n".join(line for _, line in explained(error, model, kinds, lambda _: None))
 
 
-def nearest(key: str, known: Iterable[str]) -> str:
-    """A hint at the known key most like `key`, or at all of them."""
+def explained(
+    error: ValidationError,
+    model: type[BaseModel],
+    kinds: Mapping[str, type[BaseModel]],
+    origin: Callable[[KeyPath], Origin | None],
+) -> Iterator[tuple[KeyPath, str]]:
+    """The place of each thing that is wrong and a line on it, which names the source where that is known.
+
+    Args:
+        error: what pydantic found.
+        model: the options that were to be made.
+        kinds: options told apart by their `type`.
+        origin: where the value at a path came from.
+    """
+    for each in error.errors(include_url=False):
+        detail = cast("dict[str, Any]", each)
+        inner, path = _followed(model, detail["loc"], kinds)
+        said = _said(detail, inner, path, kinds)
+        key = ".".join((model.__name__, *path))
+        source = _source(origin(tuple(path)))
+        for line in said.splitlines() or [""]:
+            yield tuple(path), f"{key}{line}{source}"
+
+
+def nearest(key: str, known: Iterable[str], prefix: str = "") -> str:
+    """A hint at the known key most like `key`, or at all of them, each shown with `prefix`."""
     known = sorted(known)
     close = get_close_matches(key, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+    if close:
+        return f"; did you mean {prefix}{close[0]}?"
+    return f"; known are {', '.join(prefix + name for name in known)}"
 
 
-def _line(detail: dict[str, Any], model: type[BaseModel], kinds: Mapping[str, type[BaseModel]]) -> str:
-    inner, path = _followed(model, detail["loc"], kinds)
-    key = ".".join((model.__name__, *path))
+def _source(origin: Origin | None) -> str:
+    """What a message says of a value's source; whoever passed an argument knows it."""
+    return "" if origin is None or origin.kind is OriginKind.ARGUMENT else f" (from {origin})"
+
+
+def _said(detail: dict[str, Any], inner: type[BaseModel], path: list[str], kinds: Mapping[str, type[BaseModel]]) -> str:
+    """What follows the key."""
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return f"{key}: there is no such option{nearest(path[-1], inner.model_fields)}"
+        return f": there is no such option{nearest(path[-1], inner.model_fields)}"
     if kind == "missing":
-        return f"{key}: is required"
+        return ": is required"
     if kind in _TAG_ERRORS:
-        return f"{key}: type{_given_type(detail.get('input'))} must be one of {', '.join(map(repr, sorted(kinds)))}"
+        return f": {_wrong_type(detail.get('input'), kinds)}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    shown = _shown(path, detail.get("input")) if path else ""
-    return f"{key} = {shown}: {message}" if shown else f"{key}: {message}"
+    shown = f" = {_shown(path, detail.get('input'))}" if path and not isinstance(detail.get("input"), BaseModel) else ""
+    return "\n".join(f"{shown}: {line}" for line in message.splitlines())
 
 
 def _followed(
@@ -74,22 +105,31 @@ def _models_in(annotation: object) -> Iterable[type[BaseModel]]:
             yield kind
 
 
-def _given_type(value: object) -> str:
+def _wrong_type(value: object, kinds: Mapping[str, type[BaseModel]]) -> str:
+    """What is said of a table whose `type` is unknown or missing."""
+    allowed = f"must be one of {', '.join(map(repr, sorted(kinds)))}"
     given = cast("dict[str, object]", value).get("type") if isinstance(value, dict) else None
-    return f" = {given!r}" if isinstance(given, str) else ""
+    if not isinstance(given, str):
+        return f"type {allowed}"
+    close = get_close_matches(given, kinds, n=1, cutoff=0.6)
+    return f"type = {given!r} {allowed}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 
 def _shown(path: list[str], value: object) -> str:
     """The value as it may be shown; below a hidden key nothing is."""
-    hides = Redactor(keys=_SECRET_KEYS).hides
-    text = REDACTED if any(map(hides, path)) else _USERINFO.sub(f"{REDACTED}@", repr(_redacted(path[-1], value)))
+    text = REDACTED if any(map(_hides, path)) else _USERINFO.sub(f"{REDACTED}@", repr(_redacted(path[-1], value)))
     if path[-1] == "url" and ("@" in text or "?" in text):
         text = REDACTED
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
+def _hides(key: str) -> bool:
+    """Whether a value under `key` is a secret; the path of a secret's file is none."""
+    return not key.endswith("_file") and Redactor(keys=_SECRET_KEYS).hides(key)
+
+
 def _redacted(key: str, value: object) -> object:
-    if Redactor(keys=_SECRET_KEYS).hides(key):
+    if _hides(key):
         return REDACTED
     if isinstance(value, dict):
         table = cast("dict[object, object]", value)

@@ -1,120 +1,105 @@
-"""Where configuration values come from: a TOML file and the environment, as plain nested dicts.
+"""Where configuration values come from: a TOML file, the environment over it, keyword arguments over both.
 
 Our own reader rather than pydantic-settings, since a variable that no field knows must be an error that names the
 nearest field, and every value must be able to say where it came from.
 """
 
-import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-import orjson
+from pydantic import BaseModel
 
 from metaexpert.exceptions import ConfigError
-from metaexpert.logger.config_errors import nearest
+from metaexpert.logger.config_environment import EnvironmentLayer, Variable, variables
+from metaexpert.logger.config_layers import Layers, Values
+from metaexpert.logger.config_origin import ConfigSource, KeyPath, Origin, OriginKind
 
-ENV_PREFIX: Final = "METAEXPERT_LOG_"
 _FILE: Final = Path("metaexpert.toml")
 _PROJECT: Final = Path("pyproject.toml")
+_TABLE: Final = "logger"
+_PROJECT_TABLE: Final = ("tool", "metaexpert", "logger")
 
-type Values = dict[str, Any]
 
+def gathered(source: ConfigSource, model: type[BaseModel]) -> tuple[Layers, list[str]]:
+    """The values of all sources for `model`, and what is wrong with the variables among them.
 
-def from_toml(path: str | Path | None) -> Values:
-    """Values of the named file, or of the first usual one that exists.
+    A variable that addresses an element of a list given as an argument fills in what that element leaves out.
 
     Raises:
-        ConfigError: the file cannot be read or is not TOML.
+        ConfigError: a file cannot be read or is not TOML.
     """
+    layers, problems = Layers(), list[str]()
+    _lay_file(layers, source)
+    into_arguments = [each for each in variables(source.environ) if _is_within_a_list(each, source)]
+    below = [each for each in variables(source.environ) if each not in into_arguments]
+    _lay_variables(layers, model, below, problems, only_missing=False)
+    layers.lay(source.overrides, lambda path: Origin(OriginKind.ARGUMENT, ".".join(path)))
+    _lay_variables(layers, model, into_arguments, problems, only_missing=True)
+    return layers, problems
+
+
+def _is_within_a_list(variable: Variable, source: ConfigSource) -> bool:
+    first, *rest = variable.keys
+    return bool(rest) and isinstance(source.overrides.get(first), list | tuple)
+
+
+def _lay_variables(
+    layers: Layers, model: type[BaseModel], given: list[Variable], problems: list[str], *, only_missing: bool
+) -> None:
+    environment = EnvironmentLayer(layers, model)
+    for variable in given:
+        try:
+            environment.lay(variable, only_missing=only_missing)
+        except ConfigError as error:
+            problems.append(str(error))
+
+
+def _lay_file(layers: Layers, source: ConfigSource) -> None:
+    """Lay the named file, or the first usual one that exists."""
+    usual = (name for name in (_FILE, _PROJECT) if (source.folder / name).exists())
+    path = source.path or next(usual, None)
     if path is not None:
-        return _logger_table(_read(Path(path)), Path(path))
-    if _FILE.exists():
-        return _logger_table(_read(_FILE), _FILE)
-    if _PROJECT.exists():
-        return _table(_read(_PROJECT), ("tool", "metaexpert", "logger"), _PROJECT)
-    return {}
+        values, table = _logger_table(_read(source.folder / path, path), path)
+        layers.lay(values, _in_file(path, table))
 
 
-def from_environment(environ: Mapping[str, str] | None, fields: tuple[str, ...]) -> Values:
-    """Values of `METAEXPERT_LOG_…` variables; `__` steps into a table, JSON is taken for lists and tables.
-
-    `METAEXPERT_LOG_LEVEL` means `log_level` and `METAEXPERT_LOG_MAX_BYTES` means `max_bytes`.
-
-    Raises:
-        ConfigError: a variable names no field.
-    """
-    values: Values = {}
-    given = os.environ if environ is None else environ
-    # tables before the keys within them, so that the more specific variable wins
-    for variable in sorted(given, key=lambda name: (name.count("__"), name)):
-        if variable.upper().startswith(ENV_PREFIX):
-            first, *rest = variable[len(ENV_PREFIX) :].lower().split("__")
-            _put(values, [_field(first, variable, fields), *rest], _decoded(given[variable], variable), variable)
-    return values
+def _in_file(path: Path, table: tuple[str, ...]) -> Callable[[KeyPath], Origin]:
+    return lambda at: Origin(OriginKind.FILE, ".".join((*table, *at)), str(path))
 
 
-def merged(*layers: Mapping[str, Any]) -> Values:
-    """The layers over one another, the last on top; tables are merged key by key."""
-    result: Values = {}
-    for layer in layers:
-        for key, value in layer.items():
-            below = result.get(key)
-            both = isinstance(below, dict) and isinstance(value, dict)
-            result[key] = merged(cast("Values", below), cast("Values", value)) if both else value
-    return result
-
-
-def _field(name: str, variable: str, fields: tuple[str, ...]) -> str:
-    for candidate in (f"log_{name}", name):
-        if candidate in fields:
-            return candidate
-    known = {f"{ENV_PREFIX}{field.removeprefix('log_').upper()}" for field in fields}
-    message = f"environment variable {variable}: there is no such option{nearest(variable, known)}"
-    raise ConfigError(message)
-
-
-def _put(values: Values, keys: list[str], value: Any, variable: str) -> None:
-    for key in keys[:-1]:
-        inner = values.setdefault(key, {})
-        if not isinstance(inner, dict):
-            message = f"environment variable {variable}: {key} is already given as a plain value by another variable"
-            raise ConfigError(message)
-        values = cast("Values", inner)
-    values[keys[-1]] = value
-
-
-def _decoded(text: str, variable: str) -> Any:
-    if not text.startswith(("[", "{")):
-        return text
+def _read(path: Path, shown: Path) -> Values:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        message = f"environment variable {variable}: begins like JSON but is not: {error}"
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write a byte order mark
+    except OSError as error:
+        message = f"configuration file {shown}: cannot be read: {error.strerror or error}"
+        raise ConfigError(message) from None
+    except UnicodeDecodeError as error:
+        message = f"configuration file {shown}: is not UTF-8 text ({error.reason} at byte {error.start})"
+        raise ConfigError(message) from None
+    except tomllib.TOMLDecodeError as error:
+        message = f"configuration file {shown}: is not TOML: {error}"
         raise ConfigError(message) from None
 
 
-def _read(path: Path) -> Values:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        message = f"configuration file {path}: {error}"
-        raise ConfigError(message) from None
-
-
-def _logger_table(document: Values, path: Path) -> Values:
+def _logger_table(document: Values, path: Path) -> tuple[Values, tuple[str, ...]]:
     """The logger's part: `[tool.metaexpert.logger]` in a pyproject.toml, `[logger]` or the whole file elsewhere."""
+    keys: tuple[str, ...] = ()
     if path.name == _PROJECT.name:
-        return _table(document, ("tool", "metaexpert", "logger"), path)
-    return _table(document, ("logger",), path) if "logger" in document else document
+        keys = _PROJECT_TABLE
+    elif _TABLE in document:
+        keys = (_TABLE,)
+    return _table(document, keys, path), keys
 
 
 def _table(document: Values, keys: tuple[str, ...], path: Path) -> Values:
-    for key in keys:
-        found = document.get(key, {})
+    for depth, key in enumerate(keys, 1):
+        found: Any = document.get(key, {})
         if not isinstance(found, dict):
-            message = f"configuration file {path}: [{'.'.join(keys)}] must be a table, not {found!r}"
+            message = (
+                f"configuration file {path}: [{'.'.join(keys[:depth])}] must be a table, not {type(found).__name__}"
+            )
             raise ConfigError(message)
         document = cast("Values", found)
     return document

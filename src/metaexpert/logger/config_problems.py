@@ -1,0 +1,77 @@
+"""Everything that is wrong with a configuration at once, not only what stands in the way first.
+
+What compares several options (names used twice, watermarks) is only looked at when each of them is usable by itself.
+So what is wrong is told, taken out, and the rest looked at again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from metaexpert.logger.config_errors import explained
+from metaexpert.logger.config_layers import Layers
+from metaexpert.logger.config_origin import KeyPath, Origin
+
+
+def made_or_problems[M: BaseModel](
+    model: type[M], layers: Layers, kinds: Mapping[str, type[BaseModel]]
+) -> tuple[M | None, list[str]]:
+    """The options made of the layers' values, or a line on each thing that is wrong.
+
+    Args:
+        model: the options to make.
+        layers: their values; what is wrong among them is taken out.
+        kinds: options told apart by their `type`.
+    """
+    lines: list[str] = []
+    removed: set[KeyPath] = set()
+    while True:
+        try:
+            made = model.model_validate(layers.values)
+        except ValidationError as error:
+            found = _new(error, model, kinds, layers.origin, removed)
+            lines += [line for _, line in found if line not in lines]
+            if not _take_out(layers.values, [path for path, _ in found], removed):
+                return None, lines
+        else:
+            return (None if lines else made), lines
+
+
+def _new(
+    error: ValidationError,
+    model: type[BaseModel],
+    kinds: Mapping[str, type[BaseModel]],
+    origin: Callable[[KeyPath], Origin | None],
+    removed: set[KeyPath],
+) -> list[tuple[KeyPath, str]]:
+    """What is wrong, but for what is only missing because it was taken out."""
+    return [(path, line) for path, line in explained(error, model, kinds, origin) if path not in removed]
+
+
+def _take_out(values: dict[str, Any], paths: list[KeyPath], removed: set[KeyPath]) -> bool:
+    """Remove what stands at the paths; whether anything was."""
+    before = len(removed)
+    for path in paths:
+        _remove(values, path, removed)
+    return len(removed) > before
+
+
+def _remove(values: dict[str, Any], path: KeyPath, removed: set[KeyPath]) -> None:
+    """Remove a key from its table; an element goes with its whole list, so that the others keep their index."""
+    container: Any = values
+    table, key, depth = values, path[0] if path else "", 0
+    for step, part in enumerate(path):
+        if isinstance(container, dict):
+            table, key, depth = cast("dict[str, Any]", container), part, step + 1
+        container = _inner(cast("object", container), part)
+    if table.pop(key, table) is not table:
+        removed.add(path[:depth])
+
+
+def _inner(container: object, part: str) -> object:
+    if isinstance(container, dict):
+        return cast("dict[str, object]", container).get(part)
+    if isinstance(container, list) and part.isdecimal() and int(part) < len(cast("list[object]", container)):
+        return cast("list[object]", container)[int(part)]
+    return None

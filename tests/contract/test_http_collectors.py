@@ -96,6 +96,86 @@ class TestCredentials:
         await log_and_flush(kind.options(server.url, **more))
         assert server.requests[0].headers.get("Authorization") == expected
 
+    @pytest.mark.parametrize(
+        ("field", "expected"),
+        [
+            ("password_file", "Basic " + base64.b64encode(b"bot:one").decode()),
+            ("bearer_token_file", "Bearer one"),
+            ("api_key_file", "ApiKey one"),
+        ],
+    )
+    async def test_secrets_come_from_files(
+        self, kind: Kind, server: ScriptedCollector, tmp_path: Path, field: str, expected: str
+    ):
+        more = {"username": "bot"} if field == "password_file" else {}
+        (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfone\r\n")
+        (tmp_path / "route").write_text("blue\n")
+        files = {field: tmp_path / "secret", "header_files": {"X-Route": tmp_path / "route"}}
+        await log_and_flush(kind.options(server.url, **more, **files))
+        assert server.requests[0].headers["Authorization"] == expected
+        assert server.requests[0].headers["X-Route"] == "blue"
+
+    @pytest.mark.parametrize("code", [401, 403])
+    async def test_a_secret_changed_in_its_file_is_taken_up_when_the_old_one_is_refused(
+        self, kind: Kind, server: ScriptedCollector, tmp_path: Path, code: int
+    ):
+        secret = tmp_path / "secret"
+        secret.write_text("one\n")
+
+        async def only_two(request: web.Request, received: Received) -> web.StreamResponse:
+            if received.headers["Authorization"] != "Bearer two":
+                return await status(code, "no")(request, received)
+            return await kind.accepts(request, received)
+
+        server.default = only_two
+        options = kind.options(server.url, bearer_token_file=secret, backoff_max=30.0, backoff_first=30.0)
+        async with logging_to(options) as runtime:
+            server.default = kind.accepts
+            log.info("first")
+            assert await runtime.flush(timeout=4.0)
+            server.default = only_two
+            secret.write_text("two\n")
+            log.info("second")
+            assert await runtime.flush(timeout=4.0), "without waiting for the backoff"
+            assert sink_stats(runtime).retries == 0
+        sent = [request.headers["Authorization"] for request in server.requests]
+        assert sent == ["Bearer one", "Bearer one", "Bearer two"]
+
+    async def test_a_secret_that_did_not_change_is_not_sent_twice_in_a_row(
+        self, kind: Kind, server: ScriptedCollector, tmp_path: Path
+    ):
+        (tmp_path / "secret").write_text("one")
+        server.then(status(401, "who?"))
+        await log_and_flush(kind.options(server.url, bearer_token_file=tmp_path / "secret"))
+        assert len(server.requests) == 2, "the refused one, and the one after the wait"
+
+    async def test_while_a_secret_cannot_be_read_entries_wait(
+        self, kind: Kind, server: ScriptedCollector, tmp_path: Path
+    ):
+        secret = tmp_path / "secret"
+        async with logging_to(kind.options(server.url, bearer_token_file=secret)) as runtime:
+            log.error("now")
+            await eventually(lambda: sink_stats(runtime).state == "failed")
+            assert f"bearer_token_file: the file {str(secret)!r}" in (sink_stats(runtime).last_error or "")
+            assert server.requests == []
+            secret.write_text("one")
+            assert await runtime.flush(timeout=4.0)
+            assert sink_stats(runtime).ledger.delivered == 1
+
+    async def test_a_secret_that_vanishes_while_it_is_refused_changes_nothing(
+        self, kind: Kind, server: ScriptedCollector, tmp_path: Path
+    ):
+        secret = tmp_path / "secret"
+        secret.write_text("one")
+
+        async def refuse_and_remove(request: web.Request, received: Received) -> web.StreamResponse:
+            secret.unlink()
+            return await status(401, "no")(request, received)
+
+        server.then(refuse_and_remove)
+        await log_and_flush(kind.options(server.url, bearer_token_file=secret))
+        assert [request.headers["Authorization"] for request in server.requests] == ["Bearer one", "Bearer one"]
+
     async def test_the_tenant_is_named_only_when_configured(self, kind: Kind, server: ScriptedCollector):
         await log_and_flush(kind.options(server.url, tenant="desk-7"))
         await log_and_flush(kind.options(server.url))

@@ -18,9 +18,10 @@ from metaexpert.logger.config_problems import made_or_problems
 from metaexpert.logger.config_sources import gathered
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.custom import CustomOptions
-from metaexpert.logger.options.http import ElasticsearchOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
+from metaexpert.logger.options.secret_files import unreadable_secrets
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 
 type AnySink = Annotated[
@@ -102,10 +103,16 @@ class LoggerConfig(Options):
         layers, problems = gathered(source, cls)
         origins = dict(layers.origins)
         made, more = made_or_problems(cls, layers, SINK_TYPES)
-        if made is None or problems:
+        more += unreadable_secrets(made.secret_files()) if made else []
+        if made is None or problems or more:
             raise ConfigError("\n".join((*problems, *more)))
         made._provenance = Provenance(origins, source)  # noqa: SLF001 - of this class
         return made
+
+    @property
+    def is_reloadable(self) -> bool:
+        """Whether it was loaded from somewhere it can be read from again."""
+        return self._provenance.source is not None
 
     def reloaded(self) -> Self:
         """Read the configuration again as it was loaded: the same file or folder, variables and keyword arguments.
@@ -215,6 +222,15 @@ class LoggerConfig(Options):
             options if options.name else options.model_copy(update={"name": options.type}) for options in self.sinks
         ]
         return (*flat, *named)
+
+    def secret_files(self) -> dict[str, Path]:
+        """The files that hold secrets, by the option that names them, such as `LoggerConfig.sinks.0.password_file`."""
+        return {
+            f"{type(self).__name__}.sinks.{index}.{field}": path
+            for index, options in enumerate(self.sinks)
+            if isinstance(options, HttpOptions)
+            for field, path in options.secret_files().items()
+        }
 
     def _file(self, name: str, path: Path, **options: Any) -> FileOptions:
         return FileOptions(

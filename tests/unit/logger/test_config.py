@@ -24,6 +24,7 @@ from metaexpert.logger import (
 
 URL = "http://127.0.0.1:3100"
 SECRET = "hunter2-s3cret"
+ONE_CREDENTIAL = "only one of username, bearer_token, bearer_token_file, api_key, api_key_file may be given"
 LEVELS = "CRITICAL, FATAL, ERROR, WARN, WARNING, INFO, DEBUG, NOTSET"
 
 
@@ -135,7 +136,8 @@ class TestValues:
     @pytest.mark.parametrize("end", ["\n", "\r\n", " \n"])
     def test_the_newline_at_the_end_of_a_secrets_file_is_not_part_of_it(self, field: str, end: str):
         for given in (f"{SECRET}{end}", SecretStr(f"{SECRET}{end}")):
-            made = LokiOptions(**{"url": URL, field: given})  # type: ignore[arg-type]
+            user = {"username": "u"} if field == "password" else {}
+            made = LokiOptions(**{"url": URL, field: given, **user})  # type: ignore[arg-type]
             assert getattr(made, field).get_secret_value() == SECRET
 
     def test_that_of_a_header_and_a_tenant_neither(self):
@@ -189,7 +191,38 @@ WRONG: list[tuple[str, Callable[[], object], str]] = [
     (
         "two credentials",
         lambda: LokiOptions(url=URL, username="u", bearer_token=SECRET),  # pyright: ignore[reportArgumentType]
-        "LokiOptions: only one of username, bearer_token, api_key may be given, not username and bearer_token",
+        f"LokiOptions: {ONE_CREDENTIAL}, not username and bearer_token",
+    ),
+    (
+        "a password and its file",
+        lambda: LokiOptions(url=URL, username="u", password=SECRET, password_file=Path("x")),  # pyright: ignore[reportArgumentType]
+        "LokiOptions: only one of password, password_file may be given, not password and password_file",
+    ),
+    (
+        "a token and its file",
+        lambda: LokiOptions(url=URL, bearer_token=SECRET, bearer_token_file=Path("x")),  # pyright: ignore[reportArgumentType]
+        f"LokiOptions: {ONE_CREDENTIAL}, not bearer_token and bearer_token_file",
+    ),
+    (
+        "a password of nobody",
+        lambda: LokiOptions(url=URL, password_file=Path("x")),
+        "LokiOptions: a password needs a username",
+    ),
+    (
+        "a header twice",
+        lambda: LokiOptions(url=URL, headers={"X-Key": SECRET}, header_files={"x-key": Path("x")}),  # type: ignore[dict-item]
+        "LokiOptions: header x-key may stand in headers or in header_files, not in both",
+    ),
+    (
+        "a key without its certificate",
+        lambda: LokiOptions(url=URL, client_key_file=Path("x")),
+        "LokiOptions: client_key_file needs the certificate it belongs to in client_cert_file",
+    ),
+    (
+        "two faults that only the whole shows",
+        lambda: config(log_error_file="expert.log", sinks=[MemoryOptions(name="file")]),
+        """LoggerConfig: sinks: the name 'file' is used twice; give each sink a name of its own
+LoggerConfig: the file 'expert.log' is written by two sinks; give each a file of its own""",
     ),
     (
         "a name twice",
@@ -220,7 +253,7 @@ LoggerConfig.log_lvel: there is no such option; did you mean log_level?""",
     (
         "unknown log type",
         lambda: MemoryOptions(log_types=("trades",)),  # pyright: ignore[reportArgumentType]
-        "MemoryOptions.log_types.0 = 'trades': should be 'general', 'trade', 'audit' or 'gap'",
+        "MemoryOptions.log_types.0 = 'trades': should be 'general', 'trade', 'audit', 'gap' or 'error'",
     ),
     (
         "a key that is nothing",

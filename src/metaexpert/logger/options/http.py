@@ -14,6 +14,12 @@ _NOT_IN_URL: Final = re.compile(r"[?#\s\x00-\x1f\x7f]")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """RFC 9110, section 5.6.2: a token."""
 
+_ALTERNATIVES: Final = (
+    ("username", "bearer_token", "bearer_token_file", "api_key", "api_key_file"),
+    ("password", "password_file"),
+)
+"""Options of which one at most may be given."""
+
 
 def _http_url(value: str) -> str:
     if "@" in value:
@@ -81,17 +87,32 @@ class HttpOptions(SinkOptions):
     """The collector's address, without the path of its API."""
     headers: dict[HeaderName, HeaderSecret] = Field(default_factory=dict[str, SecretStr])
     """Further headers."""
+    header_files: dict[HeaderName, Path] = Field(default_factory=dict[str, Path])
+    """Further headers whose values stand in files."""
     username: HeaderValue = ""
+    """For basic authentication."""
     password: HeaderSecret | None = None
+    """For basic authentication."""
+    password_file: Path | None = None
+    """File with the password; read when a connection is opened, and again when the credentials are refused."""
     bearer_token: HeaderSecret | None = None
+    """Sent as `Authorization: Bearer …`."""
+    bearer_token_file: Path | None = None
+    """File with the bearer token, read as `password_file` is."""
     api_key: HeaderSecret | None = None
     """Sent as `Authorization: ApiKey …`."""
+    api_key_file: Path | None = None
+    """File with the API key, read as `password_file` is."""
     tenant: HeaderValue = ""
     """Sent as X-Scope-OrgID."""
     verify_tls: bool = True
+    """Verify the server's certificate."""
     ca_file: Path | None = None
+    """Certificate authorities to trust instead of the system's."""
     client_cert_file: Path | None = None
+    """Client certificate."""
     client_key_file: Path | None = None
+    """Its key, where it is in a file of its own."""
     timeout: Seconds = 10.0
     """Longest time a request may take in all, seconds."""
     connect_timeout: Seconds = 3.0
@@ -105,14 +126,32 @@ class HttpOptions(SinkOptions):
     batch_max_bytes: int = Field(default=900 * 1024, ge=1024, le=64 * 1024 * 1024)
     """Encoded size at which a batch is sent, bytes before compression; a whole request stays below a mebibyte."""
     batch_max_age: Seconds = 1.0
+    """How long a batch's first entry waits for company, seconds."""
 
     @model_validator(mode="after")
-    def _one_credential(self) -> Self:
-        given = [name for name in ("username", "bearer_token", "api_key") if getattr(self, name)]
-        if len(given) > 1:
-            message = f"only one of username, bearer_token, api_key may be given, not {' and '.join(given)}"
-            raise ValueError(message)
+    def _fit_together(self) -> Self:
+        problems = [
+            f"only one of {', '.join(names)} may be given, not {' and '.join(given)}"
+            for names in _ALTERNATIVES
+            if len(given := [name for name in names if getattr(self, name)]) > 1
+        ]
+        problems += [
+            f"header {name} may stand in headers or in header_files, not in both"
+            for name in sorted({*map(str.casefold, self.headers)} & {*map(str.casefold, self.header_files)})
+        ]
+        if (self.password or self.password_file) and not self.username:
+            problems.append("a password needs a username")
+        if self.client_key_file and not self.client_cert_file:
+            problems.append("client_key_file needs the certificate it belongs to in client_cert_file")
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
+
+    def secret_files(self) -> dict[str, Path]:
+        """The files that hold secrets, by the option that names them."""
+        named = {name: getattr(self, name) for name in ("password_file", "bearer_token_file", "api_key_file")}
+        given = {name: path for name, path in named.items() if path is not None}
+        return given | {f"header_files.{name}": path for name, path in self.header_files.items()}
 
 
 class LokiOptions(HttpOptions):

@@ -14,12 +14,16 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final, final
 
 import aiohttp
+from pydantic import SecretStr
 
+from metaexpert.exceptions import ConfigError
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.options.http import HttpOptions
+from metaexpert.logger.options.secret_files import read_secret
 from metaexpert.logger.outcome import Retry
 from metaexpert.logger.retry import parse_retry_after
 from metaexpert.logger.sinks.resolver import WorkerResolver
@@ -32,6 +36,9 @@ _PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 _OPERATOR_STATUSES: Final = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 406, 415})
 """Wrong address, credentials or kind of server: trying again soon helps nobody."""
+
+_REFUSING_STATUSES: Final = frozenset({401, 403})
+"""The credentials are refused: their files may hold newer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +96,28 @@ class HttpClient:
         self._worker = worker
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._own_headers: dict[str, str] = {}
 
-    async def post(  # noqa: PLR0911 - one return for each way a request can end
+    async def post(
         self, path: str, body: bytes, content_type: str, more_headers: Mapping[str, str] | None = None
     ) -> Answer | NoAnswer:
-        """Send `body` to `path` below the collector's address."""
+        """Send `body` to `path` below the collector's address; again at once when a secret's file holds a newer one."""
         headers = {**(more_headers or {}), "Content-Type": content_type}
         if len(body) >= self._options.gzip_min_bytes:
             body = await self._worker.run(partial(gzip.compress, mtime=0), body, _GZIP_LEVEL)
             headers["Content-Encoding"] = "gzip"
+        answer = await self._answer(path, body, headers)
+        refused = isinstance(answer, Answer) and answer.status in _REFUSING_STATUSES
+        return await self._answer(path, body, headers) if refused and await self._has_newer_secrets() else answer
+
+    async def _answer(  # noqa: PLR0911 - one return for each way a request can end
+        self, path: str, body: bytes, headers: dict[str, str]
+    ) -> Answer | NoAnswer:
         try:
             session = self._session if self._loop is asyncio.get_running_loop() else None
             session = session or await self._open()
+        except ConfigError as error:
+            return NoAnswer(one_line(str(error)), pause=True)
         except (OSError, ValueError) as error:
             files = [self._options.ca_file, self._options.client_cert_file, self._options.client_key_file]
             named = ", ".join(str(file) for file in files if file)
@@ -119,7 +136,8 @@ class HttpClient:
             return NoAnswer(one_line(f"connection broke: {type(error).__name__} {error}")[:_SHOWN_BYTES], closed=True)
 
     async def _send(self, session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]) -> Answer:
-        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        sent = self._own_headers | headers
+        async with session.post(url, data=body, headers=sent, allow_redirects=False) as response:
             content = await self._unpacked(response.headers.get("Content-Encoding"), await _read_bounded(response))
             after = parse_retry_after(response.headers.get("Retry-After"), time.time, response.headers.get("Date"))
             return Answer(response.status, content, after)
@@ -133,12 +151,12 @@ class HttpClient:
         options = self._options
         await self._close_session()
         # reading certificates takes tens of milliseconds
-        tls = await self._worker.run(_tls, options) if options.url.startswith("https:") else True
+        tls = await self._worker.run(tls_context, options) if options.url.startswith("https:") else True
+        self._own_headers = await self._new_headers()
         timeout = aiohttp.ClientTimeout(total=options.timeout, sock_connect=options.connect_timeout)
         self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
             timeout=timeout,
-            headers=_headers(options),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(
@@ -146,6 +164,20 @@ class HttpClient:
             ),
         )
         return self._session
+
+    async def _new_headers(self) -> dict[str, str]:
+        if not self._options.secret_files():
+            return _headers(self._options)
+        return await self._worker.run(_headers, self._options)
+
+    async def _has_newer_secrets(self) -> bool:
+        """Whether the files hold other credentials than those that were sent, which are sent from now on."""
+        try:
+            headers = await self._new_headers()
+        except ConfigError:  # while a secret is replaced; the ones at hand may yet be taken
+            return False
+        before, self._own_headers = self._own_headers, headers
+        return headers != before
 
     async def close(self) -> None:
         """Close the connections and let the thread end; another request opens anew."""
@@ -183,23 +215,40 @@ def _unpack(content: bytes) -> bytes:
 
 
 def _headers(options: HttpOptions) -> dict[str, str]:
+    """The headers of every request.
+
+    Raises:
+        ConfigError: a secret's file cannot be read.
+    """
     headers = {"User-Agent": "metaexpert-logger", "Accept-Encoding": "identity"}
     headers |= {name: value.get_secret_value() for name, value in options.headers.items()}
+    headers |= {name: read_secret(f"header_files.{name}", path) for name, path in options.header_files.items()}
     if options.username:
-        password = options.password.get_secret_value() if options.password else ""
+        password = _secret("password", options.password, options.password_file) or ""
         credentials = base64.b64encode(f"{options.username}:{password}".encode()).decode()
         headers["Authorization"] = f"Basic {credentials}"  # RFC 7617
-    if options.bearer_token is not None:
-        headers["Authorization"] = f"Bearer {options.bearer_token.get_secret_value()}"
-    if options.api_key is not None:
-        headers["Authorization"] = f"ApiKey {options.api_key.get_secret_value()}"
+    if token := _secret("bearer_token", options.bearer_token, options.bearer_token_file):
+        headers["Authorization"] = f"Bearer {token}"
+    if key := _secret("api_key", options.api_key, options.api_key_file):
+        headers["Authorization"] = f"ApiKey {key}"
     if options.tenant:
         headers["X-Scope-OrgID"] = options.tenant
     return headers
 
 
-def _tls(options: HttpOptions) -> ssl.SSLContext | bool:
-    """The context certificates are verified in; False, only on explicit request, for no verification."""
+def _secret(name: str, given: SecretStr | None, path: Path | None) -> str | None:
+    if path is not None:
+        return read_secret(f"{name}_file", path)
+    return None if given is None else given.get_secret_value()
+
+
+def tls_context(options: HttpOptions) -> ssl.SSLContext | bool:
+    """The context certificates are verified in; False, only on explicit request, for no verification.
+
+    Raises:
+        OSError: a file cannot be read, or is no certificate or key (ssl.SSLError).
+        ValueError: the key is encrypted.
+    """
     if not options.verify_tls and not options.client_cert_file:
         return False
     context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
@@ -208,6 +257,13 @@ def _tls(options: HttpOptions) -> ssl.SSLContext | bool:
         context.verify_mode = ssl.CERT_NONE
     if options.client_cert_file:
         context.load_cert_chain(
-            str(options.client_cert_file), str(options.client_key_file) if options.client_key_file else None
+            str(options.client_cert_file),
+            str(options.client_key_file) if options.client_key_file else None,
+            password=_no_passphrase,
         )
     return context
+
+
+def _no_passphrase() -> str:
+    """Instead of OpenSSL's own question on the terminal, which would hold the thread for ever."""
+    raise ValueError("the key is encrypted; store it without a passphrase, readable by its owner alone")

@@ -1,10 +1,19 @@
 """Asyncio-native structured logging that never awaits, never blocks the event loop, and always says what it dropped."""
 
+from metaexpert.logger.async_handler import AsyncHandler
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.entry import Capture, LogEntry
+from metaexpert.logger.formatter import ErrorFormatter, MainFormatter, TradeFormatter
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.ledger import LedgerSnapshot
+from metaexpert.logger.legacy_context import (
+    LogContext,
+    TradeContext,
+    bind_contextvars,
+    clear_contextvars,
+    unbind_contextvars,
+)
 from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
@@ -17,9 +26,11 @@ from metaexpert.logger.runtime import LoggingRuntime, setup_logging
 from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
+from metaexpert.logger.typed_logger import get_trade_logger
 from metaexpert.logger.values import lazy
 
 __all__ = [
+    "AsyncHandler",
     "Batch",
     "BoundLogger",
     "Capture",
@@ -29,15 +40,18 @@ __all__ = [
     "DispatcherOptions",
     "DispatcherStats",
     "ElasticsearchOptions",
+    "ErrorFormatter",
     "FileOptions",
     "HttpOptions",
     "IngressStats",
     "LedgerSnapshot",
+    "LogContext",
     "LogEntry",
     "Logger",
     "LoggerConfig",
     "LoggingRuntime",
     "LokiOptions",
+    "MainFormatter",
     "MemoryOptions",
     "MemorySink",
     "NdjsonOptions",
@@ -54,8 +68,14 @@ __all__ = [
     "SinkParts",
     "SinkState",
     "SinkStats",
+    "TradeContext",
+    "TradeFormatter",
+    "bind_contextvars",
+    "clear_contextvars",
     "get_logger",
+    "get_trade_logger",
     "lazy",
     "log_context",
     "setup_logging",
+    "unbind_contextvars",
 ]

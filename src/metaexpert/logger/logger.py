@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Final, cast, final, override
+from typing import Any, Final, cast, override
 
 from metaexpert.logger.call import LogCall, emit, level_method, rescue
 from metaexpert.logger.context import FieldSet, bound_context
@@ -163,7 +163,6 @@ class _Shared:
         setattr(bound._home, self._name, value)
 
 
-@final
 class BoundLogger(Logger):
     """A logger with fields of its own; it shares every other state with the logger it was bound from."""
 
@@ -193,8 +192,15 @@ def _rebind(name: str, items: dict[str, bytes]) -> BoundLogger:
 _twins: Final[dict[str, Logger]] = {}
 
 
-def get_logger(name: str = "metaexpert") -> Logger:
-    """The logger of that name, registered with stdlib; a plain one registered before is upgraded in place."""
+def get_logger(name: str | None = "metaexpert", **initial_values: Any) -> Logger:
+    """The logger of that name, registered with stdlib; a plain one registered before is upgraded in place.
+
+    Args:
+        name: its name; "metaexpert" when empty.
+        initial_values: fields to `bind`; the result is a `BoundLogger` then.
+    """
+    if initial_values:
+        return get_logger(name).bind(**initial_values)
     print_at_exit()
     name = name or "metaexpert"
     manager = logging.root.manager

@@ -1,0 +1,176 @@
+"""Loggers of the existing interface whose entries are of one log type: trade loggers and error loggers.
+
+From their floor on (INFO, ERROR), what a call is given by keyword or `extra=`, and what is bound, becomes the entry's
+own data: `trade_data` or `error_context`. Below it they log as any logger does.
+"""
+# As logger.py, whose classes these extend: stdlib's methods are widened, and its own way into them is underscored.
+# pyright: reportIncompatibleMethodOverride=false, reportPrivateUsage=false
+
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, ClassVar, Final, Self, cast, final, override
+
+from metaexpert.logger.call import LogCall, emit, rescue
+from metaexpert.logger.context import FieldSet
+from metaexpert.logger.entry import FAILURE, PROTECTED_LOG_TYPES, TRADE, Details
+from metaexpert.logger.logger import (
+    CRITICAL,
+    DEBUG,
+    ERROR,
+    INFO,
+    WARNING,
+    BoundLogger,
+    Logger,
+    _level_number,
+    get_logger,
+)
+from metaexpert.logger.port import port
+
+_STDLIB_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel"})
+
+_getframe: Final = sys._getframe  # noqa: SLF001 - as stdlib logging does
+
+
+def _method(level: int, name: str) -> LogCall:
+    def method(self: "TypedLogger", msg: object = "", /, *args: object, **fields: Any) -> None:
+        self.write(level, msg, args, fields, _getframe(1))
+
+    method.__name__ = name
+    method.__doc__ = f"Log at {name.upper()}; keyword arguments become the entry's own data."
+    return cast("LogCall", method)
+
+
+class TypedLogger(BoundLogger):
+    """A logger whose entries have a log type of their own; levels, handlers and name are a registered one's."""
+
+    log_type: ClassVar[str]
+    floor: ClassVar[int]
+    """Level from which on entries are of `log_type`."""
+
+    debug: LogCall = _method(DEBUG, "debug")
+    info: LogCall = _method(INFO, "info")
+    warning: LogCall = _method(WARNING, "warning")
+    error: LogCall = _method(ERROR, "error")
+    critical: LogCall = _method(CRITICAL, "critical")
+    fatal: LogCall = critical
+    warn: LogCall = warning  # pyright: ignore[reportDeprecated] - stdlib's alias
+
+    @override
+    def exception(self, msg: object = "", /, *args: object, **fields: Any) -> None:
+        """Log at ERROR with the exception being handled."""
+        self.write(ERROR, msg, args, {"exc_info": True, **fields}, _getframe(1))
+
+    @override
+    def log(self, level: int | str | None = None, msg: object = "", /, *args: object, **fields: Any) -> None:
+        """Log at `level`, a stdlib level number or name."""
+        number = _level_number(fields.pop("level", None) if level is None else level)
+        self.write(number, msg, args, fields, _getframe(1))
+
+    @override
+    def _log(
+        self,
+        level: int,
+        msg: object,
+        args: Any,
+        exc_info: Any = None,
+        extra: Mapping[str, object] | None = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+    ) -> None:
+        fields = {"exc_info": exc_info, "extra": extra, "stack_info": stack_info, "stacklevel": stacklevel}
+        self.write(level, msg, tuple(args), fields, _getframe(1))
+
+    @override
+    def isEnabledFor(self, level: int) -> bool:
+        """Whether a call at `level` would log."""
+        return self._always(level) or super().isEnabledFor(level)
+
+    def _always(self, level: int) -> bool:
+        return level >= self.floor and self.log_type in PROTECTED_LOG_TYPES
+
+    @override
+    def bind(self, **fields: Any) -> Self:
+        """This logger with further fields on each of its entries."""
+        items = port.encoder.items(fields)
+        return type(self)(self._home, FieldSet(items) if self._bound is None else self._bound.extended(items))
+
+    @override
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return _again, (type(self), self.name, self._bound.items if self._bound else {})
+
+    def write(
+        self, level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any], frame: FrameType
+    ) -> None:
+        """Log as called from `frame`; it never raises."""
+        if not self._always(level) and not self._enabled(level):
+            return
+        if level < self.floor:
+            emit(self, level, msg, args, fields, frame)
+            return
+        try:
+            keywords, details = self._parted(msg, args, fields)
+        except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
+            rescue(self._home, level, msg, failure, frame, self.log_type)
+            return
+        emit(self._home, level, msg, args, keywords, frame, self.log_type, details)
+
+    def _parted(
+        self, msg: object, args: tuple[object, ...], fields: dict[str, Any]
+    ) -> tuple[dict[str, Any], Details | None]:
+        """Stdlib's keywords, and everything else as the entry's own data."""
+        named = _STDLIB_KEYWORDS if msg or args else _STDLIB_KEYWORDS | {"msg"}
+        keywords = {key: fields.pop(key) for key in named & fields.keys()}
+        extra = fields.pop("extra", None)
+        if isinstance(extra, Mapping):
+            given = cast("Mapping[Any, object]", extra)
+            fields = {**{str(key): given[key] for key in given}, **fields}
+        elif extra is not None:
+            keywords["extra"] = extra
+        data = self._data(fields)
+        return keywords, (b"", b"", b"{%b}" % data) if data else None
+
+    def _data(self, fields: dict[str, Any]) -> bytes:
+        encoder = port.encoder
+        own = (encoder.quick(fields) or encoder.full(fields)) if fields else b""
+        bound = b"" if self._bound is None else self._bound.under(encoder, encoder.items).without(fields)
+        return b",".join(filter(None, (bound, own)))
+
+
+@final
+class TradeLogger(TypedLogger):
+    """From INFO on its entries are trade entries: in the trade file, protected, whatever the levels say."""
+
+    log_type = TRADE
+    floor = INFO
+
+
+@final
+class ErrorLogger(TypedLogger):
+    """From ERROR on its entries are of log type "error", with `error_context`."""
+
+    log_type = FAILURE
+    floor = ERROR
+
+
+def _again(kind: type[TypedLogger], name: str, items: dict[str, bytes]) -> TypedLogger:
+    return kind(get_logger(name), FieldSet(items))
+
+
+def get_trade_logger(**initial_values: Any) -> TradeLogger:
+    """A logger, named "trade", whose entries are trade entries.
+
+    Args:
+        initial_values: fields of each of its entries, under `trade_data` with those of the call.
+    """
+    return trade_logger(get_logger("trade"), initial_values)
+
+
+def trade_logger(home: Logger, fields: Mapping[str, object]) -> TradeLogger:
+    """A trade logger that shares its state with `home`."""
+    return TradeLogger(home, FieldSet(port.encoder.items(fields)))
+
+
+def error_logger(home: Logger) -> ErrorLogger:
+    """An error logger that shares its state with `home`."""
+    return ErrorLogger(home, FieldSet({}))

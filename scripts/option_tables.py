@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from metaexpert.logger import (
+    CaptureOptions,
     ConsoleOptions,
     CustomOptions,
     DispatcherOptions,
@@ -39,6 +40,7 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]]
     ("queue: QueueOptions", QueueOptions, None),
     ("dispatcher: DispatcherOptions", DispatcherOptions, None),
     ("redaction: RedactionOptions", RedactionOptions, None),
+    ("capture: CaptureOptions", CaptureOptions, None),
     ("Every sink", SinkOptions, None),
     ("ConsoleOptions", ConsoleOptions, SinkOptions),
     ("FileOptions", FileOptions, SinkOptions),
@@ -57,6 +59,7 @@ SELF_EXPLANATORY: Final = {
     "queue": "The room of each sink, see below.",
     "dispatcher": "See below.",
     "redaction": "See below.",
+    "capture": "See below.",
     "type": "What tells the sinks in a list apart.",
     "stream": "Where the lines go.",
     "username": "For basic authentication.",

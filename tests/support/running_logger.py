@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from metaexpert.logger import LoggerConfig, LoggingRuntime, setup_logging
+from metaexpert.logger import LoggerConfig, LoggingRuntime
 from metaexpert.logger.stats import SinkStats
 
 
@@ -17,7 +17,7 @@ def logging_to(*sinks: Any, **config: Any) -> LoggingRuntime:
         "shutdown_timeout": 2.0,
     }
     values |= {"sinks": sinks, **config}
-    return setup_logging(LoggerConfig(**values))
+    return LoggingRuntime(LoggerConfig(**values))
 
 
 def sink_stats(runtime: LoggingRuntime) -> SinkStats:

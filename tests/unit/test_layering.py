@@ -34,12 +34,12 @@ OUTSIDE_OF_LOGGER = rule(
 KNOWS: Mapping[str, Rule] = {
     "logger.logger": rule(
         "logger.entry logger.context logger.ingress logger.journal logger.redaction logger.encoding logger.values "
-        "logger.trade logger.stdlib logger.levels logger.errors logger.call logger.port logger.unsaid",
+        "logger.trade logger.stdlib logger.levels logger.errors logger.call logger.port logger.at_exit",
         "the log call captures and hands over; it knows nothing of what happens behind the ingress",
     ),
     "logger.call": rule(
         "logger.entry logger.context logger.ingress logger.journal logger.redaction logger.values logger.stdlib "
-        "logger.errors logger.message logger.port logger.logger",
+        "logger.errors logger.message logger.port logger.reported logger.logger",
         "as logger.logger, whose methods it makes",
     ),
     "logger.sinks": rule(
@@ -63,7 +63,7 @@ IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of on
 
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.spool": rule("logger.delivery logger.runtime", "the disk queue is one sink's worker's, wired by runtime"),
-    "logger.runtime": rule("logger core cli demo", "runtime knows all, so only the edges may know runtime"),
+    "logger.runtime": rule("logger logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"),
 }
 """Who may import a module; `logger` stands for the package's own file alone."""
 

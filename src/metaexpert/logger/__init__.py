@@ -15,6 +15,7 @@ from metaexpert.logger.legacy_context import (
     unbind_contextvars,
 )
 from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
+from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
@@ -34,6 +35,7 @@ __all__ = [
     "Batch",
     "BoundLogger",
     "Capture",
+    "CaptureOptions",
     "ConsoleOptions",
     "CustomOptions",
     "Delivered",

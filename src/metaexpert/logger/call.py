@@ -24,7 +24,8 @@ from metaexpert.logger.errors import encode_exception, encode_stack, exception_o
 from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.message import format_message
 from metaexpert.logger.port import port
-from metaexpert.logger.stdlib import call_handlers, filtered, has_handlers
+from metaexpert.logger.reported import mark_reported
+from metaexpert.logger.stdlib import CALL_HANDLERS, call_handlers, filtered, has_handlers
 from metaexpert.logger.values import MAX_ENTRY_BYTES, MAX_ITEMS, described, safe_text
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from metaexpert.logger.logger import Logger
 
 _ROOT: Final = logging.root
+_StdlibLogger: Final = logging.Logger
 _STDLIB_FILE: Final = logging.Logger.info.__code__.co_filename
 _ORDINARY_SIZE: Final = MAX_ENTRY_BYTES // 4
 """Characters of message and fields up to which an entry is within its limit in any encoding."""
@@ -110,7 +112,12 @@ def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, s
             if hurries:
                 port.ingress.hurry()
             # the cheap question first: most loggers stand right below a root without handlers
-            if (home.handlers or _ROOT.handlers or home.parent is not _ROOT) and has_handlers(home):
+            if (
+                home.handlers
+                or home.parent is not _ROOT
+                or len(_ROOT.handlers) != port.bridges
+                or _StdlibLogger.callHandlers is not CALL_HANDLERS
+            ) and has_handlers(home):
                 call_handlers(home, capture, port.encoder.shown(fields), None)
         except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
             rescue(self, level, msg, failure, _getframe(1))
@@ -184,11 +191,15 @@ def _emit(  # noqa: PLR0917 - as emit
     encoded = port.quick(fields) if fields else b""
     if encoded is None:
         msg, fields, error, details, frame = _unusual(msg, args, fields, details, frame)
+        if error is not None and level >= logging.ERROR:
+            mark_reported(error)
     joined = _joined(context, logger._bound, fields)
     left_bytes = MAX_ENTRY_BYTES - len(joined) - sum(map(len, details or ()))
     fields_bytes = max(left_bytes - _LEAST_MESSAGE_BYTES, _LEAST_FIELDS_BYTES)
     if encoded is None or len(encoded) > fields_bytes:
-        encoded = port.encoder.full(fields, fields_bytes) if fields else b""
+        plain = port.encoder.plain(fields, fields_bytes) if fields else {}
+        encoded = orjson.dumps(plain)[1:-1]
+        joined = joined and _joined(context, logger._bound, plain)  # keys may have changed, each is written once
     text = safe_text(format_message(msg, args), max(left_bytes - len(encoded), _LEAST_MESSAGE_BYTES))
     capture: Capture = (
         next_seq(),
@@ -255,7 +266,9 @@ def _extra_fields(extra: object) -> dict[str, Any]:
         return {}
     try:
         mapping = cast("Mapping[str, Any]", extra)
-        return {str(key): mapping[key] for key in islice(mapping, MAX_ITEMS)}
+        return {
+            key if type(key) is str else described(key, str): mapping[key] for key in islice(mapping, MAX_ITEMS + 1)
+        }
     except Exception as failure:  # noqa: BLE001 - the mapping is the user's code; the entry must arrive
         return {"extra": f"<{described(extra)} not readable: {type(failure).__name__}>"}
 

@@ -17,6 +17,7 @@ from metaexpert.logger.config_presets import PRESETS, Preset, over_preset, prese
 from metaexpert.logger.config_problems import made_or_problems
 from metaexpert.logger.config_sources import gathered
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
+from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
@@ -73,6 +74,9 @@ class LoggerConfig(Options):
     """Which fields are hidden."""
     sinks: tuple[AnySink, ...] = ()
     """Further destinations."""
+    capture: CaptureOptions = CaptureOptions()
+    handle_signals: bool = True
+    """Stop in good order on SIGTERM, where nothing handles it, and read the configuration again on SIGHUP."""
     shutdown_timeout: Annotated[float, Field(ge=0.0, le=3600.0)] = 5.0
     """How long stopping may take, seconds; what is not delivered then is counted as dropped."""
 

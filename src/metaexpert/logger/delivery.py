@@ -16,7 +16,7 @@ from typing import Final, final
 
 from metaexpert.logger.batch import Batch, BatchLimits
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import LEVEL, SEQ, Capture, Lane
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, Capture, Lane, lane_of
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.lanes import QUEUE_FULL, Gap, Lanes
 from metaexpert.logger.ledger import Ledger
@@ -90,6 +90,9 @@ class Delivery:
         self._formed = asyncio.Event()
         self._finished = asyncio.Event()
         self._last_attempt = asyncio.Event()
+        self._held = False
+        self._in_write = False
+        self._written = asyncio.Event()
 
     # ---- the dispatcher's side --------------------------------------------------------------------------------
 
@@ -215,6 +218,9 @@ class Delivery:
         return None
 
     async def _write(self, batch: Batch) -> Outcome:
+        if self._held:
+            await asyncio.get_running_loop().create_future()  # until this worker is cancelled
+        self._in_write = True
         try:
             return await self.sink.write(batch)
         except asyncio.CancelledError:
@@ -224,6 +230,9 @@ class Delivery:
             return Retry("the sink cancelled its own write")
         except Exception as error:  # noqa: BLE001 - a fault in a sink's code must not end its worker and drop in silence
             return Retry(f"{type(error).__name__} in sink: {error}")
+        finally:
+            self._in_write = False
+            self._written.set()
 
     def _settle_partly(self, batch: Batch, outcome: Partial) -> Retry | None:
         unsettled = {*outcome.retry, *(rejection.position for rejection in outcome.rejected)}
@@ -329,6 +338,29 @@ class Delivery:
         # asyncio.Queue keeps its items in this deque; there is no public way to look without taking
         return self._queue._queue  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
 
+    async def hold(self, seconds: float) -> None:
+        """Begin no further write and wait until the one under way has ended, at most `seconds`."""
+        self._held = True
+        try:
+            async with asyncio.timeout(seconds):
+                while self._in_write:
+                    self._written.clear()
+                    await self._written.wait()
+        except TimeoutError:
+            return  # it is cancelled then, and what it brought is sent again
+
+    def take_over(self, other: "Delivery") -> None:
+        """Go on for a delivery of the same name that has ended: its entries, accounts and counters are this one's."""
+        self.ledger.take_over(other.ledger)
+        self.counters = other.counters
+        entries = [entry for batch in (*other._cut_batches(), other._open) for entry in batch.entries]  # noqa: SLF001
+        waiting = other.lanes.give_up()
+        other.lanes.release(waiting)
+        for entry in (*entries, *waiting):
+            self.lanes.offer(lane_of(entry[LEVEL], entry[LOG_TYPE]), [entry], entry[SIZE])
+        self.lanes.gap = self.lanes.gap or other.lanes.gap
+        self._urgent = True
+
     def rebind(self) -> None:
         """Forget the loop that was; `run` begins on another one and goes on where it stopped."""
         cut = tuple(self._queued())
@@ -338,6 +370,9 @@ class Delivery:
         self._formed = asyncio.Event()
         self._finished = asyncio.Event()
         self._last_attempt = asyncio.Event()
+        self._written = asyncio.Event()
+        self._held = False
+        self._in_write = False
 
     @property
     def in_flight(self) -> int:

@@ -123,6 +123,19 @@ class Dispatcher:
         finally:
             self._ingress.rest()  # the next entry asks for whoever works here then
 
+    def set_sinks(self, deliveries: Iterable[tuple[Delivery, Admission]]) -> None:
+        """Route to these sinks from now on."""
+        self._sinks = tuple(deliveries)
+        self._deliveries = tuple(delivery for delivery, _ in self._sinks)
+        self._by_logger = any(admission.by_logger for _, admission in self._sinks)
+        self._routes.clear()
+        self._ways.clear()
+
+    def pace(self, slice_seconds: float, linger_seconds: float) -> None:
+        """Work at another pace."""
+        self._slice_seconds = slice_seconds
+        self._linger_seconds = linger_seconds
+
     def rebind(self) -> None:
         """Forget the loop that was; `run` begins on another one."""
         self._waiter = None

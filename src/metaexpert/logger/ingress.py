@@ -81,6 +81,7 @@ class Ingress:
         self._hurried = False
         self._loop: AbstractEventLoop | None = None
         self._notify: Callable[[], None] = _nothing
+        self._orphaned: Callable[[], None] = _nothing
         self._gate = threading.Condition()
         self._gated = False
         self._gate_waiters = 0
@@ -117,7 +118,8 @@ class Ingress:
             try:
                 loop.call_soon_threadsafe(self._notify)
             except RuntimeError:
-                self._loop = None  # the loop was closed under us: entries wait for the next dispatcher or for exit
+                self._loop = None  # the loop was closed under us: entries wait for another one, or for the exit
+                self._orphaned()
 
     def _admit(self, capture: Capture) -> bool:
         """Whether to take an entry that finds little room; one that is refused has been counted or passed on."""
@@ -163,10 +165,19 @@ class Ingress:
 
     # ---- the dispatcher's thread ------------------------------------------------------------------------------
 
-    def attach(self, loop: AbstractEventLoop, notify: Callable[[], None]) -> None:
-        """Let `notify` be called on `loop` when entries arrive while the dispatcher rests."""
+    def attach(
+        self, loop: AbstractEventLoop, notify: Callable[[], None], orphaned: Callable[[], None] | None = None
+    ) -> None:
+        """Let `notify` be called on `loop` when entries arrive while the dispatcher rests.
+
+        Args:
+            loop: the dispatcher's.
+            notify: called there.
+            orphaned: called once, by the log call that finds that the loop has been closed.
+        """
         self._loop = loop
         self._notify = notify
+        self._orphaned = orphaned or _nothing
         self.loop_thread = threading.get_ident()
 
     def detach(self) -> None:
@@ -247,6 +258,14 @@ class Ingress:
         if self._gate_waiters:
             with self._gate:
                 self._gate.notify_all()
+
+    def resize(self, max_entries: int, max_bytes: int, block_timeout_seconds: float) -> None:
+        """Have other bounds from now on; nothing that waits here is dropped for it."""
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._block_timeout_seconds = block_timeout_seconds
+        self._gated = False  # the dispatcher closes the gate again if a sink wants it
+        self._set_easy(max_entries, max_bytes)
 
     # ---- figures ----------------------------------------------------------------------------------------------
 

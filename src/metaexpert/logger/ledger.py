@@ -28,6 +28,8 @@ class LedgerSnapshot:
         sampled: left out by the sink's sampling; beside the identity, as the next two.
         limited: held back by its rate limit, by level name.
         repeated: held back as repetitions; each run's summary is a routed entry.
+        recovered: taken over from the disk queues of runs that ended, damage left out; counted when they are found.
+        spooled: in the disk queue, not read back; what this run leaves there, the next one counts as recovered.
     """
 
     routed: int
@@ -41,11 +43,14 @@ class LedgerSnapshot:
     sampled: int = 0
     limited: Mapping[str, int] = MappingProxyType({})
     repeated: int = 0
+    recovered: int = 0
+    spooled: int = 0
 
     @property
     def balanced(self) -> bool:
         """Whether the identity holds."""
-        return self.routed == self.delivered + self.duplicate + self.rejected + self.dropped_total + self.in_flight
+        settled = self.delivered + self.duplicate + self.rejected + self.dropped_total
+        return self.routed + self.recovered == settled + self.spooled + self.in_flight
 
     @property
     def dropped_total(self) -> int:
@@ -69,10 +74,12 @@ class Ledger:
         "filtered",
         "gaps",
         "limited",
+        "recovered",
         "rejected",
         "repeated",
         "routed",
         "sampled",
+        "spooled_apart",
     )
 
     def __init__(self) -> None:
@@ -85,15 +92,23 @@ class Ledger:
         self.sampled = 0
         self.limited: Counter[str] = Counter()
         self.repeated = 0
+        self.recovered = 0
+        self.spooled_apart = 0
+        """Left on disk by a queue this run has closed, as after a reload."""
         self.dropped: Counter[tuple[str, str]] = Counter()
+
+    def take_over(self, other: "Ledger") -> None:
+        """Go on with the accounts of another."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(other, name))
 
     @property
     def lost(self) -> int:
         """Entries that will not arrive: rejected and dropped."""
         return self.rejected + self.dropped.total()
 
-    def snapshot(self, in_flight: int) -> LedgerSnapshot:
-        """The accounts now, with `in_flight` as counted by the sink's delivery."""
+    def snapshot(self, in_flight: int, spooled: int = 0) -> LedgerSnapshot:
+        """The accounts now, with `in_flight` and `spooled` as counted by the sink's delivery."""
         return LedgerSnapshot(
             routed=self.routed,
             delivered=self.delivered,

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, cast, override
 
+from metaexpert.logger.at_exit import arrange_exit
 from metaexpert.logger.call import LogCall, emit, level_method, rescue
 from metaexpert.logger.context import FieldSet, bound_context
 from metaexpert.logger.entry import AUDIT, TRADE
 from metaexpert.logger.port import port
 from metaexpert.logger.trade import TradeLog, trade_message
-from metaexpert.logger.unsaid import print_at_exit
 
 DEBUG: Final = logging.DEBUG
 INFO: Final = logging.INFO
@@ -201,7 +201,7 @@ def get_logger(name: str | None = "metaexpert", **initial_values: Any) -> Logger
     """
     if initial_values:
         return get_logger(name).bind(**initial_values)
-    print_at_exit()
+    arrange_exit()
     name = name or "metaexpert"
     manager = logging.root.manager
     with _REGISTRY_LOCK:

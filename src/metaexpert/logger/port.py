@@ -4,11 +4,9 @@ Until logging starts the port holds an ingress of its own, which keeps entries f
 """
 
 import logging
-import os
 from _thread import get_ident
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from functools import cache
 from typing import Final, final
 
 from metaexpert.logger.entry import Capture
@@ -23,9 +21,22 @@ type Put = Callable[[Capture], None]
 class Port:
     """The pipeline as a log call sees it."""
 
-    __slots__ = ("_way_in", "_wrap", "attached", "encoder", "ingress", "loop", "loop_thread", "put", "quick")
+    __slots__ = (
+        "_way_in",
+        "_wrap",
+        "attached",
+        "bridges",
+        "encoder",
+        "ingress",
+        "loop",
+        "loop_thread",
+        "put",
+        "quick",
+    )
 
     def __init__(self) -> None:
+        self.bridges = 0
+        """Handlers on the root logger that are the pipeline's own."""
         self._wrap: Callable[[Put], Put] | None = None
         self.connect(Ingress(graded=False), ValueEncoder(Redactor()), loop=None)
 
@@ -33,23 +44,31 @@ class Port:
         """Let calls wait again, in an ingress of their own; redaction rules once in force stay so."""
         self.connect(Ingress(graded=False), self.encoder, loop=None)
 
-    def connect(self, ingress: Ingress, encoder: ValueEncoder, loop: AbstractEventLoop | None) -> None:
+    def connect(
+        self, ingress: Ingress, encoder: ValueEncoder, loop: AbstractEventLoop | None, put: Put | None = None
+    ) -> None:
         """Let all calls from now on go to `ingress`; every logger asks for its level again.
 
         Args:
             ingress: where entries go.
             encoder: the values' encoder with the redaction rules in force.
             loop: the loop logging runs on; None before the start and after the stop.
+            put: how entries go there, where it is not `ingress.put` itself.
         """
         self.ingress = ingress
         self.encoder = encoder
-        self._way_in: Put = ingress.put
+        self._way_in: Put = put or ingress.put
         self.put = self._way_in if self._wrap is None else self._wrap(self._way_in)
         self.quick = encoder.quick
         self.loop = loop
         self.loop_thread = get_ident() if loop is not None else 0
         self.attached = loop is not None
         logging.root.setLevel(logging.root.level)  # stdlib's way to clear the level caches
+
+    def set_encoder(self, encoder: ValueEncoder) -> None:
+        """Let calls go by other redaction rules."""
+        self.encoder = encoder
+        self.quick = encoder.quick
 
     def watch(self, wrap: Callable[[Put], Put] | None) -> None:
         """Let what `wrap` makes stand before `put`, now and after each connect; None takes it away. For tests."""
@@ -58,10 +77,3 @@ class Port:
 
 
 port: Final = Port()
-
-
-@cache
-def disconnect_in_children() -> None:
-    """Let a forked child begin unconnected, once a process: the parent's files, queues and loop are not the child's."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=port.disconnect)

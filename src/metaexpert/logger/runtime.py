@@ -1,80 +1,199 @@
-"""The one logging runtime of a process: wires and owns everything, starts and stops it.
+"""The one logging runtime of a process: starts and stops it, and moves it where a program's event loops come and go.
 
-Start: log calls are connected to a new ingress, what was logged before goes in first, then the dispatcher and one
-worker a sink run. Stop, within `shutdown_timeout`: log calls go back to waiting, everything taken in is flushed, what
-is left after the deadline is counted as dropped and said on stderr, then tasks, sinks and threads end.
+It lives on the loop it was started on, or on a thread of its own where there was none. Start: log calls are connected
+to the pipeline, what was logged before goes in first. Stop, within `shutdown_timeout`: log calls go back to waiting,
+everything taken in is flushed, what is left after the deadline is counted as dropped and said on stderr. A loop that
+is closed before that is left for a thread, with all there was; what nobody stopped is stopped at the process's exit.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import asdict
+import threading
+from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from enum import Enum
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from metaexpert.exceptions import LoggingStateError
-from metaexpert.logger import assembly
+from metaexpert.logger import at_exit
 from metaexpert.logger.config import LoggerConfig
-from metaexpert.logger.delivery import SHUTDOWN
-from metaexpert.logger.dispatcher import Dispatcher, DispatcherCounters
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, TRADE_DATA, Capture
+from metaexpert.logger.connection import Connection
+from metaexpert.logger.hooks import UNHANDLED, Hooks, log_unhandled
 from metaexpert.logger.identity import Identity
-from metaexpert.logger.ingress import Ingress
-from metaexpert.logger.jobs import Jobs
-from metaexpert.logger.lanes import Overflow
+from metaexpert.logger.loop_thread import LoopThread
 from metaexpert.logger.notices import Notices
-from metaexpert.logger.options.queue import QueueOptions
-from metaexpert.logger.port import disconnect_in_children, port
-from metaexpert.logger.redaction import Redactor
-from metaexpert.logger.sinks.base import Sink
-from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
-from metaexpert.logger.values import ValueEncoder
+from metaexpert.logger.pipeline import Pipeline
+from metaexpert.logger.port import port
+from metaexpert.logger.signals import Signals
+from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats
 
 if TYPE_CHECKING:
-    from metaexpert.logger.delivery import Delivery
+    from concurrent.futures import Future
 
-_INGRESS_SHARE: Final = 2
-"""Ingress holds this many times what a sink may hold, so that a burst waits there while the loop is busy elsewhere."""
+    from metaexpert.logger.sinks.base import Sink
 
-_LAST_ROUNDS: Final = 2
-"""Flushes at a stop: the second is for the gap entry of what the first one had to shed."""
+_GRACE_SECONDS: Final = 3.0
+"""What a stop on another thread may take beyond `shutdown_timeout`, until it is given up."""
 
-_CLOSE_SECONDS: Final = 1.0
-"""How long closing the sinks may take beyond the deadline."""
+
+class _Life(Enum):
+    NEW = "new"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
 
 
 @final
 class LoggingRuntime:
-    """Runs logging beside your coroutines; an async context manager.
+    """Runs logging beside your coroutines, or on a thread of its own in a program without a loop.
+
+    An async context manager, and in such a program a plain one.
 
     Args:
-        config: what to run; see `LoggerConfig`.
+        config: what to run; see `LoggerConfig`. Nothing starts here; `setup_logging` does both.
     """
 
     def __init__(self, config: LoggerConfig) -> None:
         self.config = config
         self.identity = Identity(service=config.log_name)
         self._notices = Notices()
-        self._jobs = Jobs()
-        self._options = config.all_sinks()
-        self._ingress = _new_ingress([options.queue or config.queue for options in self._options] or [config.queue])
-        self._types = {options.name: options.type for options in self._options}
-        self._sinks: dict[str, Sink] = {}
-        self._deliveries: dict[str, Delivery] = {}
-        self._dispatcher: Dispatcher | None = None
-        self._tasks: list[_Owned] = []
-        self._root_level = logging.root.level
-        self._lost_entries = 0
+        self._pipeline: Pipeline | None = None
+        self._life = _Life.NEW
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._thread: LoopThread | None = None
+        self._main: asyncio.Task[Any] | None = None
+        self._moving = threading.Lock()
+        self._reloading = asyncio.Lock()
+        self._background: set[asyncio.Task[Any]] = set()
+        capture = config.capture
+        self._hooks = Hooks(exceptions=capture.exceptions, warned=capture.warnings)
+        self._signals = Signals(self, rereads=config.is_reloadable)
 
-    # ---- life -------------------------------------------------------------------------------------------------
+    # ---- start ------------------------------------------------------------------------------------------------
+
+    def begin(self) -> Self:
+        """Connect the log calls and start: on the running loop, else on a thread with a loop of its own.
+
+        Raises:
+            LoggingStateError: logging runs already in this process, or this runtime ran before.
+        """
+        self._claim()
+        if _get_running_loop() is not None:
+            self._begin_here()
+        else:
+            self._begin_on_thread()
+        if self.config.handle_signals:
+            self._signals.install()
+        self._hooks.install()
+        at_exit.remember(self)
+        return self
+
+    def _claim(self) -> None:
+        if port.attached:
+            message = "logging is already running in this process; stop that runtime first, or use it and its reload()"
+            raise LoggingStateError(message)
+        if self._life is not _Life.NEW:
+            raise LoggingStateError("a LoggingRuntime runs once; call setup_logging again for another")
+
+    def _begin_here(self) -> None:
+        self._main = asyncio.current_task()
+        self._settle_in(self._new_pipeline())
+
+    def _begin_on_thread(self) -> None:
+        self._thread = LoopThread()
+        self._thread.start()
+        try:
+            self._thread.run(self._settle_in_later(self._new_pipeline()))
+        except BaseException:
+            self._thread.end()
+            raise
+
+    def _new_pipeline(self) -> Pipeline:
+        self._pipeline = Pipeline(self.config, self.identity, self._notices)
+        self._connection = Connection(self._pipeline)
+        return self._pipeline
+
+    async def _settle_in_later(self, pipeline: Pipeline) -> None:
+        self._settle_in(pipeline)
+
+    def _settle_in(self, pipeline: Pipeline) -> None:
+        """Live on the running loop from now on."""
+        self._home = asyncio.get_running_loop()
+        own_thread = self._thread is not None and self._thread.loop is self._home
+        self._connection.connect(self._home, self._orphaned, drains=own_thread)
+        if not own_thread:
+            self._hooks.watch(self._home)
+        pipeline.start()
+        self._life = _Life.RUNNING
+
+    async def start(self) -> None:
+        """Start on the running loop, or move here what was started elsewhere.
+
+        Raises:
+            LoggingStateError: logging runs already in this process, or this runtime ran before.
+        """
+        if self._life is _Life.RUNNING:
+            await self._move_here()
+        else:
+            self.begin()
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
+    def __enter__(self) -> Self:
+        """Use it in a program without a loop.
+
+        Raises:
+            LoggingStateError: a loop is running in this thread; use `async with`.
+        """
+        if _get_running_loop() is not None:
+            raise LoggingStateError("an event loop is running here: write `async with setup_logging(…)`")
+        return self if self._life is _Life.RUNNING else self.begin()
+
+    # ---- move -------------------------------------------------------------------------------------------------
+
+    async def _move_here(self) -> None:
+        """Leave the loop it lives on, whatever has become of that, for the running one."""
+        pipeline, left = self._running_pipeline(), self._home
+        if left is asyncio.get_running_loop():
+            return
+        self._hooks.unwatch()
+        if left is not None and left.is_running():
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pipeline.pause(), left))
+        else:
+            pipeline.abandon()
+        thread, self._thread = self._thread, None
+        if thread is not None and thread.loop is asyncio.get_running_loop():
+            thread, self._thread = None, thread
+        self._main = asyncio.current_task() if self._thread is None else None
+        self._settle_in(pipeline)
+        if thread is not None:
+            thread.end()
+
+    def _orphaned(self) -> None:
+        """The loop was closed without a stop, and a log call found out: go on, on a thread."""
+        if self._life is not _Life.RUNNING or not self._moving.acquire(blocking=False):
+            return
+        try:
+            thread = LoopThread()
+            with suppress(RuntimeError):  # the interpreter ends and starts no more threads: its exit stops us
+                thread.start()
+                self._thread = thread
+                asyncio.run_coroutine_threadsafe(self._move_here(), thread.loop)
+        finally:
+            self._moving.release()
+
+    # ---- stop -------------------------------------------------------------------------------------------------
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, Exception) and self.config.capture.exceptions:
+            log_unhandled(UNHANDLED, logging.CRITICAL, "leaving with an exception", error)
+        self._signals.begin_stop(asked=isinstance(error, asyncio.CancelledError | KeyboardInterrupt))
         stopping = asyncio.create_task(self.stop(), name="metaexpert-stop")
         cancelled = False
         while not stopping.done():
@@ -82,146 +201,158 @@ class LoggingRuntime:
                 await asyncio.shield(stopping)
             except asyncio.CancelledError:
                 cancelled = True  # however often: the deadline bounds the wait, and then the cancellation goes on
+        self._signals.end_stop()
         if cancelled or stopping.cancelled():
             raise asyncio.CancelledError
         stopping.result()
 
-    async def start(self) -> None:
-        """Connect the log calls and start the tasks.
-
-        Raises:
-            LoggingStateError: logging runs already in this process, or this runtime ran before.
-        """
-        if port.attached:
-            message = "logging is already running in this process; stop that runtime first or use it"
-            raise LoggingStateError(message)
-        if self._dispatcher is not None:
-            message = "a LoggingRuntime runs once; call setup_logging again for another"
-            raise LoggingStateError(message)
-        self._dispatcher = self._assemble()
-        self._connect(asyncio.get_running_loop(), self._dispatcher)
-        disconnect_in_children()
-        runs = {"dispatcher": self._dispatcher.run} | {name: one.run for name, one in self._deliveries.items()}
-        self._tasks = [_Owned(name, run) for name, run in runs.items()]
-
-    def _assemble(self) -> Dispatcher:
-        json_lines = assembly.json_lines_for(self._options, self.identity)
-        parts = assembly.SinkAssembly(self.config.log_dir, self.identity, self._jobs, json_lines)
-        for options in self._options:
-            sink = self._sinks[options.name] = parts.sink(options)
-            self._deliveries[options.name] = assembly.new_delivery(
-                options, sink, self.config, self._notices, self._wake
-            )
-        return Dispatcher(
-            self._ingress,
-            [(self._deliveries[options.name], assembly.accepts(options)) for options in self._options],
-            self._jobs,
-            self._notices,
-            slice_seconds=self.config.dispatcher.slice,
-            linger_seconds=self.config.dispatcher.linger,
-        )
-
-    def _wake(self) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.wake()
-
-    def _connect(self, loop: asyncio.AbstractEventLoop, dispatcher: Dispatcher) -> None:
-        redaction = self.config.redaction
-        encoder = ValueEncoder(Redactor(redaction.keys, redaction.allow))
-        waiting = port.ingress
-        self._root_level = logging.root.level
-        logging.root.setLevel(self.config.log_level)
-        self._ingress.attach(loop, dispatcher.wake)
-        port.connect(self._ingress, encoder, loop)
-        waiting.retire(self._ingress.put)
-        # what was logged before is older than all that comes now, and the dispatcher has not begun: it goes in front
-        early = [capture for capture in waiting.take(waiting.queued_entries) if _still_wanted(capture)]
-        if redaction.keys or redaction.allow:
-            early = [_under_rules(capture, encoder) for capture in early]
-        self._ingress.put_first(early)
-        loss = waiting.take_loss()
-        if loss is not None:
-            self._ingress.add_loss(loss)
-        loop.call_soon(self._sweep, waiting, self._ingress.put)
-
-    def _sweep(self, retired: Ingress, put: Callable[[Capture], None]) -> None:
-        """Pass on what a thread brought that was interrupted within its call while this ingress retired."""
-        for capture in retired.take(retired.queued_entries):
-            put(capture)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and self.config.capture.exceptions:
+            log_unhandled(UNHANDLED, logging.CRITICAL, "leaving with an exception", error)
+        self.close()
 
     async def stop(self) -> None:
         """Flush and end everything within `shutdown_timeout` seconds; a second call does nothing.
 
         Cancelling it does not hurry it: the deadline does, and then the cancellation goes on.
         """
-        dispatcher = self._dispatcher
-        if dispatcher is None or not self._tasks:
+        if self._life is not _Life.RUNNING:
             return
-        tasks, self._tasks = self._tasks, []
-        self._disconnect(dispatcher)
-        cancelled = await self._last_flush(dispatcher, tasks)
-        for task in tasks:
-            task.cancel()
-        cancelled = await _ended(tasks) or cancelled
-        self._give_up()
-        await self._close_sinks()
-        self._sweep(self._ingress, port.put)
+        home = self._home
+        if home is not asyncio.get_running_loop():
+            if home is not None and home.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), home))
+                self._end_thread()
+                return
+            await self._move_here()
+        await self._stop_here()
+
+    async def _stop_here(self) -> None:
+        pipeline = self._running_pipeline()
+        self._life = _Life.STOPPING
+        self._connection.disconnect()
+        self._hooks.remove()
+        cancelled = await pipeline.stop()
+        self._connection.sweep()
+        self._signals.remove()
+        self._life = _Life.STOPPED
         if cancelled:
             raise asyncio.CancelledError
 
-    def _disconnect(self, dispatcher: Dispatcher) -> None:
-        logging.root.setLevel(self._root_level)
-        port.disconnect()
-        self._ingress.retire(port.put)
-        dispatcher.release()
+    def _end_thread(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.end()
 
-    async def _last_flush(self, dispatcher: Dispatcher, tasks: list["_Owned"]) -> bool:
-        """Flush until the deadline, whoever is cancelled meanwhile; whether this task was.
+    def close(self) -> None:
+        """Stop from a program without a loop, or from another thread than the loop's; as `stop`, but it blocks.
 
-        At the end of `asyncio.run` all tasks are cancelled at once, ours too; then ours are begun again for the flush.
+        Raises:
+            LoggingStateError: called on the loop that logging lives on, which it would block; `await stop()` there.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.config.shutdown_timeout
-        cancelled = False
-        for task in tasks:
-            task.keep()
-        while True:
-            try:
-                for _ in range(_LAST_ROUNDS):
-                    for delivery in self._deliveries.values():
-                        delivery.hurry()
-                    await self._drained(dispatcher, max(0.0, deadline - loop.time()))
-            except asyncio.CancelledError:
-                cancelled = True
-            else:
-                return cancelled
-
-    def _give_up(self) -> None:
-        self._ingress.detach()
-        left = self._ingress.give_up(SHUTDOWN)
-        if left:
-            self._notices.say("logging stopped", f"{left} entries could not be routed to any sink in time")
-        for name, delivery in self._deliveries.items():
-            left = delivery.give_up()
-            if left:
-                state = delivery.health.last_error or "too slow"
-                self._notices.say(f"sink {name} stopped", f"{left} entries could not be delivered in time ({state})")
-            delivery.health.stopped()
-
-    async def _close_sinks(self) -> None:
-        closing = [
-            asyncio.create_task(sink.close(), name=f"metaexpert-close-{name}") for name, sink in self._sinks.items()
-        ]
-        if not closing:
+        if self._life is not _Life.RUNNING:
             return
-        done, late = await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
-        for task in late:
-            task.cancel()
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self._notices.say(task.get_name().removeprefix("metaexpert-"), str(error))
+        home, here = self._home, _get_running_loop()
+        if here is not None and here is home:
+            raise LoggingStateError("close() would block the loop that logging lives on; write `await runtime.stop()`")
+        if home is not None and home.is_running():
+            self._wait_for(asyncio.run_coroutine_threadsafe(self.stop(), home))
+            self._end_thread()
+        else:
+            self._stop_anew(here)
+
+    def _wait_for(self, stopping: "Future[None]") -> None:
+        try:
+            stopping.result(self.config.shutdown_timeout + _GRACE_SECONDS)
+        except TimeoutError:
+            self._notices.say("logging stopped", "its loop did not come to it in time")
+
+    def _stop_anew(self, here: asyncio.AbstractEventLoop | None) -> None:
+        """Stop on a loop made for it, since the one it lived on runs no more."""
+        if here is None:
+            with asyncio.Runner() as runner:
+                runner.get_loop()
+                runner.run(self.stop())
+            return
+        thread = LoopThread()
+        thread.start()
+        self._wait_for(asyncio.run_coroutine_threadsafe(self.stop(), thread.loop))
+        thread.end()
+
+    # ---- what the process tells -------------------------------------------------------------------------------
+
+    def end_at_exit(self) -> None:
+        """Stop what nobody stopped."""
+        with suppress(LoggingStateError):
+            self.close()
+
+    def die(self) -> None:
+        """End by the signal that began the end, if one did."""
+        self._signals.die()
+
+    def leave_to_child(self) -> None:
+        """In a forked child: let go of what is the parent's."""
+        self._life = _Life.STOPPED
+        self._signals.leave_to_child()
+        self._hooks.forget_loop()
+        self._hooks.remove()
+        self._connection.remove_bridge()
+
+    def terminate(self) -> bool:
+        """A signal asks for the end: cancel the task that logging was started in."""
+        main, home = self._main, self._home
+        if main is None or main.done() or home is None or not home.is_running():
+            return False
+        home.call_soon_threadsafe(main.cancel)
+        return True
+
+    def finish(self) -> None:
+        """A signal asks for the end, and there is no task to cancel: flush here and now."""
+        with suppress(LoggingStateError):
+            self.close()
+
+    def reread(self) -> None:
+        """A signal asks for the configuration to be read again."""
+        if self._home is not None and self._home.is_running():
+            self._home.call_soon_threadsafe(self._reread_soon)
+
+    def _reread_soon(self) -> None:
+        task = asyncio.create_task(self._reread(), name="metaexpert-reload")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _reread(self) -> None:
+        try:
+            await self.reload()
+        except Exception as error:  # noqa: BLE001 - nobody waits for it; the old configuration goes on
+            self._notices.say("reload", f"{error}; the configuration stays as it was")
 
     # ---- use --------------------------------------------------------------------------------------------------
+
+    async def reload(self, config: LoggerConfig | None = None) -> None:
+        """Go over to another configuration while logging runs; no entry is lost.
+
+        Sinks whose options stay the same go on untouched; new ones begin; ones that change hand their entries over;
+        ones that are gone deliver what they have, within `shutdown_timeout`.
+
+        Args:
+            config: the new one; when left out, the present one is read again from where it was loaded.
+
+        Raises:
+            ConfigError: the configuration is not usable; nothing has changed.
+            LoggingStateError: logging does not run, or the present configuration was made in code.
+        """
+        pipeline = self._running_pipeline()
+        config = self.config.reloaded() if config is None else config
+        await self._on_home(lambda: self._apply(pipeline, config))
+
+    async def _apply(self, pipeline: Pipeline, config: LoggerConfig) -> None:
+        async with self._reloading:
+            await pipeline.apply(config)
+            self.config = config
+            self._connection.configure(config)
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything logged so far is acknowledged by every sink that takes it.
@@ -233,155 +364,78 @@ class LoggingRuntime:
             True only when each sink acknowledged each of its entries; False when the time ran out, or when an entry was
             dropped or rejected, here or on the way in, since the last flush.
         """
-        if self._dispatcher is None:
+        pipeline = self._pipeline
+        if pipeline is None:
             return port.ingress.queued_entries == 0
-        if not self._tasks:
-            return self._in_flight() == 0 and self._lost() == self._lost_entries
-        return await self._flush(self._dispatcher, timeout)
+        if self._life is not _Life.RUNNING:
+            return pipeline.settled
+        return await self._on_home(lambda: pipeline.flush(timeout))
 
-    async def _flush(self, dispatcher: Dispatcher, timeout_seconds: float) -> bool:
-        if not await self._drained(dispatcher, timeout_seconds):
-            return False
-        lost_before, self._lost_entries = self._lost_entries, self._lost()
-        return self._lost_entries == lost_before
+    def flush_sync(self, timeout: float = 5.0) -> bool:
+        """The same from a program without a loop, or from another thread than the loop's; it blocks.
 
-    async def _drained(self, dispatcher: Dispatcher, timeout_seconds: float) -> bool:
-        """Wait until everything logged so far is settled; False when the time ran out."""
+        Raises:
+            LoggingStateError: called on the loop that logging lives on.
+        """
+        pipeline, home = self._pipeline, self._home
+        if pipeline is None or home is None or self._life is not _Life.RUNNING:
+            return pipeline.settled if pipeline is not None else port.ingress.queued_entries == 0
+        if _get_running_loop() is home:
+            raise LoggingStateError("flush_sync() would block the loop that logging lives on; write `await flush()`")
         try:
-            async with asyncio.timeout(timeout_seconds):
-                await dispatcher.taken()
-                async with asyncio.TaskGroup() as group:
-                    for delivery in self._deliveries.values():
-                        group.create_task(delivery.drained())
-        except TimeoutError:
+            return asyncio.run_coroutine_threadsafe(pipeline.flush(timeout), home).result(timeout + _GRACE_SECONDS)
+        except (TimeoutError, RuntimeError):  # the loop is busy, or closed
             return False
-        return True
-
-    def _lost(self) -> int:
-        return self._ingress.dropped.total() + sum(delivery.ledger.lost for delivery in self._deliveries.values())
-
-    def _in_flight(self) -> int:
-        return self._ingress.queued_entries + sum(delivery.in_flight for delivery in self._deliveries.values())
 
     async def wait_ready(self) -> None:
         """Wait until no sink is under pressure and ingress is not filling; for coroutines that log in bulk."""
-        if self._dispatcher is not None and self._tasks:
-            await self._dispatcher.wait_ready()
+        pipeline = self._pipeline
+        if pipeline is not None and self._life is _Life.RUNNING:
+            await self._on_home(pipeline.dispatcher.wait_ready)
+
+    async def _on_home[T](self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do it on the loop that logging lives on, from whichever loop it is asked for."""
+        home = self._home
+        if home is asyncio.get_running_loop():
+            return await work()
+        if home is None or not home.is_running():
+            await self._move_here()
+            return await work()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), home))
+
+    def _running_pipeline(self) -> Pipeline:
+        if self._pipeline is None or self._life is not _Life.RUNNING:
+            raise LoggingStateError("logging does not run; call setup_logging first")
+        return self._pipeline
 
     @property
-    def sinks(self) -> Mapping[str, Sink]:
+    def sinks(self) -> "Mapping[str, Sink]":
         """The sinks by name, for instance to look into a memory sink."""
-        return MappingProxyType(self._sinks)
+        return self._pipeline.sinks if self._pipeline is not None else MappingProxyType({})
 
     def stats(self) -> RuntimeStats:
         """A snapshot of depths, counts and states; after the stop, the final one."""
-        counters = self._dispatcher.counters if self._dispatcher is not None else DispatcherCounters()
-        ingress = self._ingress
-        return RuntimeStats(
-            ingress=IngressStats(
-                queued_entries=ingress.queued_entries,
-                queued_bytes=ingress.queued_bytes,
-                accepted=ingress.accepted,
-                dropped=_named(dict(ingress.dropped)),
-                self_logged=ingress.self_logged,
-            ),
-            dispatcher=DispatcherStats(**asdict(counters)),
-            sinks=MappingProxyType(
-                {name: _sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}
-            ),
-        )
+        return self._pipeline.stats() if self._pipeline is not None else _NO_STATS
 
 
-def _sink_stats(delivery: "Delivery", kind: str) -> SinkStats:
-    lanes = delivery.lanes
-    return SinkStats(
-        name=delivery.name,
-        type=kind,
-        state=delivery.health.state,
-        queued_entries=delivery.in_flight,
-        queued_bytes=lanes.bytes + lanes.held_bytes,
-        batches=delivery.counters.batches,
-        retries=delivery.counters.retries,
-        bytes_written=delivery.counters.bytes_written,
-        last_error=delivery.health.last_error,
-        ledger=delivery.ledger.snapshot(delivery.in_flight),
-    )
-
-
-@final
-class _Owned:
-    """A task of the runtime's, which goes on when somebody else cancels it."""
-
-    def __init__(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._name = name
-        self._run = run
-        self._kept = False
-        self.task = self._begin()
-
-    def _begin(self) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._run(), name=f"metaexpert-{self._name}")
-        task.add_done_callback(self._begin_again)
-        return task
-
-    def keep(self) -> None:
-        """From now on the task ends by `cancel` alone: one that has ended, or ends, is begun again."""
-        self._kept = True
-        self._begin_again(self.task)
-
-    def _begin_again(self, task: asyncio.Task[None]) -> None:
-        if self._kept and task is self.task and task.done():
-            self.task = self._begin()
-
-    def cancel(self) -> None:
-        """End the task."""
-        self._kept = False
-        self.task.cancel()
-
-
-async def _ended(owned: list[_Owned]) -> bool:
-    """Wait until all tasks have ended; whether this task was cancelled meanwhile."""
-    cancelled = False
-    while not all(each.task.done() for each in owned):
-        try:
-            await asyncio.wait([each.task for each in owned])
-        except asyncio.CancelledError:
-            cancelled = True
-    return cancelled
-
-
-def _new_ingress(queues: Sequence[QueueOptions]) -> Ingress:
-    """An ingress for sinks with such queues."""
-    return Ingress(
-        _INGRESS_SHARE * max(queue.max_entries for queue in queues),
-        _INGRESS_SHARE * max(queue.max_bytes for queue in queues),
-        max((queue.block_timeout for queue in queues if queue.overflow is Overflow.BLOCK), default=0.0),
-    )
-
-
-def _still_wanted(capture: Capture) -> bool:
-    """Whether an entry logged before the start passes the levels now in force."""
-    return capture[LOG_TYPE] in PROTECTED_LOG_TYPES or logging.getLogger(capture[3]).isEnabledFor(capture[LEVEL])
-
-
-def _named(dropped: dict[tuple[int, str], int]) -> Mapping[tuple[str, str], int]:
-    return MappingProxyType({(logging.getLevelName(level), why): count for (level, why), count in dropped.items()})
-
-
-def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:
-    """An entry logged before the start, under the configured redaction rules."""
-    details = capture[12]
-    if details is not None and details[TRADE_DATA]:
-        details = (*details[:TRADE_DATA], b"{%b}" % encoder.again(details[TRADE_DATA][1:-1]))
-    return (*capture[:7], encoder.again(capture[7]), encoder.again(capture[8]), *capture[9:12], details, capture[13])
+_NO_STATS: Final = RuntimeStats(
+    ingress=IngressStats(0, 0, 0, MappingProxyType({}), 0),
+    dispatcher=DispatcherStats(0, 0, 0.0, 0.0, 0),
+    sinks=MappingProxyType({}),
+)
 
 
 def setup_logging(config: LoggerConfig | None = None) -> LoggingRuntime:
-    """Make the logging runtime of a block, for `async with`.
+    """Start logging: beside the coroutines of the running loop, else on a thread of its own.
+
+    Leave it by `async with`, by `with` in a program without a loop, by `await runtime.stop()` or `runtime.close()`;
+    what nobody stopped is stopped at the interpreter's exit.
 
     Args:
         config: the configuration; `LoggerConfig.load()` when left out.
 
     Raises:
-        ConfigError: the loaded configuration is not usable.
+        ConfigError: the configuration is not usable.
+        LoggingStateError: logging runs already in this process.
     """
-    return LoggingRuntime(LoggerConfig.load() if config is None else config)
+    return LoggingRuntime(LoggerConfig.load() if config is None else config).begin()

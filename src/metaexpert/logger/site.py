@@ -28,6 +28,18 @@ def module_of(filename: str) -> str:
     return PurePath(filename).stem
 
 
+def _nowhere() -> None:
+    """Lends its code to `placed`."""
+
+
+@lru_cache(maxsize=4096)
+def placed(filename: str, function: str, line: int) -> CodeType:
+    """A code object that stands at a place known by name only, as in a LogRecord; it begins on `line`."""
+    return _nowhere.__code__.replace(
+        co_filename=filename, co_name=function, co_qualname=function, co_firstlineno=max(line, 0)
+    )
+
+
 def site_of(code: CodeType, lasti: int) -> Site:
     """The place of the call captured as `code` and `lasti`."""
     return Site(module_of(code.co_filename), code.co_name, line_of(code, lasti))

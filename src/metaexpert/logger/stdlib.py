@@ -1,23 +1,139 @@
-"""Ordinary `LogRecord`s for handlers that others attached in the hierarchy (pytest's caplog, sentry, a user's own)."""
+"""Both ways between stdlib logging and the pipeline.
+
+Out: ordinary `LogRecord`s for handlers that others attached in the hierarchy (pytest's caplog, sentry, a user's own).
+In: the records of loggers that are not ours (aiohttp, ccxt, asyncio), through one handler on the root logger.
+"""
 
 import logging
+import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, final, override
 
 import orjson
 
-from metaexpert.logger.entry import STACK_INFO, Capture
-from metaexpert.logger.site import line_of
+from metaexpert.logger.context import PIPELINE, current_fields
+from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, STACK_INFO, Capture, Details
+from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
+from metaexpert.logger.ingress import next_seq
+from metaexpert.logger.message import format_message
+from metaexpert.logger.port import port
+from metaexpert.logger.site import line_of, placed
+from metaexpert.logger.values import MAX_ENTRY_BYTES, safe_text
 
 if TYPE_CHECKING:
     from types import CodeType
 
+CALL_HANDLERS: Final = logging.Logger.callHandlers
+"""Stdlib's own; sentry and others put theirs in its place."""
+
+_STANDARD: Final = frozenset({*vars(logging.LogRecord("", 0, "", 0, "", (), None)), "message", "asctime", "taskName"})
+"""What every record has; all else was given as `extra=`."""
+
+
+_FIELDS_BYTES: Final = MAX_ENTRY_BYTES // 4
+_MESSAGE_BYTES: Final = MAX_ENTRY_BYTES // 8
+"""What a record's extra and message may take; exception and stack take up to a half together with them."""
+
+
+@final
+class OwnRecord(logging.LogRecord):
+    """A record made of an entry that is in the pipeline already."""
+
+
+@final
+class RecordBridge(logging.Handler):
+    """Takes the records of other people's loggers into the pipeline; stands on the root logger while logging runs.
+
+    It only appends, takes no lock, and nothing it calls logs: stdlib ignores, from 3.13.4 on, what a handler's own code
+    logs, and a lock would be waited for in a signal handler.
+    """
+
+    @override
+    def createLock(self) -> None:
+        self.lock = None
+
+    @override
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record, unless it came from the pipeline."""
+        if not isinstance(record, OwnRecord):
+            take(record)
+        return True
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        """As `handle`, for those who call a handler's `emit` themselves."""
+        self.handle(record)
+
+
+def take(record: logging.LogRecord) -> None:
+    """Put a record into the pipeline; what the pipeline's own transport logs is counted and goes no further."""
+    if current_fields.get() is PIPELINE:
+        port.ingress.self_logged += 1
+        return
+    port.put(_captured(record))
+    if record.levelno >= logging.ERROR:
+        port.ingress.hurry()
+
+
+def _captured(record: logging.LogRecord) -> Capture:
+    encoder = port.encoder
+    extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+    fields = encoder.full(extra, _FIELDS_BYTES) if extra else b""
+    context = current_fields.get()
+    joined = b"" if context is None else context.under(encoder, encoder.items).without(extra)
+    args = record.args if isinstance(record.args, tuple) else () if record.args is None else (record.args,)
+    text = safe_text(format_message(record.msg, args), _MESSAGE_BYTES)
+    details = _details_of(record)
+    parts = (fields, joined, *(details or ()))
+    return (
+        next_seq(),
+        int(record.created * 1e9),
+        record.levelno,
+        record.name,
+        text,
+        placed(record.pathname, record.funcName or "<unknown>", record.lineno),
+        0,
+        fields,
+        joined,
+        record.thread or 0,
+        record.taskName,
+        GENERAL,
+        details,
+        sys.getsizeof(text) + sum(map(len, parts)) + CAPTURE_OVERHEAD_BYTES,
+    )
+
+
+def _details_of(record: logging.LogRecord) -> Details | None:
+    error = exception_of(record.exc_info)
+    stack = record.stack_info
+    if error is None and not stack:
+        return None
+    return (
+        b"" if error is None else encode_exception(error),
+        orjson.dumps(safe_text(stack, TRACEBACK_LIMIT_BYTES)) if stack else b"",
+        b"",
+    )
+
+
+def log_record(record: OwnRecord) -> None:
+    """Log what is no call of anybody's, such as a warning, as a call of its logger would have been."""
+    logger = logging.getLogger(record.name)
+    if logger.isEnabledFor(record.levelno):
+        take(record)
+        if has_handlers(logger):
+            _call_handlers(logger, record)
+
 
 def has_handlers(logger: logging.Logger) -> bool:
-    """Whether a handler stands on this logger's way to the root; stdlib caches nothing, so we walk each time."""
+    """Whether somebody else's handler stands on this logger's way to the root.
+
+    Stdlib caches nothing of the kind, so we walk each time.
+    """
+    if logging.Logger.callHandlers is not CALL_HANDLERS:
+        return True
     current: logging.Logger | None = logger
     while current is not None:
-        if current.handlers:
+        if current.handlers and (len(current.handlers) > 1 or not isinstance(current.handlers[0], RecordBridge)):
             return True
         if not current.propagate:
             return False
@@ -31,8 +147,12 @@ def call_handlers(
     """Hand the entry to the foreign handlers as stdlib would have, under stdlib's own level."""
     if capture[2] < logging.Logger.getEffectiveLevel(logger):
         return  # kept until logging is set up, or an entry that ignores levels
+    _call_handlers(logger, _record(capture, fields, error))
+
+
+def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     try:
-        logger.callHandlers(_record(capture, fields, error))
+        logger.callHandlers(record)
     except Exception:  # noqa: BLE001 - the handler is somebody else's; a log call does not raise for it
         if logging.raiseExceptions:
             traceback.print_exc()
@@ -57,7 +177,7 @@ def _record(capture: Capture, fields: dict[str, Any], error: BaseException | Non
     exc_info = None if error is None else (type(error), error, error.__traceback__)
     line = line_of(code, capture[6])
     stack = capture[12][STACK_INFO] if capture[12] is not None else b""
-    record = logging.LogRecord(
+    record = OwnRecord(
         capture[3],
         capture[2],
         code.co_filename,

@@ -69,9 +69,9 @@ class TestStart:
         real = Port.connect
 
         def connect(
-            self: Port, ingress: Ingress, encoder: ValueEncoder, loop: asyncio.AbstractEventLoop | None
+            self: Port, ingress: Ingress, encoder: ValueEncoder, loop: asyncio.AbstractEventLoop | None, put: Any = None
         ) -> None:
-            real(self, ingress, encoder, loop)
+            real(self, ingress, encoder, loop, put)
             if loop is not None:
                 thread.submit(work, 200).result(SECONDS)
 
@@ -218,7 +218,7 @@ class TestLeftAtTheDeadline:
             await eventually(lambda: first.stats().dispatcher.entries == 20)
             for thread in threads:
                 thread.start()
-            await eventually(lambda: first._ingress._gate_waiters == len(threads))
+            await eventually(lambda: first._pipeline.ingress._gate_waiters == len(threads))
         await eventually(lambda: not any(thread.is_alive() for thread in threads))
         stats = first.stats()
         assert (stats.ingress.queued_entries, stats.ingress.dropped) == (0, {})
@@ -348,7 +348,7 @@ class TestASinksOwnQueue:
             await eventually(lambda: runtime.stats().dispatcher.entries == 20)
             thread = threading.Thread(target=log.info, args=("patient",))
             thread.start()
-            await eventually(lambda: runtime._ingress._gate_waiters == 1)
+            await eventually(lambda: runtime._pipeline.ingress._gate_waiters == 1)
             sink.may_write.set()
             await eventually(lambda: not thread.is_alive())
             assert await runtime.flush()

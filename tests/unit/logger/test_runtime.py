@@ -99,7 +99,7 @@ class TestLife:
 
         with pytest.raises(ZeroDivisionError):
             await program()
-        assert messages(runtime) == ["last words"]
+        assert messages(runtime) == ["last words", "leaving with an exception"]
 
     async def test_cancellation_while_stopping_still_flushes_and_goes_on(self, fakes: dict[str, FakeSink]):
         sink = fakes["memory"] = FakeSink()

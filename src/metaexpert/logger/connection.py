@@ -1,0 +1,130 @@
+"""How log calls and the records of others come to a pipeline, and where they go when it is gone."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, final
+
+from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, TRADE_DATA, Capture
+from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.loop_thread import Draining
+from metaexpert.logger.pipeline import Pipeline
+from metaexpert.logger.port import port
+from metaexpert.logger.redaction import Redactor
+from metaexpert.logger.stdlib import RecordBridge
+from metaexpert.logger.values import ValueEncoder
+
+_DRAIN_SECONDS: Final = 0.9
+"""Longest wait for what a call without a loop waits for."""
+
+
+@final
+class Connection:
+    """Connects the port and the root logger to one pipeline.
+
+    Args:
+        pipeline: where entries go.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._encoder = _encoder(pipeline.config)
+        self._bridge = RecordBridge()
+        self._root_level: int | None = None
+
+    def connect(self, loop: asyncio.AbstractEventLoop, orphaned: Callable[[], None], *, drains: bool) -> None:
+        """Let all calls come to the pipeline on `loop`, the running one; again, when it has moved there.
+
+        Args:
+            loop: where the pipeline lives.
+            orphaned: called by the log call that finds `loop` closed.
+            drains: the loop is on a thread of its own, and calling threads wait for it now and then.
+        """
+        ingress = self._pipeline.ingress
+        if self._root_level is None:
+            self._root_level = logging.root.level
+            logging.root.setLevel(self._pipeline.config.log_level)
+        ingress.attach(loop, self._pipeline.dispatcher.wake, orphaned)
+        waiting = port.ingress
+        put = Draining(ingress, loop, self._drained).put if drains else None
+        port.connect(ingress, self._encoder, loop, put)
+        if drains:
+            port.loop_thread = 0  # the tasks of that loop are the pipeline's own
+        self.set_bridge(wanted=self._pipeline.config.capture.stdlib)
+        if waiting is not ingress:
+            self._take_early(waiting, ingress)
+            loop.call_soon(_sweep, waiting, ingress.put)
+
+    async def _drained(self, urgent: bool) -> None:  # noqa: FBT001 - see Draining
+        if urgent:
+            await self._pipeline.drained(_DRAIN_SECONDS, self._pipeline.local_sinks)
+        else:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self._pipeline.dispatcher.taken()
+
+    def _take_early(self, waiting: Ingress, ingress: Ingress) -> None:
+        """What was logged before is older than all that comes now: it goes in front."""
+        waiting.retire(ingress.put)
+        early = [capture for capture in waiting.take(waiting.queued_entries) if _still_wanted(capture)]
+        redaction = self._pipeline.config.redaction
+        if redaction.keys or redaction.allow:
+            early = [_under_rules(capture, self._encoder) for capture in early]
+        ingress.put_first(early)
+        loss = waiting.take_loss()
+        if loss is not None:
+            ingress.add_loss(loss)
+
+    def configure(self, config: LoggerConfig) -> None:
+        """Go over to the levels, redaction rules and captures of `config`."""
+        self._encoder = _encoder(config)
+        logging.root.setLevel(config.log_level)
+        port.set_encoder(self._encoder)
+        self.set_bridge(wanted=config.capture.stdlib)
+
+    def disconnect(self) -> None:
+        """Let calls wait again; what a thread still brings here goes there too."""
+        if self._root_level is not None:
+            logging.root.setLevel(self._root_level)
+        self.remove_bridge()
+        port.disconnect()
+        self._pipeline.ingress.retire(port.put)
+
+    def sweep(self) -> None:
+        """Pass on what came in while the pipeline ended."""
+        _sweep(self._pipeline.ingress, port.put)
+
+    def set_bridge(self, *, wanted: bool) -> None:
+        """Take the records of other people's loggers in, or don't."""
+        if wanted and self._bridge not in logging.root.handlers:
+            logging.root.addHandler(self._bridge)
+        elif not wanted:
+            logging.root.removeHandler(self._bridge)
+        port.bridges = int(wanted)
+
+    def remove_bridge(self) -> None:
+        """Leave the root logger as it was."""
+        self.set_bridge(wanted=False)
+
+
+def _encoder(config: LoggerConfig) -> ValueEncoder:
+    return ValueEncoder(Redactor(config.redaction.keys, config.redaction.allow))
+
+
+def _sweep(retired: Ingress, put: Callable[[Capture], None]) -> None:
+    """Pass on what a thread brought that was interrupted within its call while this ingress retired."""
+    for capture in retired.take(retired.queued_entries):
+        put(capture)
+
+
+def _still_wanted(capture: Capture) -> bool:
+    """Whether an entry logged before the start passes the levels now in force."""
+    return capture[LOG_TYPE] in PROTECTED_LOG_TYPES or logging.getLogger(capture[3]).isEnabledFor(capture[LEVEL])
+
+
+def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:
+    """An entry logged before the start, under the configured redaction rules."""
+    details = capture[12]
+    if details is not None and details[TRADE_DATA]:
+        details = (*details[:TRADE_DATA], b"{%b}" % encoder.again(details[TRADE_DATA][1:-1]))
+    return (*capture[:7], encoder.again(capture[7]), encoder.again(capture[8]), *capture[9:12], details, capture[13])

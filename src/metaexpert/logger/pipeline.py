@@ -1,0 +1,346 @@
+"""The running parts between log calls and destinations: ingress, dispatcher, deliveries, sinks, and their tasks.
+
+They live on one event loop at a time. `start` begins on the running loop; `pause` leaves it, `abandon` gives up one
+that was closed under us, and `start` then goes on elsewhere with every entry there was.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any, Final, final
+
+from metaexpert.logger import assembly
+from metaexpert.logger.config import AnySink, LoggerConfig
+from metaexpert.logger.delivery import SHUTDOWN, Delivery
+from metaexpert.logger.dispatcher import Dispatcher
+from metaexpert.logger.filters import Admission
+from metaexpert.logger.identity import Identity
+from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.lanes import Overflow
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.options.http import HttpOptions
+from metaexpert.logger.options.queue import QueueOptions
+from metaexpert.logger.sinks.base import Sink
+from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
+from metaexpert.logger.tasks import OwnedTask, ended
+
+_INGRESS_SHARE: Final = 2
+"""Ingress holds this many times what a sink may hold, so that a burst waits there while the loop is busy elsewhere."""
+
+_LAST_ROUNDS: Final = 2
+"""Flushes at a stop: the second is for the gap entry of what the first one had to shed."""
+
+_CLOSE_SECONDS: Final = 1.0
+"""How long closing the sinks may take beyond the deadline."""
+
+_HOLD_SECONDS: Final = 1.0
+"""How long a write under way may take to end before its worker is cancelled; what it wrote is then sent again."""
+
+
+@final
+class Pipeline:
+    """Everything behind the log call, for one configuration.
+
+    Args:
+        config: what to run; no I/O happens before `start`.
+        identity: the process that writes.
+        notices: where trouble is told.
+    """
+
+    def __init__(self, config: LoggerConfig, identity: Identity, notices: Notices) -> None:
+        self.config = config
+        self._identity = identity
+        self._notices = notices
+        self._jobs = Jobs()
+        self._options: dict[str, AnySink] = {}
+        self._sinks: dict[str, Sink] = {}
+        self._deliveries: dict[str, Delivery] = {}
+        self._tasks: dict[str, OwnedTask] = {}
+        self._types: dict[str, str] = {}
+        self._former: dict[str, SinkStats] = {}
+        self._lost_entries = 0
+        self.ingress = Ingress(*_bounds(_queues(config)))
+        self._add(self._assembled(config, config.all_sinks()))
+        self.dispatcher = Dispatcher(
+            self.ingress,
+            self._routed(),
+            self._jobs,
+            notices,
+            slice_seconds=config.dispatcher.slice,
+            linger_seconds=config.dispatcher.linger,
+        )
+
+    def _assembled(self, config: LoggerConfig, wanted: Sequence[AnySink]) -> dict[str, tuple[AnySink, Sink, Delivery]]:
+        """Sinks and deliveries for `wanted`; nothing of what runs is touched."""
+        json_lines = assembly.json_lines_for(config.all_sinks(), self._identity)
+        parts = assembly.SinkAssembly(config.log_dir, self._identity, self._jobs, json_lines)
+        made: dict[str, tuple[AnySink, Sink, Delivery]] = {}
+        for options in wanted:
+            sink = parts.sink(options)
+            made[options.name] = (
+                options,
+                sink,
+                assembly.new_delivery(options, sink, config, self._notices, self._wake),
+            )
+        return made
+
+    def _add(self, made: Mapping[str, tuple[AnySink, Sink, Delivery]]) -> None:
+        for name, (options, sink, delivery) in made.items():
+            self._options[name], self._sinks[name], self._deliveries[name] = options, sink, delivery
+            self._types[name] = options.type
+            self._former.pop(name, None)
+
+    def _routed(self) -> list[tuple[Delivery, Admission]]:
+        return [(self._deliveries[name], assembly.accepts(options)) for name, options in self._options.items()]
+
+    def _wake(self) -> None:
+        self.dispatcher.wake()
+
+    # ---- on a loop --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin, or go on, on the running loop."""
+        self._begin("dispatcher", self.dispatcher.run)
+        for name, delivery in self._deliveries.items():
+            self._begin_delivery(name, delivery)
+
+    def _begin_delivery(self, name: str, delivery: Delivery) -> None:
+        self._begin(f"sink-{name}", delivery.run)
+
+    def _begin(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks[name] = OwnedTask(name, run)
+
+    async def pause(self) -> None:
+        """Leave this loop: tasks end where they can go on, sinks let go of what belongs to it."""
+        await self._release(list(self._deliveries))
+        await self._end_tasks(list(self._tasks))
+        self._rebind()
+
+    def abandon(self) -> None:
+        """Leave a loop that was closed, or runs no more."""
+        for task in self._tasks.values():
+            task.abandon()
+        self._tasks.clear()
+        self._rebind()
+
+    def _rebind(self) -> None:
+        self._jobs.rebind()
+        self.dispatcher.rebind()
+        for delivery in self._deliveries.values():
+            delivery.rebind()
+
+    async def _end_tasks(self, names: Sequence[str]) -> bool:
+        """Cancel these tasks and wait; whether the waiting task was cancelled."""
+        tasks = [self._tasks.pop(name) for name in names]
+        for task in tasks:
+            task.cancel()
+        return await ended(tasks)
+
+    # ---- the end ----------------------------------------------------------------------------------------------
+
+    async def stop(self) -> bool:
+        """Flush within `shutdown_timeout` seconds, count the rest as dropped, end and close everything.
+
+        Returns:
+            Whether the calling task was cancelled meanwhile, which hurried nothing.
+        """
+        self.dispatcher.release()
+        cancelled = await self._last_flush()
+        cancelled = await self._end_tasks(list(self._tasks)) or cancelled
+        self._give_up()
+        await self._close(self._sinks)
+        return cancelled
+
+    async def _last_flush(self) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.config.shutdown_timeout
+        cancelled = False
+        while True:
+            try:
+                for _ in range(_LAST_ROUNDS):
+                    for delivery in self._deliveries.values():
+                        delivery.hurry()
+                    await self.drained(max(0.0, deadline - loop.time()))
+            except asyncio.CancelledError:
+                cancelled = True
+            else:
+                return cancelled
+
+    def _give_up(self) -> None:
+        self.ingress.detach()
+        left = self.ingress.give_up(SHUTDOWN)
+        if left:
+            self._notices.say("logging stopped", f"{left} entries could not be routed to any sink in time")
+        for name, delivery in self._deliveries.items():
+            self._give_up_sink(name, delivery)
+
+    def _give_up_sink(self, name: str, delivery: Delivery) -> None:
+        left = delivery.give_up()
+        if left:
+            state = delivery.health.last_error or "too slow"
+            self._notices.say(f"sink {name} stopped", f"{left} entries could not be delivered in time ({state})")
+        delivery.health.stopped()
+
+    async def _close(self, sinks: Mapping[str, Sink]) -> None:
+        closing = [asyncio.create_task(sink.close(), name=f"metaexpert-close-{name}") for name, sink in sinks.items()]
+        if not closing:
+            return
+        done, late = await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
+        for task in late:
+            task.cancel()
+        for task in done:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._notices.say(task.get_name().removeprefix("metaexpert-"), str(error))
+
+    # ---- another configuration --------------------------------------------------------------------------------
+
+    async def apply(self, config: LoggerConfig) -> None:
+        """Go over to `config`: sinks that stay the same go on untouched, others come, go, or hand their entries over.
+
+        Raises:
+            ConfigError: a sink cannot be made; nothing has changed then.
+        """
+        wanted = {options.name: options for options in config.all_sinks()}
+        made = self._assembled(
+            config, [options for name, options in wanted.items() if not self._stays(name, options, config)]
+        )
+        changed = [name for name in made if name in self._deliveries]
+        await self._release(changed)
+        # nothing awaits from here to the new routes: no entry slips between the old ones and them
+        for name in changed:
+            made[name][2].take_over(self._deliveries[name])
+        gone = {name: (self._deliveries.pop(name), self._sinks.pop(name)) for name in self._missing(wanted)}
+        self.config = config
+        self._add(made)
+        self._options = {name: self._options[name] for name in wanted}
+        self.dispatcher.set_sinks(self._routed())
+        self.dispatcher.pace(config.dispatcher.slice, config.dispatcher.linger)
+        self.ingress.resize(*_bounds(_queues(config)))
+        for name in made:
+            self._begin_delivery(name, self._deliveries[name])
+        for name, (delivery, sink) in gone.items():
+            await self._dismiss(name, delivery, sink)
+
+    def _stays(self, name: str, options: AnySink, config: LoggerConfig) -> bool:
+        now = self.config
+        surroundings = (config.log_dir, config.queue, config.log_name) == (now.log_dir, now.queue, now.log_name)
+        return surroundings and self._options.get(name) == options
+
+    def _missing(self, wanted: Mapping[str, AnySink]) -> list[str]:
+        return [name for name in self._deliveries if name not in wanted]
+
+    async def _release(self, names: Sequence[str]) -> None:
+        """Let the writes under way end, then the workers, and close what they wrote to."""
+        await asyncio.gather(*[self._deliveries[name].hold(_HOLD_SECONDS) for name in names])
+        await self._end_tasks([f"sink-{name}" for name in names])
+        await self._close({name: self._sinks[name] for name in names})
+
+    async def _dismiss(self, name: str, delivery: Delivery, sink: Sink) -> None:
+        """Let a sink that gets nothing more deliver what it has, and end it."""
+        delivery.hurry()
+        try:
+            async with asyncio.timeout(self.config.shutdown_timeout):
+                await delivery.drained()
+        except TimeoutError:
+            pass
+        await self._end_tasks([f"sink-{name}"])
+        self._give_up_sink(name, delivery)
+        await self._close({name: sink})
+        self._former[name] = _sink_stats(delivery, self._types[name])
+
+    # ---- use --------------------------------------------------------------------------------------------------
+
+    async def flush(self, timeout_seconds: float) -> bool:
+        """Wait until everything logged so far is acknowledged; False when time ran out or something was lost since."""
+        if not await self.drained(timeout_seconds):
+            return False
+        lost_before, self._lost_entries = self._lost_entries, self.lost
+        return self._lost_entries == lost_before
+
+    async def drained(self, timeout_seconds: float, names: Sequence[str] | None = None) -> bool:
+        """Wait until everything logged so far is settled, by the named sinks or all; False when the time ran out."""
+        waited_for = [self._deliveries[name] for name in (self._deliveries if names is None else names)]
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self.dispatcher.taken()
+                async with asyncio.TaskGroup() as group:
+                    for delivery in waited_for:
+                        group.create_task(delivery.drained())
+        except TimeoutError:
+            return False
+        return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether, after a stop, nothing is in flight and nothing was lost since the last flush."""
+        in_flight = self.ingress.queued_entries + sum(delivery.in_flight for delivery in self._deliveries.values())
+        return in_flight == 0 and self.lost == self._lost_entries
+
+    @property
+    def lost(self) -> int:
+        """Entries dropped on the way in, and those each sink dropped or rejected."""
+        return self.ingress.dropped.total() + sum(delivery.ledger.lost for delivery in self._deliveries.values())
+
+    @property
+    def local_sinks(self) -> list[str]:
+        """The sinks of this machine that take all entries there are to take without asking a network."""
+        return [name for name, options in self._options.items() if not isinstance(options, HttpOptions)]
+
+    @property
+    def sinks(self) -> Mapping[str, Sink]:
+        """The sinks by name."""
+        return MappingProxyType(self._sinks)
+
+    def stats(self) -> RuntimeStats:
+        """A snapshot; sinks that a reload removed keep their last one."""
+        ingress = self.ingress
+        return RuntimeStats(
+            ingress=IngressStats(
+                queued_entries=ingress.queued_entries,
+                queued_bytes=ingress.queued_bytes,
+                accepted=ingress.accepted,
+                dropped=_named(dict(ingress.dropped)),
+                self_logged=ingress.self_logged,
+            ),
+            dispatcher=DispatcherStats(**asdict(self.dispatcher.counters)),
+            sinks=MappingProxyType(
+                self._former
+                | {name: _sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}
+            ),
+        )
+
+
+def _sink_stats(delivery: Delivery, kind: str) -> SinkStats:
+    lanes = delivery.lanes
+    return SinkStats(
+        name=delivery.name,
+        type=kind,
+        state=delivery.health.state,
+        queued_entries=delivery.in_flight,
+        queued_bytes=lanes.bytes + lanes.held_bytes,
+        batches=delivery.counters.batches,
+        retries=delivery.counters.retries,
+        bytes_written=delivery.counters.bytes_written,
+        last_error=delivery.health.last_error,
+        ledger=delivery.ledger.snapshot(delivery.in_flight),
+    )
+
+
+def _queues(config: LoggerConfig) -> list[QueueOptions]:
+    return [options.queue or config.queue for options in config.all_sinks()] or [config.queue]
+
+
+def _bounds(queues: Sequence[QueueOptions]) -> tuple[int, int, float]:
+    """Entries, bytes and blocking time of an ingress for sinks with such queues."""
+    return (
+        _INGRESS_SHARE * max(queue.max_entries for queue in queues),
+        _INGRESS_SHARE * max(queue.max_bytes for queue in queues),
+        max((queue.block_timeout for queue in queues if queue.overflow is Overflow.BLOCK), default=0.0),
+    )
+
+
+def _named(dropped: dict[tuple[int, str], int]) -> Mapping[tuple[str, str], int]:
+    return MappingProxyType({(logging.getLevelName(level), why): count for (level, why), count in dropped.items()})

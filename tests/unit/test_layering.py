@@ -63,7 +63,9 @@ IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of on
 
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.spool": rule("logger.delivery logger.runtime", "the disk queue is one sink's worker's, wired by runtime"),
-    "logger.runtime": rule("logger logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"),
+    "logger.runtime": rule(
+        "logger logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"
+    ),
 }
 """Who may import a module; `logger` stands for the package's own file alone."""
 

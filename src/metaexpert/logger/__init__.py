@@ -16,6 +16,7 @@ from metaexpert.logger.legacy_context import (
 )
 from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
 from metaexpert.logger.options.capture import CaptureOptions
+from metaexpert.logger.meta_logger import MetaLogger
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
@@ -56,6 +57,7 @@ __all__ = [
     "MainFormatter",
     "MemoryOptions",
     "MemorySink",
+    "MetaLogger",
     "NdjsonOptions",
     "Outcome",
     "Overflow",

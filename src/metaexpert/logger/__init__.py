@@ -15,8 +15,8 @@ from metaexpert.logger.legacy_context import (
     unbind_contextvars,
 )
 from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
-from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.meta_logger import MetaLogger
+from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions

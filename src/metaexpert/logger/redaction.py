@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast, final
 
+from metaexpert.logger.described import described
+
 REDACTED: Final = "[REDACTED]"
 
 _ANYWHERE: Final = (
@@ -92,7 +94,10 @@ class Clearing:
         if self._left < 0:
             return REDACTED
         if issubclass(kind, Mapping):
-            return {key: REDACTED if self._hides(str(key)) else self._cleared(value[key]) for key in self._some(value)}
+            return {
+                key: REDACTED if self._hides(described(key, str)) else self._cleared(value[key])
+                for key in self._some(value)
+            }
         if issubclass(kind, list | tuple):
             cleared = [self._cleared(each) for each in self._some(value)]
             return tuple(cleared) if issubclass(kind, tuple) else cleared

@@ -87,6 +87,6 @@ def _text(value: object) -> str:
 
 def trade_message(event: str, data: dict[str, Any]) -> str:
     """One line for people: "order_filled BUY 0.5 BTCUSDT at 43100.5"."""
-    words = [event, *(_text(data[name]) for name in ("side", "quantity", "symbol") if name in data)]
+    words = [event, *(described(data[name], str) for name in ("side", "quantity", "symbol") if name in data)]
     price = data.get("price")
-    return " ".join(words) if price is None else f"{' '.join(words)} at {_text(price)}"
+    return " ".join(words) if price is None else f"{' '.join(words)} at {described(price, str)}"

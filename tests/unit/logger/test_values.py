@@ -3,7 +3,8 @@
 import json
 import math
 import uuid
-from collections import OrderedDict, defaultdict, deque
+from array import array
+from collections import OrderedDict, UserList, UserString, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -14,6 +15,7 @@ from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,6 +43,12 @@ class Kind(StrEnum):
     """An enumeration of texts."""
 
     SPOT = "spot"
+
+
+class Named(str, Enum):  # noqa: UP042 - as users wrote them before StrEnum
+    """An enumeration of texts as it was written before StrEnum."""
+
+    A = "a"
 
 
 class Odd(Enum):
@@ -122,7 +130,15 @@ class TestKinds:
             (b"\xff\x00", "base64:/wA="),
             ([1, [2]], [1, [2]]),
             ((1, "a"), [1, "a"]),
-            (Point(1, 2), [1, 2]),
+            (Point(1, 2), {"x": 1, "y": 2}),
+            (SimpleNamespace(a=1), {"a": 1}),
+            (deque([1, 2]), [1, 2]),
+            (array("i", [1, 2]), [1, 2]),
+            ({"a": 1}.values(), [1]),
+            (UserList([1]), [1]),
+            (UserString("text"), "text"),
+            (PurePosixPath("/var/log"), "/var/log"),
+            (Named("a"), "a"),
             ({"a": {"b": 1}}, {"a": {"b": 1}}),
             ({1: "a", None: "b", (1, 2): "c"}, {"1": "a", "None": "b", "(1, 2)": "c"}),
             (OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
@@ -162,9 +178,7 @@ class TestKinds:
             (1 + 2j, "1+2j"),
             (Fraction(1, 3), "3"),
             (timedelta(seconds=90), "90"),
-            (PurePosixPath("/var/log"), "/var/log"),
             (range(3), "range(0, 3)"),
-            (SimpleNamespace(a=1), "namespace(a=1)"),
             (ExceptionGroup("several", [ValueError("one")]), "several"),
             (object, "object"),
             (len, "len"),
@@ -180,10 +194,6 @@ class TestKinds:
             shown = entry["extra"]["value"]
             assert contained in str(shown).lower()
             assert shown is not None
-
-    def test_a_queue_of_python_shows_its_items(self, log: Logger, lines: Lines):
-        log.info("x", value=deque([1, 2]))
-        assert "1, 2" in str(lines()[0]["extra"]["value"])
 
     def test_an_enormous_integer_is_encoded_and_not_refused(self, log: Logger, lines: Lines):
         log.info("x", value=10**6000, other=1)
@@ -210,17 +220,7 @@ class TestKinds:
         assert list(squares) == [1, 4]
         assert "iterator" in lines()[0]["extra"]["numbers"]
 
-    def test_numpys_scalars_and_arrays_by_their_interface(self, log: Logger, lines: Lines):
-        scalar = type("float64", (), {"__module__": "numpy", "item": lambda _: 1.5, "ndim": 0})()
-        array = type(
-            "ndarray", (),
-            {"__module__": "numpy", "ndim": 1, "__iter__": lambda _: iter([scalar, 2]), "__len__": lambda _: 2},
-        )()  # fmt: skip
-        log.info("x", scalar=scalar, array=array)
-        assert lines()[0]["extra"] == {"scalar": 1.5, "array": [1.5, 2]}
-
     def test_numpy_itself(self, log: Logger, lines: Lines):
-        numpy = pytest.importorskip("numpy")
         log.info("x", scalar=numpy.float64(1.5), whole=numpy.int32(3), array=numpy.array([[1, 2], [3, 4]]))
         assert lines()[0]["extra"] == {"scalar": 1.5, "whole": 3, "array": [[1, 2], [3, 4]]}
 

@@ -18,6 +18,14 @@ from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_contex
 from metaexpert.logger.meta_logger import MetaLogger
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.filters import (
+    FieldConditionOptions,
+    FilterOptions,
+    KeysOptions,
+    RateLimitOptions,
+    RepeatsOptions,
+    SamplingOptions,
+)
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
@@ -44,9 +52,12 @@ __all__ = [
     "DispatcherStats",
     "ElasticsearchOptions",
     "ErrorFormatter",
+    "FieldConditionOptions",
     "FileOptions",
+    "FilterOptions",
     "HttpOptions",
     "IngressStats",
+    "KeysOptions",
     "LedgerSnapshot",
     "LogContext",
     "LogEntry",
@@ -63,11 +74,14 @@ __all__ = [
     "Overflow",
     "Partial",
     "QueueOptions",
+    "RateLimitOptions",
     "RedactionOptions",
     "Rejected",
     "Rejection",
+    "RepeatsOptions",
     "Retry",
     "RuntimeStats",
+    "SamplingOptions",
     "Sink",
     "SinkParts",
     "SinkState",

@@ -1,6 +1,5 @@
 """From options to sinks and deliveries: the one place that knows every sink there is."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.writer import AppendFile, SizeRotation
+from metaexpert.logger.filter_assembly import admission_for, selection_for, sieve_for
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.formats.json_lines import JsonLines, SharedLines
@@ -21,7 +21,6 @@ from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.custom import CustomOptions
-from metaexpert.logger.options.filters import FilterOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions, SinkOptions
 from metaexpert.logger.retry import Backoff
@@ -58,29 +57,37 @@ class SinkAssembly:
             case HttpOptions():
                 return self._collector_sink(options)
             case MemoryOptions():
-                return MemorySink(self.json_lines, options.max_entries)
+                return MemorySink(self._json_lines(options), options.max_entries)
             case CustomOptions():
+                json_line = self._json_lines(options)
                 return options.new_sink(
-                    SinkParts(name=options.name, identity=self.identity, json_line=self.json_lines, jobs=self.jobs)
+                    SinkParts(name=options.name, identity=self.identity, json_line=json_line, jobs=self.jobs)
                 )
 
     def _collector_sink(self, options: LokiOptions | ElasticsearchOptions | NdjsonOptions) -> Sink:
         client = HttpClient(options, self._worker(options))
         match options:
             case LokiOptions():
-                return LokiSink(options, client, self.json_lines, self.identity)
+                return LokiSink(options, client, self._json_lines(options), self.identity)
             case ElasticsearchOptions():
-                documents = EcsDocuments(self.identity, options.environment)
-                return ElasticsearchSink(options, client, documents, self.identity)
+                return ElasticsearchSink(options, client, self._documents(options), self.identity)
             case NdjsonOptions():
-                ecs = options.format == "ecs"
-                lines = EcsDocuments(self.identity, options.environment) if ecs else self.json_lines
+                lines = self._documents(options) if options.format == "ecs" else self._json_lines(options)
                 return NdjsonSink(options, client, lines, self.identity)
+
+    def _json_lines(self, options: SinkOptions) -> Callable[[Capture], bytes]:
+        """The shared encoder, or one of the sink's own when it writes other lines than the others."""
+        selection = selection_for(options)
+        return self.json_lines if selection is None else selection.documents(JsonLines(self.identity))
+
+    def _documents(self, options: ElasticsearchOptions | NdjsonOptions) -> Callable[[Capture], bytes]:
+        documents, selection = EcsDocuments(self.identity, options.environment), selection_for(options)
+        return documents if selection is None else selection.documents(documents)
 
     def _file_sink(self, options: FileOptions) -> FileSink:
         worker = self._worker(options)
         rotation = SizeRotation(max_bytes=options.max_bytes, backup_count=options.backup_count)
-        lines = self.json_lines if options.json_logging else TextLines(use_colors=False)
+        lines = self._json_lines(options) if options.json_logging else TextLines(use_colors=False)
         return FileSink(AppendFile(self.log_dir / options.path, rotation, worker), lines, worker)
 
     def _worker(self, options: SinkOptions) -> Worker:
@@ -91,7 +98,11 @@ def json_lines_for(options: Sequence[AnySink], identity: Identity) -> Callable[[
     """The encoder of JSON lines, shared where more than one sink writes most entries."""
     lines = JsonLines(identity)
     writers = [each for each in options if not isinstance(each, ConsoleOptions | ElasticsearchOptions)]
-    common = [each for each in writers if each.log_types is None and each.level not in {"ERROR", "CRITICAL"}]
+    common = [
+        each
+        for each in writers
+        if each.log_types is None and each.level not in {"ERROR", "CRITICAL"} and selection_for(each) is None
+    ]
     return SharedLines(lines) if len(common) > 1 else lines
 
 
@@ -116,17 +127,21 @@ def new_delivery(
     )
     remote = isinstance(options, HttpOptions | CustomOptions)
     backoff = Backoff(options.backoff_first, options.backoff_max) if remote else _LOCAL_BACKOFF
-    return Delivery(options.name, sink, lanes, ledger, limits, backoff=backoff, notices=notices, wake=wake)
+    selection = selection_for(options)
+    return Delivery(
+        options.name,
+        sink,
+        lanes,
+        ledger,
+        limits,
+        backoff=backoff,
+        notices=notices,
+        wake=wake,
+        sieve=sieve_for(options, ledger),
+        reshape=selection and selection.reshape,
+    )
 
 
 def accepts(options: SinkOptions) -> Admission:
     """Which entries a sink takes by their level, log type and logger."""
-    numbers = logging.getLevelNamesMapping()
-    chosen = options.filter or FilterOptions()
-    return Admission(
-        numbers[options.level],
-        options.log_types,
-        include=chosen.include_loggers,
-        exclude=chosen.exclude_loggers,
-        levels={name: numbers[level] for name, level in chosen.levels.items()},
-    )
+    return admission_for(options)

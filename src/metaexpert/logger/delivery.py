@@ -16,13 +16,14 @@ from typing import Final, final
 
 from metaexpert.logger.batch import Batch, BatchLimits
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, Capture, Lane, lane_of
+from metaexpert.logger.entry import GAP, LEVEL, LOG_TYPE, SEQ, SIZE, Capture, Lane, lane_of
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.lanes import QUEUE_FULL, Gap, Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.retry import Backoff, Health, SinkState
+from metaexpert.logger.sieve import Sieve
 from metaexpert.logger.sinks.base import Sink
 
 QUEUED_BATCHES: Final = 2
@@ -53,6 +54,8 @@ class Delivery:
         backoff: waits between attempts.
         notices: where it speaks when entries are refused or the sink fails.
         wake: tells the dispatcher that there is room again.
+        sieve: what it leaves out; None when it writes everything it is offered.
+        reshape: what becomes of an entry before the sink encodes it; None to leave it as it is.
         uniform: random source of the jitter.
     """
 
@@ -67,6 +70,8 @@ class Delivery:
         backoff: Backoff,
         notices: Notices,
         wake: Callable[[], None],
+        sieve: Sieve | None = None,
+        reshape: Callable[[Capture], Capture] | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.name = name
@@ -79,6 +84,8 @@ class Delivery:
         self._backoff = backoff
         self._notices = notices
         self._wake = wake
+        self._sieve = sieve
+        self._reshape = reshape
         self._uniform = uniform
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
         self._open = Batch([], [])
@@ -98,6 +105,11 @@ class Delivery:
 
     def offer(self, lane: Lane, entries: list[Capture], total_bytes: int) -> None:
         """Take entries of one lane in."""
+        if self._sieve is not None:
+            entries = self._sieve.kept(lane, entries)
+            if not entries:
+                return
+            total_bytes = sum([entry[SIZE] for entry in entries])
         self.ledger.routed += len(entries)
         if lane >= Lane.ERROR:
             self._urgent = True
@@ -107,6 +119,8 @@ class Delivery:
         """Move up to `most` entries from the lanes into the open batch; True when there is more to do at once."""
         if self.lanes.gap is not None:
             self._report(self.lanes.take_gap())
+        if self._sieve is not None:
+            self._say(self._sieve.due(now, has_room=not self.lanes.pressed()))
         if self._queue.full():
             return False
         batch = self._open
@@ -125,7 +139,14 @@ class Delivery:
         return self.lanes.entries > 0 and not self._queue.full()
 
     def due_in(self, now: float) -> float | None:
-        """Seconds until the open batch is complete by age; None when nothing waits for that."""
+        """Seconds until there is something to do by time alone; None when there is nothing."""
+        batch_in = self._batch_due_in(now)
+        if self._sieve is None:
+            return batch_in
+        words_in = self._sieve.due_in(now, has_room=not self.lanes.pressed())
+        return min((wait for wait in (batch_in, words_in) if wait is not None), default=None)
+
+    def _batch_due_in(self, now: float) -> float | None:
         if not self._open.entries or self._queue.full():
             return None
         return max(0.0, self._open.opened_at + self._limits.max_age_seconds - now)
@@ -141,7 +162,7 @@ class Delivery:
         )
 
     def _encode(self, batch: Batch, entries: list[Capture]) -> None:
-        encode = self.sink.encode
+        encode = self.sink.encode if self._reshape is None else self._encode_reshaped
         try:
             batch.extend(entries, [encode(entry) for entry in entries])
         except Exception:  # noqa: BLE001 - a fault in a sink's code must stop neither the dispatcher nor the neighbours
@@ -150,11 +171,25 @@ class Delivery:
 
     def _encode_alone(self, batch: Batch, entry: Capture) -> None:
         try:
-            part = self.sink.encode(entry)
+            part = self.sink.encode(entry) if self._reshape is None else self._encode_reshaped(entry)
         except Exception as error:  # noqa: BLE001 - as in _encode
             self._reject(entry, Rejection(0, 0, f"cannot be encoded: {type(error).__name__}: {error}"))
         else:
             batch.extend([entry], [part])
+
+    def _encode_reshaped(self, entry: Capture) -> bytes:
+        return self.sink.encode(entry if self._reshape is None else self._reshape(entry))
+
+    def _say(self, entries: Iterable[Capture]) -> None:
+        """Let entries of the sieve's own follow what waits."""
+        for entry in entries:
+            self.ledger.routed += 1
+            self.ledger.gaps += entry[LOG_TYPE] == GAP
+            self.lanes.offer_report(entry)
+
+    def _say_all(self) -> None:
+        if self._sieve is not None:
+            self._say(self._sieve.all_due())
 
     def _report(self, gap: Gap | None) -> None:
         if gap is None:
@@ -294,7 +329,8 @@ class Delivery:
     # ---- flush and stop ---------------------------------------------------------------------------------------
 
     async def drained(self) -> None:
-        """Wait until everything offered so far is settled."""
+        """Wait until everything offered so far is settled, and what the sieve has to say of it."""
+        self._say_all()
         mark = self.lanes.mark()
         while not self.lanes.passed(mark):
             await self._next_step(self._formed)
@@ -315,6 +351,7 @@ class Delivery:
         """
         self._last_attempt.set()
         self.lanes.highest_first = self.health.state is not SinkState.ACTIVE
+        self._say_all()
         self._report(self.lanes.take_open_gap())
 
     def give_up(self) -> int:
@@ -351,6 +388,7 @@ class Delivery:
 
     def take_over(self, other: "Delivery") -> None:
         """Go on for a delivery of the same name that has ended: its entries, accounts and counters are this one's."""
+        other._say_all()  # noqa: SLF001
         self.ledger.take_over(other.ledger)
         self.counters = other.counters
         entries = [entry for batch in (*other._cut_batches(), other._open) for entry in batch.entries]  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""The entry that says in the stream itself what was dropped from it."""
+"""The entries that say in the stream itself what is missing from it."""
 
 import logging
 import sys
@@ -14,6 +14,9 @@ from metaexpert.logger.ingress import next_seq
 
 GAP_LOGGER: Final = "metaexpert.logger"
 
+_SHOWN_CHARACTERS: Final = 200
+"""How much of a message its summary repeats."""
+
 
 def gap_entry(
     sink: str,
@@ -21,6 +24,7 @@ def gap_entry(
     seqs: tuple[int, int],
     times_ns: tuple[int, int],
     reason: str,
+    *,
     verb: str = "dropped",
 ) -> Capture:
     """A WARNING of log type "gap".
@@ -67,3 +71,24 @@ def gap_entry(
         None,
         size,
     )
+
+
+def summary_entry(written: Capture, count: int, seqs: tuple[int, int], seconds: float) -> Capture:
+    """The entry in place of an entry's repetitions: of the same place, level, logger and log type.
+
+    Args:
+        written: the entry that was repeated.
+        count: how often it was.
+        seqs: first and last sequence number of the repetitions.
+        seconds: time from `written` to the last of them, seconds.
+    """
+    _, _, level, logger, text, code, lasti, _, _, thread, task, log_type, _, _ = written
+    shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    times = "1 time" if count == 1 else f"{count:,} times"
+    message = f"message repeated {times} in {seconds:.1f} s: [{shown}]"
+    fields = orjson.dumps({"count": count, "first_seq": seqs[0], "last_seq": seqs[1], "seconds": round(seconds, 3)})[
+        1:-1
+    ]
+    size = sys.getsizeof(message) + len(fields) + CAPTURE_OVERHEAD_BYTES
+    place = (code, lasti)
+    return (next_seq(), time_ns(), level, logger, message, *place, fields, b"", thread, task, log_type, None, size)

@@ -5,8 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from metaexpert.logger.config_errors import nearest
 from metaexpert.logger.entry import PROTECTED_LOG_TYPES
 from metaexpert.logger.filters import Scalar
+from metaexpert.logger.formats.selection import DocumentKeys
 from metaexpert.logger.options.base import LevelName, LogType, Options, Seconds
 
 
@@ -85,6 +87,23 @@ class KeysOptions(Options):
     """Keys it writes beside those that every entry needs; all when left out."""
     exclude: tuple[str, ...] = ()
     """Keys it leaves out."""
+
+    def check(self, known: DocumentKeys) -> None:
+        """Refuse what the sink's format does not have, or cannot do without.
+
+        Raises:
+            ValueError: the message names the key and what would do.
+        """
+        for option, paths in (("include", self.include or ()), ("exclude", self.exclude)):
+            for path in paths:
+                if not (known.knows(path) or known.needs(path)):
+                    hint = nearest(path, known.mandatory | known.optional)
+                    message = f"keys.{option}: there is no key {path!r} to choose in what this sink writes{hint}"
+                    raise ValueError(message)
+        for path in self.exclude:
+            if known.needs(path):
+                message = f"keys.exclude: {path!r} cannot be left out; every entry needs it"
+                raise ValueError(message)
 
 
 class ThinningOptions(Options):

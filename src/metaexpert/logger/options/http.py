@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, override
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from metaexpert.logger.formats.selection import ECS_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import Seconds
 from metaexpert.logger.options.sink import SinkOptions
 
@@ -163,6 +164,10 @@ class LokiOptions(HttpOptions):
     metadata: tuple[str, ...] = ("symbol", "order_id", "client_order_id", "strategy_id", "trace_id", "span_id")
     """Fields sent as structured metadata too, beside entry_id."""
 
+    @override
+    def document_keys(self) -> DocumentKeys:
+        return JSON_KEYS
+
 
 class ElasticsearchOptions(HttpOptions):
     """Elasticsearch or OpenSearch."""
@@ -172,6 +177,10 @@ class ElasticsearchOptions(HttpOptions):
     """Index or data stream the documents are created in."""
     environment: str = ""
     """ECS service.environment."""
+
+    @override
+    def document_keys(self) -> DocumentKeys:
+        return ECS_KEYS
 
 
 class NdjsonOptions(HttpOptions):
@@ -186,3 +195,7 @@ class NdjsonOptions(HttpOptions):
     """Keys of a line: those of a JSON file, or the Elastic Common Schema's."""
     environment: str = ""
     """ECS service.environment, for the format "ecs"."""
+
+    @override
+    def document_keys(self) -> DocumentKeys:
+        return ECS_KEYS if self.format == "ecs" else JSON_KEYS

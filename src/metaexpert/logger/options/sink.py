@@ -1,12 +1,19 @@
 """What every sink has, and the sinks of this process: console, file, memory."""
 
 from pathlib import Path
-from typing import Any, Literal, override
+from typing import Any, Literal, Self, override
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from metaexpert.logger.formats.selection import ENTRY_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, LogType, Options, Seconds
-from metaexpert.logger.options.filters import FilterOptions
+from metaexpert.logger.options.filters import (
+    FilterOptions,
+    KeysOptions,
+    RateLimitOptions,
+    RepeatsOptions,
+    SamplingOptions,
+)
 from metaexpert.logger.options.queue import QueueOptions
 
 
@@ -21,6 +28,14 @@ class SinkOptions(Options):
     """The log types it takes; all when left out."""
     filter: FilterOptions | None = None
     """Further conditions: loggers, fields, messages."""
+    keys: KeysOptions | None = None
+    """The keys it writes; all when left out."""
+    sampling: SamplingOptions | None = None
+    """Writes a share of the entries."""
+    rate_limit: RateLimitOptions | None = None
+    """Writes so many entries a second at most."""
+    repeats: RepeatsOptions | None = None
+    """Writes how often an entry was repeated, in place of its repetitions."""
     queue: QueueOptions | None = None
     """Its room, when it differs from the configuration's."""
     batch_max_entries: int = Field(default=10_000, ge=1)
@@ -29,6 +44,16 @@ class SinkOptions(Options):
     """Encoded size at which a batch is written, bytes."""
     batch_max_age: Seconds = 0.05
     """How long a batch's first entry waits for company, seconds."""
+
+    def document_keys(self) -> DocumentKeys:
+        """The keys among which `keys` chooses."""
+        return ENTRY_KEYS
+
+    @model_validator(mode="after")
+    def _keys_that_can_be_chosen(self) -> Self:
+        if self.keys is not None:
+            self.keys.check(self.document_keys())
+        return self
 
     @classmethod
     @override
@@ -60,6 +85,10 @@ class FileOptions(SinkOptions):
     backup_count: int = Field(default=5, ge=0, le=10_000)
     """Rotated files kept; 0 for no rotation."""
 
+    @override
+    def document_keys(self) -> DocumentKeys:
+        return JSON_KEYS if self.json_logging else ENTRY_KEYS
+
 
 class MemoryOptions(SinkOptions):
     """Entries kept in memory."""
@@ -67,3 +96,7 @@ class MemoryOptions(SinkOptions):
     type: Literal["memory"] = "memory"
     max_entries: int = Field(default=10_000, ge=1)
     """Entries kept; older ones give way."""
+
+    @override
+    def document_keys(self) -> DocumentKeys:
+        return JSON_KEYS

@@ -4,13 +4,13 @@ Documents are created under their entry id, so that sending again creates nothin
 and counts as a duplicate. Each item is judged by its own status, whatever its neighbours got.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, cast, final
 
 import orjson
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.entry import SEQ, Capture
-from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.options.http import ElasticsearchOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
@@ -41,7 +41,11 @@ class ElasticsearchSink:
     """
 
     def __init__(
-        self, options: ElasticsearchOptions, client: HttpClient, documents: EcsDocuments, identity: Identity
+        self,
+        options: ElasticsearchOptions,
+        client: HttpClient,
+        documents: Callable[[Capture], bytes],
+        identity: Identity,
     ) -> None:
         self._client = client
         self._documents = documents

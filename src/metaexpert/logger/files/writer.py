@@ -5,6 +5,7 @@ is torn by us; where the file was taken away meanwhile, all of it goes into the 
 line is set aside as it is, and a new one is begun.
 """
 
+import asyncio
 import os
 import stat
 from collections.abc import Callable
@@ -53,12 +54,14 @@ class AppendFile:
         self._rotation = rotation
         self._worker = worker
         self._file: AsyncFileIO | None = None
+        self._raw: FileIO | None = None
         self._size_bytes = 0
         self._written_bytes = 0
         self._begun_at_bytes = 0
         self._unfinished: object = None
         self._clock = clock
         self._looked_at = 0.0
+        self._cancelled_in_thread = False
 
     async def append(self, data: bytes, token: object) -> None:
         """Write all of `data`.
@@ -70,6 +73,8 @@ class AppendFile:
         Raises:
             OSError: not all was written.
         """
+        if self._cancelled_in_thread:
+            await self._settle()
         file = self._file or await self._open()
         if token is self._unfinished:
             file = await self._resume(file)
@@ -142,10 +147,27 @@ class AppendFile:
         torn = None if self._unfinished else await self._worker.run(set_torn_aside, self.path)
         if torn is not None:
             self.warning = f"the last line of {self.path} was torn; the file is kept as {torn.name}"
-        raw, self._size_bytes = await self._worker.run(_open_private, self.path)
+        return await self._run_to_its_end(self._open_here)
+
+    def _open_here(self) -> AsyncFileIO:
+        file = FileIO(self.path, "ab", opener=lambda name, flags: os.open(name, flags, _MODE))
+        self._size_bytes = file.tell()
         # without a loop of its own, so that it can be written to from whichever loop the runtime lives on
-        self._file = file = AsyncFileIO(raw, None, self._worker.executor)
-        return file
+        self._file, self._raw = AsyncFileIO(file, None, self._worker.executor), file
+        return self._file
+
+    async def _run_to_its_end[T](self, function: Callable[[], T]) -> T:
+        """Run in the thread what opens or closes the file; it goes on there when the one who waits is cancelled."""
+        try:
+            return await self._worker.run(function)
+        except asyncio.CancelledError:
+            self._cancelled_in_thread = True
+            raise
+
+    async def _settle(self) -> None:
+        """Let the thread come past what was cancelled, so that the file is known to be open or not."""
+        await self._worker.run(int)
+        self._cancelled_in_thread = False
 
     async def _rotate(self) -> AsyncFileIO:
         await self._close_file()
@@ -157,10 +179,13 @@ class AppendFile:
         return await self._open()
 
     async def _close_file(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            with self._worker.jobs.running():
-                await file.close()
+        if self._file is not None:
+            await self._run_to_its_end(self._close_here)
+
+    def _close_here(self) -> None:
+        self._file = None
+        if self._raw is not None:
+            self._raw.close()
 
     async def close(self) -> None:
         """Bring the file to the disk and close it.
@@ -168,13 +193,10 @@ class AppendFile:
         Raises:
             OSError: the system could not; what was written may not survive a power loss.
         """
+        if self._cancelled_in_thread:
+            await self._settle()
         try:
             if self._file is not None:
                 await self._worker.run(os.fsync, self._file.fileno())
         finally:
             await self._close_file()
-
-
-def _open_private(path: Path) -> tuple[FileIO, int]:
-    file = FileIO(path, "ab", opener=lambda name, flags: os.open(name, flags, _MODE))
-    return file, file.tell()

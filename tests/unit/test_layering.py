@@ -62,8 +62,12 @@ PURE = rule(
 )
 IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of one's own")
 
+TESTING = rule("logger.testing pytest_plugin", "what is for tests costs a program nothing that does not import it")
+
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
-    "logger.spool": rule("logger.delivery logger.runtime", "the disk queue is one sink's worker's, wired by runtime"),
+    "logger.spool": rule("logger.spilling logger.assembly", "the disk queue is one sink's worker's, wired by assembly"),
+    "logger.spool_file": rule("logger.spool", "how a file looks is the disk queue's own business"),
+    "logger.spilling": rule("logger.delivery logger.assembly", "as the disk queue it drives"),
     "logger.runtime": rule(
         "logger logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"
     ),
@@ -160,6 +164,8 @@ def _broken_rules(name: str, target: str) -> Iterator[str]:
         yield SINKS_SHARE.reason
     if name in PURE.names and _below(target.removeprefix(":"), IMPURE) and target.startswith(":"):
         yield PURE.reason
+    if _below(target, rule("logger.testing", "")) and not _below(name, TESTING):
+        yield TESTING.reason
     importers = ONLY_IMPORTED_BY.get(target)
     if importers is not None and not _may_import(name, importers):
         yield importers.reason
@@ -225,7 +231,8 @@ LAWFUL = {
     "logger/logger.py": "import asyncio\nfrom . import context, entry",
     "logger/lanes.py": "from collections import deque\nfrom .entry import Entry",
     "logger/spool.py": "from .entry import Entry",
-    "logger/delivery.py": "from .spool import Spool\nfrom .lanes import Lanes",
+    "logger/spilling.py": "from .spool import Spool",
+    "logger/delivery.py": "from .spilling import Spilling\nfrom .lanes import Lanes",
     "logger/runtime.py": "from .delivery import Delivery\nfrom .logger import Logger\nfrom .sinks.loki import LokiSink",
     "logger/sinks/__init__.py": "from .loki import LokiSink",
     "logger/sinks/base.py": "from ..entry import Entry",
@@ -264,6 +271,8 @@ def test_a_lawful_tree_passes(tmp_path: Path) -> None:
             "from .file import FileSink",
             "logger.sinks.loki:1 imports logger.sinks.file: a sink can",
         ),
+        ("logger/runtime.py", "from .testing import entries", "logger.runtime:1 imports logger.testing: what is for"),
+        ("core/expert.py", "import metaexpert.logger.testing.clock", "imports logger.testing.clock: what is for"),
         ("logger/lanes.py", "import asyncio.queues", "logger.lanes:1 imports asyncio.queues: these decide"),
         ("logger/lanes.py", "from time import monotonic", "logger.lanes:1 imports time: these decide"),
         ("logger/lanes.py", "from .spool import Spool", "logger.lanes:1 imports logger.spool: the disk queue"),

@@ -1,0 +1,321 @@
+"""The destinations of our own sinks, as the conformance suite has to see them."""
+
+import asyncio
+import os
+import sys
+import threading
+from abc import abstractmethod
+from contextlib import AsyncExitStack, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, override
+
+import orjson
+from aiohttp import web
+from support.eventually import eventually
+from support.scripted_collector import Received, Reply, ScriptedCollector, documents, pushed, serving, status
+
+from metaexpert.logger import (
+    ConsoleOptions,
+    ElasticsearchOptions,
+    FileOptions,
+    LokiOptions,
+    MemoryOptions,
+    MemorySink,
+    NdjsonOptions,
+    Sink,
+    SinkParts,
+)
+from metaexpert.logger.assembly import SinkAssembly
+from metaexpert.logger.config import AnySink
+from metaexpert.logger.testing import Fault, SinkHarness
+
+_GARBAGE = b"\x00\xff\x13 nothing you know\r\n\r\n"
+_TIMEOUT_SECONDS = 1.0
+
+
+def our_sink(options: AnySink, parts: SinkParts, folder: Path = Path()) -> Sink:
+    """The sink as a runtime with these options would make it."""
+    named = options.model_copy(update={"name": parts.name})
+    return SinkAssembly(folder, parts.identity, parts.jobs, parts.json_line).sink(named)
+
+
+class MemoryHarness(SinkHarness):
+    """What all sinks made so far hold; memory does not fail."""
+
+    tells_repeats = False
+
+    def __init__(self) -> None:
+        self._sinks: list[MemorySink] = []
+
+    @override
+    def new_sink(self, parts: SinkParts) -> Sink:
+        sink = our_sink(MemoryOptions(max_entries=100_000), parts)
+        assert isinstance(sink, MemorySink)
+        self._sinks.append(sink)
+        return sink
+
+    @override
+    async def stored(self) -> str:
+        return b"\n".join(line for sink in self._sinks for line in sink.lines).decode()
+
+
+class FileHarness(SinkHarness):
+    """A file whose place is taken by a folder while it refuses; one that rotates would move that folder away.
+
+    Args:
+        folder: where it is.
+        json_logging: as in `FileOptions`.
+        max_bytes: size of a rotation.
+    """
+
+    tells_repeats = True
+
+    def __init__(self, folder: Path, *, json_logging: bool, max_bytes: int = 0) -> None:
+        self._folder = folder
+        self._path = folder / "sink.log"
+        self._json_logging = json_logging
+        self._max_bytes = max_bytes
+        self.faults = frozenset[Fault]() if max_bytes else frozenset({Fault.REFUSES})
+        self._taken_away = 0
+
+    @override
+    def new_sink(self, parts: SinkParts) -> Sink:
+        options = FileOptions(
+            path=self._path.relative_to(self._folder),
+            json_logging=self._json_logging,
+            max_bytes=self._max_bytes,
+            backup_count=1000,
+        )
+        return our_sink(options, parts, self._folder)
+
+    @override
+    async def stored(self) -> str:
+        away = [self._folder / f"away-{number}" for number in range(self._taken_away)]
+        rotated = sorted(self._folder.glob("sink.log.*"), key=lambda path: -int(path.suffix[1:]))
+        files = [*away, *rotated, self._path]
+        return "".join(path.read_text(encoding="utf-8") for path in files if path.exists())
+
+    @override
+    async def begin(self, fault: Fault) -> None:
+        if self._path.exists():
+            self._path.rename(self._folder / f"away-{self._taken_away}")
+            self._taken_away += 1
+        self._path.mkdir()
+
+    @override
+    async def recover(self) -> None:
+        self._path.rmdir()
+
+
+class ConsoleHarness(SinkHarness):
+    """stderr as a pipe: closed while it refuses, full and unread while it hangs."""
+
+    faults = frozenset({Fault.REFUSES, Fault.HANGS})
+    tells_repeats = True
+
+    def __init__(self) -> None:
+        self._usual = sys.stderr
+        self._read = bytearray()
+        self._may_read = threading.Event()
+        self._parked = threading.Event()
+        self._readers: list[threading.Thread] = []
+
+    @override
+    async def __aenter__(self) -> Self:
+        self._may_read.set()
+        self._open()
+        return self
+
+    @override
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._may_read.set()
+        sys.stderr.close()
+        sys.stderr = self._usual
+        for reader in self._readers:
+            reader.join()
+
+    def _open(self) -> None:
+        reading, self._writing = os.pipe()
+        sys.stderr = TextIOWrapper(os.fdopen(self._writing, "wb"), encoding="utf-8")
+        reader = threading.Thread(target=self._drain, args=(reading,))
+        reader.start()
+        self._readers.append(reader)
+
+    def _drain(self, descriptor: int) -> None:
+        while chunk := os.read(descriptor, 65_536):
+            self._read += chunk
+            if not self._may_read.is_set():
+                self._parked.set()
+                self._may_read.wait()
+        os.close(descriptor)
+
+    @override
+    def new_sink(self, parts: SinkParts) -> Sink:
+        return our_sink(ConsoleOptions(use_colors=False), parts)
+
+    @override
+    async def stored(self) -> str:
+        marker = f"all read {len(self._read)}"
+        await asyncio.to_thread(os.write, self._writing, f"{marker}\n".encode())
+        await eventually(lambda: marker.encode() in self._read)
+        return self._read.decode()
+
+    @override
+    async def begin(self, fault: Fault) -> None:
+        if fault is Fault.REFUSES:
+            sys.stderr.close()
+            return
+        self._parked.clear()
+        self._may_read.clear()
+        os.write(self._writing, b"\n")
+        await eventually(self._parked.is_set)
+        os.set_blocking(self._writing, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(self._writing, b"\n" * 4096)
+        os.set_blocking(self._writing, True)
+
+    @override
+    async def recover(self) -> None:
+        if sys.stderr.closed:
+            self._open()
+        self._may_read.set()
+
+
+class CollectorHarness(SinkHarness):
+    """A collector on loopback that models what its kind stores."""
+
+    faults = frozenset(Fault)
+    tells_repeats = True
+    accepts: Reply = staticmethod(status(204))
+
+    def __init__(self) -> None:
+        self.collector = ScriptedCollector(self._take)
+        self.kept: dict[object, str] = {}
+        self._may_answer = asyncio.Event()
+        self._running = AsyncExitStack()
+
+    @override
+    async def __aenter__(self) -> Self:
+        await self._running.enter_async_context(serving(self.collector))
+        return self
+
+    @override
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._may_answer.set()
+        await self._running.aclose()
+
+    @override
+    def new_sink(self, parts: SinkParts) -> Sink:
+        values = {"url": self.collector.url, "timeout": _TIMEOUT_SECONDS, "connect_timeout": _TIMEOUT_SECONDS}
+        return our_sink(self.options(values), parts)
+
+    @override
+    async def stored(self) -> str:
+        return "\n".join(self.kept.values())
+
+    @override
+    async def begin(self, fault: Fault) -> None:
+        self._may_answer.clear()
+        replies: dict[Fault, Reply] = {
+            Fault.REFUSES: status(503, "overloaded"),
+            Fault.HANGS: self._hang,
+            Fault.GARBLES: self._garble,
+        }
+        self.collector.default = replies[fault]
+
+    @override
+    async def recover(self) -> None:
+        self.collector.default = self._take
+        self._may_answer.set()
+
+    async def _take(self, request: web.Request, received: Received) -> web.StreamResponse:
+        self.keep(received)
+        return await self.accepts(request, received)
+
+    async def _hang(self, _request: web.Request, _received: Received) -> web.StreamResponse:
+        await self._may_answer.wait()
+        return web.Response(status=500)
+
+    async def _garble(self, request: web.Request, received: Received) -> web.StreamResponse:
+        """Store it, and say nothing that anybody could understand."""
+        self.keep(received)
+        if request.transport is not None:
+            request.transport.write(_GARBAGE)
+            request.transport.close()
+        return web.Response(status=500)
+
+    @abstractmethod
+    def options(self, values: dict[str, Any]) -> AnySink:
+        """The sink's options with these values."""
+
+    @abstractmethod
+    def keep(self, received: Received) -> None:
+        """Store what a request carries, once."""
+
+
+class LokiHarness(CollectorHarness):
+    """Stores the same stream, time and line once, and shows the streams merged by time."""
+
+    @override
+    def options(self, values: dict[str, Any]) -> AnySink:
+        return LokiOptions(**values)
+
+    @override
+    def keep(self, received: Received) -> None:
+        entries = pushed(received)
+        for entry in entries:
+            self.kept.setdefault(entry.key, entry.entry["message"])
+
+
+class ElasticsearchHarness(CollectorHarness):
+    """Creates each document id once."""
+
+    @override
+    def options(self, values: dict[str, Any]) -> AnySink:
+        return ElasticsearchOptions(**values)
+
+    @override
+    async def _take(self, request: web.Request, received: Received) -> web.StreamResponse:
+        items = [
+            {"create": {"status": 409 if (each.index, each.entry_id) in self.kept else 201}}
+            for each in documents(received)
+        ]
+        self.keep(received)
+        errors = any(item["create"]["status"] == 409 for item in items)
+        return web.json_response({"errors": errors, "items": items}, dumps=lambda value: orjson.dumps(value).decode())
+
+    @override
+    def keep(self, received: Received) -> None:
+        entries = documents(received)
+        for entry in entries:
+            self.kept.setdefault((entry.index, entry.entry_id), entry.source["message"])
+
+
+class NdjsonHarness(CollectorHarness):
+    """Ignores a batch whose key it has seen.
+
+    Args:
+        options: more of the sink's options.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self._options = options
+
+    @override
+    def options(self, values: dict[str, Any]) -> AnySink:
+        return NdjsonOptions(**values, **self._options)
+
+    @override
+    def keep(self, received: Received) -> None:
+        lines = received.body.splitlines()
+        self.kept.setdefault(
+            received.headers["Idempotency-Key"], "\n".join(orjson.loads(line)["message"] for line in lines)
+        )

@@ -121,7 +121,7 @@ class Dispatcher:
                 elif self._ingress.rest():
                     await self._rest(None)
         finally:
-            self._ingress.rest()  # the next entry asks for whoever works here then
+            self._ingress.leave()
 
     def set_sinks(self, deliveries: Iterable[tuple[Delivery, Admission]]) -> None:
         """Route to these sinks from now on."""

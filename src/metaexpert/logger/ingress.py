@@ -183,6 +183,7 @@ class Ingress:
     def detach(self) -> None:
         """Forget the loop; entries that still arrive wait to be taken."""
         self._loop = None
+        self._orphaned = _nothing
         self._awake = True
         self.open_gate()
 
@@ -212,6 +213,10 @@ class Ingress:
             self._awake = True
             return False
         return True
+
+    def leave(self) -> None:
+        """Nobody works here any more; the next entry asks for whoever does then."""
+        self._awake = False
 
     def take(self, most: int) -> list[Capture]:
         """Up to `most` entries, oldest first."""

@@ -82,23 +82,28 @@ class DaemonExecutor(Executor):
         """
         if self._closed:
             raise RuntimeError(f"the thread of {self._name} has ended")
-        if self._thread is None:
-            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            thread.start()
-            self._thread = thread
         future: Future[T] = Future()
-        self._jobs.put((future, partial(fn, *args, **kwargs)))
+        job = partial(fn, *args, **kwargs)
+        if self._thread is None and not self._start():
+            _do(future, job)
+        else:
+            self._jobs.put((future, job))
         return future
+
+    def _start(self) -> bool:
+        """Start the thread; False at the process's end, when CPython 3.12 starts none: the caller does its work."""
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            future, call = job
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(call())
-                except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the job
-                    future.set_exception(error)
-            del job, future, call  # nothing of the last job is kept while waiting for the next
+            _do(*job)
+            del job  # nothing of the last job is kept while waiting for the next
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -136,6 +141,14 @@ class Worker:
         """Let the thread end; a job that hangs is not waited for."""
         executor, self.executor = self.executor, DaemonExecutor(self._name)
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _do(future: Future[Any], call: Callable[[], Any]) -> None:
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the job
+            future.set_exception(error)
 
 
 def _finish(waiter: asyncio.Future[None]) -> None:

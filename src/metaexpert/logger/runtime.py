@@ -10,8 +10,8 @@ import asyncio
 import logging
 import threading
 from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, final
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from metaexpert.logger.sinks.base import Sink
+
+_MOVE_POLL_SECONDS: Final = 0.001
 
 _GRACE_SECONDS: Final = 3.0
 """What a stop on another thread may take beyond `shutdown_timeout`, until it is given up."""
@@ -157,34 +159,47 @@ class LoggingRuntime:
 
     async def _move_here(self) -> None:
         """Leave the loop it lives on, whatever has become of that, for the running one."""
-        pipeline, left = self._running_pipeline(), self._home
-        if left is asyncio.get_running_loop():
-            return
+        async with self._moving_alone():
+            if self._life is _Life.RUNNING and self._home is not asyncio.get_running_loop():
+                await self._move(None)
+
+    async def _move(self, thread: LoopThread | None) -> None:
+        pipeline, left, old_thread = self._running_pipeline(), self._home, self._thread
         self._hooks.unwatch()
         if left is not None and left.is_running():
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pipeline.pause(), left))
         else:
             pipeline.abandon()
-        thread, self._thread = self._thread, None
-        if thread is not None and thread.loop is asyncio.get_running_loop():
-            thread, self._thread = None, thread
-        self._main = asyncio.current_task() if self._thread is None else None
+        self._thread = thread
+        self._main = asyncio.current_task() if thread is None else None
         self._settle_in(pipeline)
-        if thread is not None:
-            thread.end()
+        if old_thread is not None:
+            old_thread.end()
+
+    @asynccontextmanager
+    async def _moving_alone(self) -> AsyncGenerator[None]:
+        """One move at a time, whichever loops are asked."""
+        while not self._moving.acquire(blocking=False):  # noqa: ASYNC110 - several loops wait for it, and threads
+            await asyncio.sleep(_MOVE_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            self._moving.release()
 
     def _orphaned(self) -> None:
         """The loop was closed without a stop, and a log call found out: go on, on a thread."""
-        if self._life is not _Life.RUNNING or not self._moving.acquire(blocking=False):
-            return
-        try:
+        if self._life is _Life.RUNNING:
             thread = LoopThread()
             with suppress(RuntimeError):  # the interpreter ends and starts no more threads: its exit stops us
                 thread.start()
-                self._thread = thread
-                asyncio.run_coroutine_threadsafe(self._move_here(), thread.loop)
-        finally:
-            self._moving.release()
+                asyncio.run_coroutine_threadsafe(self._go_on_upon(thread), thread.loop)
+
+    async def _go_on_upon(self, thread: LoopThread) -> None:
+        async with self._moving_alone():
+            if self._life is _Life.RUNNING and self._home is not None and self._home.is_closed():
+                await self._move(thread)
+            else:
+                thread.loop.call_soon(thread.loop.stop)
 
     # ---- stop -------------------------------------------------------------------------------------------------
 

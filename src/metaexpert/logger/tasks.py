@@ -6,6 +6,7 @@ logging must outlive both.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any, Final, final
 
 _AFTER_FAULT_SECONDS: Final = 0.1
@@ -56,7 +57,8 @@ class OwnedTask:
         self._wanted = False
         coroutine = self.task.get_coro()
         if not self.task.done() and coroutine is not None:
-            coroutine.close()
+            with suppress(RuntimeError):  # what it waited for would tell its loop, which is closed
+                coroutine.close()
 
 
 async def ended(owned: Iterable[OwnedTask]) -> bool:

@@ -25,6 +25,8 @@ class Notices:
         self._silenced: dict[str, int] = {}
         self._lines: deque[str] = deque(maxlen=_MOST_LINES)
         self._writing = False
+        self.at_end = False
+        """The process ends: CPython 3.12 starts no more threads then."""
         self._lock = threading.RLock()  # a signal handler may speak while its own thread holds it
 
     def say(self, subject: str, text: str) -> None:
@@ -46,8 +48,10 @@ class Notices:
             self._writing = True
         try:
             threading.Thread(target=self._drain, name="metaexpert-notice", daemon=True).start()
-        except RuntimeError:
-            self._writing = False  # no thread can be had, as at the interpreter's end: the next notice tries again
+        except RuntimeError:  # no thread can be had: here and now at the process's end, else with the next notice
+            if self.at_end:
+                self._drain()
+            self._writing = False
 
     def _drain(self) -> None:
         while True:

@@ -300,6 +300,7 @@ class LoggingRuntime:
 
     def end_at_exit(self) -> None:
         """Stop what nobody stopped."""
+        self._notices.at_end = True
         with suppress(LoggingStateError):
             self.close()
 

@@ -43,6 +43,21 @@ def make_certificates(folder: Path) -> Certificates:
     return made
 
 
+def make_server_certificate(made: Certificates, folder: Path, names: str, days: int) -> tuple[Path, Path]:
+    """Another certificate of the same authority, for `names` as in subjectAltName; less than no `days`: expired."""
+    certificate, key, request = folder / "other.pem", folder / "other.key", folder / "other.request"
+    authority_key = made.authority.with_suffix(".key")
+    _openssl(
+        *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-subj", "/CN=other"),
+        *("-addext", f"subjectAltName={names}", "-keyout", str(key), "-out", str(request)),
+    )
+    _openssl(
+        *("x509", "-req", "-in", str(request), "-CA", str(made.authority), "-CAkey", str(authority_key)),
+        *("-copy_extensions", "copy", "-days", str(days), "-out", str(certificate)),
+    )
+    return certificate, key
+
+
 def _new_key(key: Path, certificate: Path, subject: str) -> list[str]:
     return [
         *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "2"),

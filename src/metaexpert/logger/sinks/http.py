@@ -125,6 +125,7 @@ class HttpClient:
         try:
             return await self._send(session, self._options.url.rstrip("/") + path, body, headers)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
+            await self._close_session()  # the next attempt reads the certificates anew: they may be what was mended
             return NoAnswer(one_line(f"TLS: {error}"), pause=True)
         except aiohttp.InvalidURL:
             return NoAnswer("the address is invalid", pause=True)

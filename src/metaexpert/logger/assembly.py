@@ -17,7 +17,7 @@ from metaexpert.logger.formats.json_lines import JsonLines, SharedLines
 from metaexpert.logger.formats.text import TextLines
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs, Worker
-from metaexpert.logger.lanes import Lanes
+from metaexpert.logger.lanes import Lanes, Overflow
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.custom import CustomOptions
@@ -32,6 +32,8 @@ from metaexpert.logger.sinks.http import HttpClient
 from metaexpert.logger.sinks.loki import LokiSink
 from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.sinks.ndjson import NdjsonSink
+from metaexpert.logger.spilling import Spilling
+from metaexpert.logger.spool import FileSpool
 
 _LOCAL_BACKOFF = Backoff(first_seconds=0.05, max_seconds=2.0)
 """Files and streams are asked again soon: a full disk or a stalled terminal harms nobody by being asked."""
@@ -90,6 +92,22 @@ class SinkAssembly:
         lines = self._json_lines(options) if options.json_logging else TextLines(use_colors=False)
         return FileSink(AppendFile(self.log_dir / options.path, rotation, worker), lines, worker)
 
+    def spilling(self, options: AnySink, config: LoggerConfig, notices: Notices) -> Spilling | None:
+        """The sink's disk queue, where its policy asks for one; it does no I/O yet."""
+        queue = options.queue or config.queue
+        if queue.overflow is not Overflow.SPILL:
+            return None
+        # entries wait as the sink encodes them: a sink of another type under this name has another queue
+        spool = FileSpool(
+            self.log_dir / "spool",
+            f"{options.type}-{options.name}",
+            self.identity.boot_id,
+            self.identity.pid,
+            queue.spill_max_bytes,
+        )
+        worker = Worker(self.jobs, f"{options.name}-spool")
+        return Spilling(options.name, spool, worker, notices, kind=options.type, high_watermark=queue.high_watermark)
+
     def _worker(self, options: SinkOptions) -> Worker:
         return Worker(self.jobs, options.name)
 
@@ -107,7 +125,13 @@ def json_lines_for(options: Sequence[AnySink], identity: Identity) -> Callable[[
 
 
 def new_delivery(
-    options: AnySink, sink: Sink, config: LoggerConfig, notices: Notices, wake: Callable[[], None]
+    options: AnySink,
+    sink: Sink,
+    config: LoggerConfig,
+    notices: Notices,
+    wake: Callable[[], None],
+    *,
+    spilling: Spilling | None = None,
 ) -> Delivery:
     """The delivery that drives `sink` as its options say."""
     ledger = Ledger()
@@ -119,6 +143,7 @@ def new_delivery(
         overflow=queue.overflow,
         high_watermark=queue.high_watermark,
         low_watermark=queue.low_watermark,
+        grow_max_bytes=queue.grow_max_bytes,
     )
     limits = BatchLimits(
         max_entries=options.batch_max_entries,
@@ -139,6 +164,7 @@ def new_delivery(
         wake=wake,
         sieve=sieve_for(options, ledger),
         reshape=selection and selection.reshape,
+        spilling=spilling,
     )
 
 

@@ -4,13 +4,17 @@ The dispatcher calls `offer`, `form` and `due_in` (synchronous, within its slice
 Batches between them pass a small bounded asyncio.Queue: while it is full nothing is taken from the lanes, and there the
 overflow policy decides. A batch stays with the worker until each of its entries is settled; cancelling the worker loses
 none of them, `give_up` still counts them all.
+
+With a disk queue (policy `spill`) the batches of full lanes go through it, see `spilling`; without one it costs a
+comparison with None each time a batch is formed.
 """
 
 import asyncio
 import logging
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -25,11 +29,15 @@ from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rej
 from metaexpert.logger.retry import Backoff, Health, SinkState
 from metaexpert.logger.sieve import Sieve
 from metaexpert.logger.sinks.base import Sink
+from metaexpert.logger.spilling import Spilling
 
 QUEUED_BATCHES: Final = 2
 """Cut batches that wait for the worker at most; enough to keep it busy, few enough that the policy rules the rest."""
 
 SHUTDOWN: Final = "shutdown"
+
+_KEPT_ENTRIES: Final = 1000
+"""Entries encoded at once where they are brought to disk at the end."""
 
 
 @dataclass(slots=True)
@@ -57,6 +65,7 @@ class Delivery:
         sieve: what it leaves out; None when it writes everything it is offered.
         reshape: what becomes of an entry before the sink encodes it; None to leave it as it is.
         uniform: random source of the jitter.
+        spilling: its disk queue, with the policy `spill`.
     """
 
     def __init__(
@@ -73,6 +82,7 @@ class Delivery:
         sieve: Sieve | None = None,
         reshape: Callable[[Capture], Capture] | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
+        spilling: Spilling | None = None,
     ) -> None:
         self.name = name
         self.sink = sink
@@ -80,16 +90,18 @@ class Delivery:
         self.ledger = ledger
         self.health = Health()
         self.counters = DeliveryCounters()
-        self._limits = limits
+        self.limits = limits
         self._backoff = backoff
         self._notices = notices
         self._wake = wake
         self._sieve = sieve
         self._reshape = reshape
         self._uniform = uniform
+        self.spilling = spilling
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
         self._open = Batch([], [])
         self._writing: deque[Batch] = deque()
+        self._taken = self._open
         self._urgent = False
         self._cut_count = 0
         self._finished_count = 0
@@ -121,22 +133,25 @@ class Delivery:
             self._report(self.lanes.take_gap())
         if self._sieve is not None:
             self._say(self._sieve.due(now, has_room=not self.lanes.pressed()))
-        if self._queue.full():
+        if self._full:
             return False
         batch = self._open
         if self.lanes.entries:
-            room = self._limits.max_entries - len(batch)
-            entries = self.lanes.take(min(most, room), self._limits.max_bytes - batch.size_bytes)
+            room = self.limits.max_entries - len(batch)
+            entries = self.lanes.take(min(most, room), self.limits.max_bytes - batch.size_bytes)
             if not batch.entries:
                 batch.opened_at = now
             self._encode(batch, entries)
             self._formed.set()
         if batch.entries and self._complete(batch, now):
-            self._queue.put_nowait(batch)
+            if self.spilling is None:
+                self._queue.put_nowait(batch)
+            else:
+                self._hand_on(batch, self.spilling)
             self._cut_count += 1
             self._urgent = self._urgent and self.lanes.entries > 0
             self._open = Batch([], [])
-        return self.lanes.entries > 0 and not self._queue.full()
+        return self.lanes.entries > 0 and not self._full
 
     def due_in(self, now: float) -> float | None:
         """Seconds until there is something to do by time alone; None when there is nothing."""
@@ -147,12 +162,18 @@ class Delivery:
         return min((wait for wait in (batch_in, words_in) if wait is not None), default=None)
 
     def _batch_due_in(self, now: float) -> float | None:
-        if not self._open.entries or self._queue.full():
+        if not self._open.entries or self._full:
             return None
-        return max(0.0, self._open.opened_at + self._limits.max_age_seconds - now)
+        return max(0.0, self._open.opened_at + self.limits.max_age_seconds - now)
+
+    @property
+    def _full(self) -> bool:
+        """Whether no batch may be cut, and therefore nothing taken from the lanes."""
+        full = self._queue.full()
+        return full if self.spilling is None else self.spilling.blocked(self.lanes.fill, has_room=not full)
 
     def _complete(self, batch: Batch, now: float) -> bool:
-        limits = self._limits
+        limits = self.limits
         return (
             batch.size_bytes >= limits.max_bytes
             or len(batch) >= limits.max_entries
@@ -206,10 +227,15 @@ class Delivery:
     async def run(self) -> None:
         """Write batches until cancelled."""
         current_fields.set(PIPELINE)
+        with nullcontext() if self.spilling is None else self.spilling.running(self):
+            await self._work()
+
+    async def _work(self) -> None:
         while True:
             if not self._writing:  # else this task goes on where a cancelled one was
-                self._writing.append(await self._queue.get())
-                self._wake()
+                self._taken = await self._queue.get()
+                self._writing.append(self._taken)
+                self.moved()
             attempt = 0
             while self._writing:
                 retry = await self._guarded_attempt(self._writing[0])
@@ -220,6 +246,8 @@ class Delivery:
                     await self._wait(attempt, retry)
             self._finished_count += 1
             self._finished.set()
+            if self.spilling is not None:
+                self.spilling.settled(self._taken)
             self._wake()
 
     async def _guarded_attempt(self, batch: Batch) -> Retry | None:
@@ -296,7 +324,7 @@ class Delivery:
         self.ledger.duplicate += duplicates
         self.lanes.release(entries)
         if entries:
-            self.health.succeeded(backlog=self.lanes.pressed())
+            self.health.succeeded(backlog=self.lanes.pressed() or self.spooled > 0)
 
     def _reject(self, entry: Capture, rejection: Rejection) -> None:
         self.ledger.rejected += 1
@@ -336,8 +364,18 @@ class Delivery:
             await self._next_step(self._formed)
         last = self._cut_count + (1 if self._open.entries else 0)
         self._flush_count = max(self._flush_count, last)
+        if self.spilling is not None:
+            last = await self._through_disk(self.spilling, last)
         while self._finished_count < last:
             await self._next_step(self._finished)
+
+    async def _through_disk(self, spilling: Spilling, last_cut: int) -> int:
+        """Wait until what was cut by then has left the disk queue; the number of batches to be finished after that."""
+        while self._cut_count < last_cut or (mark := spilling.mark()) is None:
+            await self._next_step(self._formed)
+        while not spilling.passed(mark):
+            await self._next_step(self._formed)
+        return self._finished_count + len(self._queued()) + bool(self._writing)
 
     async def _next_step(self, step: asyncio.Event) -> None:
         step.clear()
@@ -350,28 +388,64 @@ class Delivery:
         A sink that keeps up stays in order; one with a backlog of trouble sends its highest lanes first.
         """
         self._last_attempt.set()
-        self.lanes.highest_first = self.health.state is not SinkState.ACTIVE
+        # what a disk queue can keep needs no choice
+        self.lanes.highest_first = self.health.state is not SinkState.ACTIVE and self.spilling is None
         self._say_all()
         self._report(self.lanes.take_open_gap())
+
+    async def keep(self, seconds: float, *, close: bool = True) -> None:
+        """Bring everything that is left to the disk queue, where there is one; `run` must have ended.
+
+        Cancelled, it can be called again, and goes on where it stopped.
+
+        Args:
+            seconds: longest it may take; what has not been written then stays here.
+            close: nothing follows in this run; another one may take the queue over.
+        """
+        if self.spilling is None or self.spilling.closed:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._keep(self.spilling)
+                if close:
+                    await self.spilling.close()
+        except TimeoutError:
+            self._notices.say(f"disk queue of {self.name}", f"could not be written within {seconds:g} s")
+
+    async def _keep(self, spilling: Spilling) -> None:
+        self._report(self.lanes.take_open_gap())
+        await spilling.paused()
+        spilling.put_back(self._cut_batches())
+        self._forget_cut()
+        while await spilling.written(self) and (self._open.entries or self.lanes.entries):
+            if self.lanes.entries:
+                self._encode(self._open, self.lanes.take(_KEPT_ENTRIES, self.limits.max_bytes))
+            spilling.push(self._open)
+            self._open = Batch([], [])
 
     def give_up(self) -> int:
         """Count everything that is left as dropped by the shutdown; returns how many entries that are."""
         left = [entry for batch in self._cut_batches() for entry in batch.entries]
         left += self._open.entries
+        if self.spilling is not None:
+            left += self.spilling.give_up()
         self.lanes.release(left)
         rest = self.lanes.give_up()
         self.lanes.release(rest)
         for level, count in Counter([entry[LEVEL] for entry in left + rest]).items():
             self.ledger.dropped[logging.getLevelName(level), SHUTDOWN] += count
-        self._writing.clear()
-        self._queue = asyncio.Queue(QUEUED_BATCHES)
+        self._forget_cut()
         self._open = Batch([], [])
         return len(left) + len(rest)
+
+    def _forget_cut(self) -> None:
+        self._writing.clear()
+        self._queue = asyncio.Queue(QUEUED_BATCHES)
 
     def _cut_batches(self) -> Iterable[Batch]:
         return (*self._writing, *self._queued())
 
-    def _queued(self) -> Iterable[Batch]:
+    def _queued(self) -> Sequence[Batch]:
         # asyncio.Queue keeps its items in this deque; there is no public way to look without taking
         return self._queue._queue  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
 
@@ -391,6 +465,8 @@ class Delivery:
         other._say_all()  # noqa: SLF001
         self.ledger.take_over(other.ledger)
         self.counters = other.counters
+        if other.spilling is not None:
+            self._take_over_disk(other.spilling)
         entries = [entry for batch in (*other._cut_batches(), other._open) for entry in batch.entries]  # noqa: SLF001
         waiting = other.lanes.give_up()
         other.lanes.release(waiting)
@@ -398,6 +474,14 @@ class Delivery:
             self.lanes.offer(lane_of(entry[LEVEL], entry[LOG_TYPE]), [entry], entry[SIZE])
         self.lanes.gap = self.lanes.gap or other.lanes.gap
         self._urgent = True
+
+    def _take_over_disk(self, spilling: Spilling) -> None:
+        if spilling.closed:
+            self.ledger.spooled_apart += spilling.entries
+            return
+        spilling.follow(self.spilling)
+        self.spilling = spilling
+        self.lanes.hold(spilling.waiting())  # what the disk refused
 
     def rebind(self) -> None:
         """Forget the loop that was; `run` begins on another one and goes on where it stopped."""
@@ -411,8 +495,47 @@ class Delivery:
         self._written = asyncio.Event()
         self._held = False
         self._in_write = False
+        if self.spilling is not None:
+            self.spilling.rebind()
+
+    # ---- the disk queue's side --------------------------------------------------------------------------------
+
+    def _hand_on(self, batch: Batch, spilling: Spilling) -> None:
+        if spilling.engaged or self._queue.full():
+            spilling.push(batch)
+        else:
+            self._queue.put_nowait(batch)
+        self._formed.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the worker's queue takes another batch."""
+        return not self._queue.full()
+
+    def put(self, batch: Batch) -> None:
+        """Queue a batch for the worker."""
+        self._queue.put_nowait(batch)
+
+    def moved(self) -> None:
+        """Something has moved on: the dispatcher, a flush and the disk queue look again."""
+        self._wake()
+        if self.spilling is not None:
+            self._formed.set()
+            self.spilling.wake()
+
+    @property
+    def last_error(self) -> str | None:
+        """What is wrong with the disk queue now, else the sink's latest trouble."""
+        failing = self.spilling is not None and self.spilling.last_error
+        return f"disk queue: {failing}" if failing else self.health.last_error
+
+    @property
+    def spooled(self) -> int:
+        """Entries on disk and not read back."""
+        return 0 if self.spilling is None else self.spilling.entries
 
     @property
     def in_flight(self) -> int:
         """Entries not settled, counted where they are."""
-        return self.lanes.entries + len(self._open) + sum(len(batch) for batch in self._cut_batches())
+        spilling = 0 if self.spilling is None else len(self.spilling.waiting())
+        return self.lanes.entries + spilling + len(self._open) + sum(len(batch) for batch in self._cut_batches())

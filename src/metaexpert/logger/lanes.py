@@ -1,11 +1,15 @@
 """A sink's waiting room: bounds by entries and bytes, overflow policy, watermarks, and the gap to be reported.
 
+Two policies are more than what gives way here: with `grow` the bounds say from where on the sink is under pressure, and
+the room ends at `grow_max_bytes`; with `spill` delivery empties this room to disk, and only what it can't is shed.
+
 Pure: no clock, no I/O. One deque a lane; all lanes share the entries' sequence and are emptied merged by it, so
 shedding one lane never reorders the rest. The bound holds for what waits here plus what the sink holds further on
 (`held`).
 """
 
 import logging
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +27,8 @@ class Overflow(StrEnum):
     DROP_OLDEST = "drop_oldest"
     DROP_NEWEST = "drop_newest"
     BLOCK = "block"
+    GROW = "grow"
+    SPILL = "spill"
 
 
 RESERVED_SHARE: Final = 0.25
@@ -65,6 +71,7 @@ class Lanes:
     Args:
         max_entries: entries the sink may hold, here and further on.
         max_bytes: memory it may hold, bytes.
+        grow_max_bytes: where the room ends with the policy `grow`, bytes.
         ledger: where shed entries are counted.
         overflow: what gives way when it is full.
         high_watermark: share of the bounds from which the sink is under pressure.
@@ -80,10 +87,14 @@ class Lanes:
         overflow: Overflow = Overflow.DROP_LOWEST,
         high_watermark: float = 0.8,
         low_watermark: float = 0.5,
+        grow_max_bytes: int = 0,
     ) -> None:
         self._ledger = ledger
         self._max_entries = max_entries
         self._max_bytes = max_bytes
+        grows = overflow is Overflow.GROW
+        self._room_entries = sys.maxsize if grows else max_entries
+        self._room_bytes = max(max_bytes, grow_max_bytes) if grows else max_bytes
         self._overflow = overflow
         self._high_watermark = high_watermark
         self._low_watermark = low_watermark
@@ -163,8 +174,8 @@ class Lanes:
 
     def _fits(self, entries: int, total_bytes: int) -> bool:
         return (
-            self.entries + self.held_entries + entries <= self._max_entries
-            and self.bytes + self.held_bytes + total_bytes <= self._max_bytes
+            self.entries + self.held_entries + entries <= self._room_entries
+            and self.bytes + self.held_bytes + total_bytes <= self._room_bytes
         )
 
     def _fits_reserve(self, lane: Lane, size_bytes: int) -> bool:
@@ -173,8 +184,8 @@ class Lanes:
             return False
         share = 1.0 + (RESERVED_SHARE if lane is Lane.PROTECTED else RESERVED_SHARE / 2)
         return (
-            self.entries + self.held_entries + 1 <= self._max_entries * share
-            and self.bytes + self.held_bytes + size_bytes <= self._max_bytes * share
+            self.entries + self.held_entries + 1 <= self._room_entries * share
+            and self.bytes + self.held_bytes + size_bytes <= self._room_bytes * share
         )
 
     def _push(self, lane: Lane, entry: Capture) -> None:
@@ -220,6 +231,11 @@ class Lanes:
         self.held_bytes += taken_bytes
         return taken
 
+    def hold(self, entries: Sequence[Capture]) -> None:
+        """These entries have come back from disk; they are held until they are settled."""
+        self.held_entries += len(entries)
+        self.held_bytes += sum([entry[SIZE] for entry in entries])
+
     def release(self, entries: Sequence[Capture]) -> None:
         """These entries are settled; they are held no longer."""
         self.held_entries -= len(entries)
@@ -247,7 +263,7 @@ class Lanes:
 
     @property
     def fill(self) -> float:
-        """How full the sink is, 0 to 1 and a little over, by the tighter bound."""
+        """How full the sink is by the tighter bound: 0 to 1 and a little over, and beyond where it may grow."""
         return max(
             (self.entries + self.held_entries) / self._max_entries, (self.bytes + self.held_bytes) / self._max_bytes
         )

@@ -1,8 +1,11 @@
 """Exact accounting of one sink: what was routed to it and what became of each entry.
 
 The identity, at every quiescent point:
-`routed = delivered + duplicate + rejected + dropped{level, reason} + in_flight`. `in_flight` is counted where the
-entries are, not computed from the other terms, so that an error in any of them shows.
+`routed + recovered = delivered + duplicate + rejected + dropped{level, reason} + spooled + in_flight`. `in_flight` and
+`spooled` are counted where the entries are, not computed from the other terms, so that an error in any of them shows.
+
+Entries change from run to run through the disk queue alone: what one run leaves as `spooled` the next finds and counts
+as `recovered`, all of it at its start. A run's own queue begins empty, so that there is no further term for it.
 """
 
 from collections import Counter
@@ -121,4 +124,6 @@ class Ledger:
             sampled=self.sampled,
             limited=MappingProxyType(dict(self.limited)),
             repeated=self.repeated,
+            recovered=self.recovered,
+            spooled=spooled + self.spooled_apart,
         )

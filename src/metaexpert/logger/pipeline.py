@@ -7,7 +7,7 @@ that was closed under us, and `start` then goes on elsewhere with every entry th
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any, Final, final
 
@@ -36,6 +36,11 @@ _LAST_ROUNDS: Final = 2
 _CLOSE_SECONDS: Final = 1.0
 """How long closing the sinks may take beyond the deadline."""
 
+_KEEP_SECONDS: Final = 2.0
+"""How long bringing entries to disk queues may take beyond the deadline."""
+
+_ALONE_SLICE_SECONDS: Final = 0.005
+
 _HOLD_SECONDS: Final = 1.0
 """How long a write under way may take to end before its worker is cancelled; what it wrote is then sent again."""
 
@@ -62,6 +67,7 @@ class Pipeline:
         self._types: dict[str, str] = {}
         self._former: dict[str, SinkStats] = {}
         self._lost_entries = 0
+        self._alone = False
         self.ingress = Ingress(*_bounds(_queues(config)))
         self._add(self._assembled(config, config.all_sinks()))
         self.dispatcher = Dispatcher(
@@ -83,7 +89,14 @@ class Pipeline:
             made[options.name] = (
                 options,
                 sink,
-                assembly.new_delivery(options, sink, config, self._notices, self._wake),
+                assembly.new_delivery(
+                    options,
+                    sink,
+                    config,
+                    self._notices,
+                    self._wake,
+                    spilling=parts.spilling(options, config, self._notices),
+                ),
             )
         return made
 
@@ -101,11 +114,21 @@ class Pipeline:
 
     # ---- on a loop --------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin, or go on, on the running loop."""
+    def start(self, *, alone: bool) -> None:
+        """Begin, or go on, on the running loop.
+
+        Args:
+            alone: nobody else lives on it, so that work need not be cut into slices as short as beside coroutines.
+        """
+        self._alone = alone
+        self._set_pace()
         self._begin("dispatcher", self.dispatcher.run)
         for name, delivery in self._deliveries.items():
             self._begin_delivery(name, delivery)
+
+    def _set_pace(self) -> None:
+        pace = self.config.dispatcher
+        self.dispatcher.pace(max(pace.slice, _ALONE_SLICE_SECONDS) if self._alone else pace.slice, pace.linger)
 
     def _begin_delivery(self, name: str, delivery: Delivery) -> None:
         self._begin(f"sink-{name}", delivery.run)
@@ -150,6 +173,7 @@ class Pipeline:
         self.dispatcher.release()
         cancelled = await self._last_flush()
         cancelled = await self._end_tasks(list(self._tasks)) or cancelled
+        cancelled = await self._kept() or cancelled
         self._give_up()
         await self._close(self._sinks)
         return cancelled
@@ -164,6 +188,17 @@ class Pipeline:
                     for delivery in self._deliveries.values():
                         delivery.hurry()
                     await self.drained(max(0.0, deadline - loop.time()))
+            except asyncio.CancelledError:
+                cancelled = True
+            else:
+                return cancelled
+
+    async def _kept(self) -> bool:
+        """Bring what is left to the disk queues there are; whether this task was cancelled meanwhile."""
+        cancelled = False
+        while True:
+            try:
+                await asyncio.gather(*[delivery.keep(_KEEP_SECONDS) for delivery in self._deliveries.values()])
             except asyncio.CancelledError:
                 cancelled = True
             else:
@@ -204,11 +239,14 @@ class Pipeline:
             ConfigError: a sink cannot be made; nothing has changed then.
         """
         wanted = {options.name: options for options in config.all_sinks()}
+        self._identity = replace(self._identity, service=config.log_name)
         made = self._assembled(
             config, [options for name, options in wanted.items() if not self._stays(name, options, config)]
         )
         changed = [name for name in made if name in self._deliveries]
         await self._release(changed)
+        for name in changed:
+            await self._deliveries[name].keep(_KEEP_SECONDS, close=self._types[name] != made[name][0].type)
         # nothing awaits from here to the new routes: no entry slips between the old ones and them
         for name in changed:
             made[name][2].take_over(self._deliveries[name])
@@ -217,7 +255,7 @@ class Pipeline:
         self._add(made)
         self._options = {name: self._options[name] for name in wanted}
         self.dispatcher.set_sinks(self._routed())
-        self.dispatcher.pace(config.dispatcher.slice, config.dispatcher.linger)
+        self._set_pace()
         self.ingress.resize(*_bounds(_queues(config)))
         for name in made:
             self._begin_delivery(name, self._deliveries[name])
@@ -247,6 +285,7 @@ class Pipeline:
         except TimeoutError:
             pass
         await self._end_tasks([f"sink-{name}"])
+        await delivery.keep(_KEEP_SECONDS)
         self._give_up_sink(name, delivery)
         await self._close({name: sink})
         self._former[name] = _sink_stats(delivery, self._types[name])
@@ -324,9 +363,22 @@ def _sink_stats(delivery: Delivery, kind: str) -> SinkStats:
         batches=delivery.counters.batches,
         retries=delivery.counters.retries,
         bytes_written=delivery.counters.bytes_written,
-        last_error=delivery.health.last_error,
-        ledger=delivery.ledger.snapshot(delivery.in_flight),
+        last_error=delivery.last_error,
+        ledger=delivery.ledger.snapshot(delivery.in_flight, delivery.spooled),
+        **_spool_stats(delivery),
     )
+
+
+def _spool_stats(delivery: Delivery) -> dict[str, int]:
+    spilling = delivery.spilling
+    if spilling is None:
+        return {}
+    return {
+        "spooled_entries": spilling.entries,
+        "spooled_bytes": spilling.disk_bytes,
+        "spool_failures": spilling.failures,
+        "spool_damaged": spilling.damaged,
+    }
 
 
 def _queues(config: LoggerConfig) -> list[QueueOptions]:
@@ -336,8 +388,8 @@ def _queues(config: LoggerConfig) -> list[QueueOptions]:
 def _bounds(queues: Sequence[QueueOptions]) -> tuple[int, int, float]:
     """Entries, bytes and blocking time of an ingress for sinks with such queues."""
     return (
-        _INGRESS_SHARE * max(queue.max_entries for queue in queues),
-        _INGRESS_SHARE * max(queue.max_bytes for queue in queues),
+        max(max(_INGRESS_SHARE * queue.max_entries, queue.most_entries) for queue in queues),
+        max(max(_INGRESS_SHARE * queue.max_bytes, queue.most_bytes) for queue in queues),
         max((queue.block_timeout for queue in queues if queue.overflow is Overflow.BLOCK), default=0.0),
     )
 

@@ -60,6 +60,10 @@ class SinkStats:
         bytes_written: encoded bytes of whole delivered batches, before compression.
         last_error: the latest trouble, None when there was none.
         ledger: what became of every entry.
+        spooled_entries: entries in its disk queue, not read back (policy `spill`).
+        spooled_bytes: what they take there, bytes.
+        spool_failures: writes and reads the disk refused, or the queue's cap.
+        spool_damaged: damaged places found in its files.
     """
 
     name: str
@@ -72,6 +76,10 @@ class SinkStats:
     bytes_written: int
     last_error: str | None
     ledger: LedgerSnapshot
+    spooled_entries: int = 0
+    spooled_bytes: int = 0
+    spool_failures: int = 0
+    spool_damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,11 @@ def remember(ending: Ending) -> None:
         util.Finalize(None, ending.end_at_exit, exitpriority=0)
 
 
+def remembered() -> Ending | None:
+    """What is ended at exit, if anything."""
+    return _endings[0] if _endings else None
+
+
 def _exit() -> None:
     for ending in _endings:
         ending.end_at_exit()

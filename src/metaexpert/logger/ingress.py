@@ -8,6 +8,7 @@ of entries, and none is made while the dispatcher is known to look again by itse
 import itertools
 import threading
 from asyncio import AbstractEventLoop
+from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ class Ingress:
 
     def _admit(self, capture: Capture) -> bool:
         """Whether to take an entry that finds little room; one that is refused has been counted or passed on."""
-        if self._gated and threading.get_ident() != self.loop_thread:
+        if self._gated and threading.get_ident() != self.loop_thread and _get_running_loop() is None:
             self._wait_at_gate()
         if self._successor is not None:
             self._successor(capture)
@@ -215,7 +216,7 @@ class Ingress:
         return True
 
     def leave(self) -> None:
-        """Nobody works here any more; the next entry asks for whoever does then."""
+        """Nobody works here for now: ask for a wake-up at the next entry, whatever waits already."""
         self._awake = False
 
     def take(self, most: int) -> list[Capture]:

@@ -11,6 +11,8 @@ from _thread import LockType, allocate_lock, get_ident
 from asyncio import AbstractEventLoop, current_task
 from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import copy_context
 from time import monotonic
 from typing import Any, Final, final
 
@@ -26,13 +28,20 @@ _IMPATIENT_SECONDS: Final = 10.0
 _TASK: Final = 10
 
 
+def unheard[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function`; what asyncio logs about the loops that logging makes for itself is not queued."""
+    context = copy_context()
+    context.run(current_fields.set, PIPELINE)
+    return context.run(function, *args, **kwargs)
+
+
 @final
 class LoopThread:
     """Runs an event loop until `end`; daemonic, since the runtime stops it at exit."""
 
     def __init__(self) -> None:
-        self.loop: AbstractEventLoop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="metaexpert-logging", daemon=True)
+        self.loop: AbstractEventLoop = unheard(asyncio.new_event_loop)
+        self._thread = threading.Thread(target=unheard, args=(self._run,), name="metaexpert-logging", daemon=True)
 
     def start(self) -> None:
         """Begin.
@@ -120,6 +129,7 @@ class Draining:
     async def _finish(self, done: LockType, *, urgent: bool) -> None:
         current_fields.set(PIPELINE)
         try:
-            await self._drained(urgent)
+            with suppress(TimeoutError):
+                await self._drained(urgent)
         finally:
             done.release()

@@ -22,7 +22,7 @@ from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.connection import Connection
 from metaexpert.logger.hooks import UNHANDLED, Hooks, log_unhandled
 from metaexpert.logger.identity import Identity
-from metaexpert.logger.loop_thread import LoopThread
+from metaexpert.logger.loop_thread import LoopThread, unheard
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.pipeline import Pipeline
 from metaexpert.logger.port import port
@@ -66,11 +66,11 @@ class LoggingRuntime:
         self._home: asyncio.AbstractEventLoop | None = None
         self._thread: LoopThread | None = None
         self._main: asyncio.Task[Any] | None = None
+        self._orphan = False
         self._moving = threading.Lock()
         self._reloading = asyncio.Lock()
         self._background: set[asyncio.Task[Any]] = set()
-        capture = config.capture
-        self._hooks = Hooks(exceptions=capture.exceptions, warned=capture.warnings)
+        self._hooks = _hooks(config)
         self._signals = Signals(self, rereads=config.is_reloadable)
 
     # ---- start ------------------------------------------------------------------------------------------------
@@ -93,6 +93,9 @@ class LoggingRuntime:
         return self
 
     def _claim(self) -> None:
+        left_behind = at_exit.remembered()
+        if isinstance(left_behind, LoggingRuntime) and left_behind._orphan:  # noqa: SLF001 - of this class
+            left_behind.close()  # the program it was started in has ended without stopping it
         if port.attached:
             message = "logging is already running in this process; stop that runtime first, or use it and its reload()"
             raise LoggingStateError(message)
@@ -123,11 +126,12 @@ class LoggingRuntime:
     def _settle_in(self, pipeline: Pipeline) -> None:
         """Live on the running loop from now on."""
         self._home = asyncio.get_running_loop()
+        self._reloading = asyncio.Lock()
         own_thread = self._thread is not None and self._thread.loop is self._home
         self._connection.connect(self._home, self._orphaned, drains=own_thread)
         if not own_thread:
             self._hooks.watch(self._home)
-        pipeline.start()
+        pipeline.start(alone=own_thread)
         self._life = _Life.RUNNING
 
     async def start(self) -> None:
@@ -171,6 +175,7 @@ class LoggingRuntime:
         else:
             pipeline.abandon()
         self._thread = thread
+        self._orphan = thread is not None
         self._main = asyncio.current_task() if thread is None else None
         self._settle_in(pipeline)
         if old_thread is not None:
@@ -188,6 +193,7 @@ class LoggingRuntime:
 
     def _orphaned(self) -> None:
         """The loop was closed without a stop, and a log call found out: go on, on a thread."""
+        self._orphan = True
         if self._life is _Life.RUNNING:
             thread = LoopThread()
             with suppress(RuntimeError):  # the interpreter ends and starts no more threads: its exit stops us
@@ -287,9 +293,7 @@ class LoggingRuntime:
     def _stop_anew(self, here: asyncio.AbstractEventLoop | None) -> None:
         """Stop on a loop made for it, since the one it lived on runs no more."""
         if here is None:
-            with asyncio.Runner() as runner:
-                runner.get_loop()
-                runner.run(self.stop())
+            unheard(asyncio.run, self.stop())
             return
         thread = LoopThread()
         thread.start()
@@ -369,6 +373,11 @@ class LoggingRuntime:
             await pipeline.apply(config)
             self.config = config
             self._connection.configure(config)
+            self._hooks.remove()
+            self._hooks = _hooks(config)
+            self._hooks.install()
+            if self._home is not None and self._thread is None:
+                self._hooks.watch(self._home)
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything logged so far is acknowledged by every sink that takes it.
@@ -439,6 +448,10 @@ _NO_STATS: Final = RuntimeStats(
     dispatcher=DispatcherStats(0, 0, 0.0, 0.0, 0),
     sinks=MappingProxyType({}),
 )
+
+
+def _hooks(config: LoggerConfig) -> Hooks:
+    return Hooks(exceptions=config.capture.exceptions, warned=config.capture.warnings)
 
 
 def setup_logging(config: LoggerConfig | None = None) -> LoggingRuntime:

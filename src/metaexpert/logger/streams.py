@@ -5,13 +5,17 @@ ever; and what a failed write left in the buffer is tried once more at exit, whi
 leaves neither behind, and tells how much of the data was taken.
 """
 
+import errno
 import io
 import os
 import select
 import sys
-from typing import Literal, TextIO
+import threading
+from typing import Final, Literal, TextIO
 
 type StreamName = Literal["stderr", "stdout"]
+
+_EXIT_WAIT_MILLISECONDS: Final = 500
 
 
 def stream_named(name: StreamName) -> TextIO | None:
@@ -42,6 +46,9 @@ def write_some(descriptor: int, data: memoryview) -> int:
         OSError: the reader is gone, or the descriptor is closed.
     """
     while True:
+        if not threading.main_thread().is_alive():
+            _need_room(descriptor)
+            data = data[: select.PIPE_BUF]
         try:
             return os.write(descriptor, data)
         except BlockingIOError:  # somebody made it non-blocking, which holds for all who share the pipe
@@ -51,6 +58,18 @@ def write_some(descriptor: int, data: memoryview) -> int:
 def encoded(text: str, stream: TextIO) -> bytes:
     """`text` in the stream's encoding; what that lacks is escaped."""
     return text.encode(getattr(stream, "encoding", None) or "utf-8", "backslashreplace")
+
+
+def _need_room(descriptor: int) -> None:
+    """The interpreter ends, and this may be its last thread: a reader who stalls must not hold it.
+
+    Raises:
+        TimeoutError: there was no room for a while.
+    """
+    room = select.poll()
+    room.register(descriptor, select.POLLOUT)
+    if not room.poll(_EXIT_WAIT_MILLISECONDS):
+        raise TimeoutError(errno.ETIMEDOUT, "nobody reads")
 
 
 def _wait_for_room(descriptor: int) -> None:

@@ -8,6 +8,7 @@ open orders without their strategy. `on_init` is the exception: an expert that c
 
 import asyncio
 import inspect
+from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -120,9 +121,12 @@ class MetaExpert:
         """Run until the feeds end, `stop` is called, or a signal comes; blocks.
 
         Raises:
+            MetaExpertError: an event loop is running here, which this would block; await `run_async` there.
             Exception: What `on_init` or a feed raised, itself and with its traceback, after everything is cleaned up
                 and flushed; an `ExceptionGroup` where several feeds failed at once.
         """
+        if _get_running_loop() is not None:
+            raise MetaExpertError("an event loop is running here: write `await expert.run_async()`")
         with StopSignals(lambda: self.stop(StopReason.SIGNAL)) as signals:
             asyncio.run(self._run())
         signals.reraise()

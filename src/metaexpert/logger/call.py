@@ -49,6 +49,12 @@ _SMALL_SIZE: Final = 512
 _getframe: Final = sys._getframe  # as stdlib logging does
 
 
+def caller() -> FrameType:
+    """The frame that called the function which asks; that one itself where C called it, as at exit."""
+    asking = _getframe(1)
+    return asking.f_back or asking
+
+
 class LogCall(Protocol):
     """A level's method."""
 
@@ -120,12 +126,23 @@ def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, s
             ) and has_handlers(home):
                 call_handlers(home, capture, port.encoder.shown(fields), None)
         except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
-            rescue(self, level, msg, failure, _getframe(1))
+            _again(self, level, msg, args, fields, failure)
 
     method.__name__ = name
     method.__qualname__ = f"Logger.{name}"
     method.__doc__ = f"Log at {name.upper()}; keyword arguments become fields."
     return cast("LogCall", method)
+
+
+def _again(  # noqa: PLR0917 - as emit
+    logger: "Logger", level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any], failure: Exception
+) -> None:
+    """After an ordinary call that failed: the whole one where all it lacked was a caller, since C called it."""
+    method = _getframe(1)
+    if method.f_back is None:
+        emit(logger, level, msg, args, fields, method)
+    else:
+        rescue(logger, level, msg, failure, method.f_back)
 
 
 def emit(  # noqa: PLR0917 - called for every kind of entry

@@ -121,14 +121,6 @@ class DaemonExecutor(Executor):
                 job[0].cancel()
 
 
-def _do(future: "Future[Any]", call: Callable[[], Any]) -> None:
-    if future.set_running_or_notify_cancel():
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the job
-            future.set_exception(error)
-
-
 @final
 class Worker:
     """One thread of a sink's own; closed, it begins another one at the next job."""

@@ -9,13 +9,12 @@ A level's answer comes from stdlib's own `_cache`, which stdlib clears when leve
 # ruff: noqa: SLF001
 
 import logging
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, cast, override
 
 from metaexpert.logger.at_exit import arrange_exit
-from metaexpert.logger.call import LogCall, emit, level_method, rescue
+from metaexpert.logger.call import LogCall, caller, emit, level_method, rescue
 from metaexpert.logger.context import FieldSet, bound_context
 from metaexpert.logger.entry import AUDIT, TRADE
 from metaexpert.logger.port import port
@@ -29,8 +28,6 @@ CRITICAL: Final = logging.CRITICAL
 
 _REGISTRY_LOCK = cast("AbstractContextManager[object]", vars(logging)["_lock"])
 """The one stdlib holds while it creates a logger."""
-
-_getframe: Final = sys._getframe
 
 
 class Logger(logging.Logger):
@@ -57,17 +54,17 @@ class Logger(logging.Logger):
     def exception(self, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log at ERROR with the exception being handled."""
         if self._enabled(ERROR):
-            emit(self, ERROR, msg, args, {"exc_info": True, **fields}, _getframe(1))
+            emit(self, ERROR, msg, args, {"exc_info": True, **fields}, caller())
 
     def log(self, level: int | str | None = None, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log at `level`, a stdlib level number; a level that is none counts as ERROR, so that nothing is lost."""
         number = _level_number(fields.pop("level", None) if level is None else level)
         if self._enabled(number):
-            emit(self, number, msg, args, fields, _getframe(1))
+            emit(self, number, msg, args, fields, caller())
 
     def audit(self, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log an audit entry: it ignores levels and travels protected."""
-        emit(self, INFO, msg, args, fields, _getframe(1), AUDIT)
+        emit(self, INFO, msg, args, fields, caller(), AUDIT)
 
     fatal: LogCall = critical  # stdlib's alias
     warn: LogCall = warning  # pyright: ignore[reportDeprecated] - likewise
@@ -124,7 +121,7 @@ class Logger(logging.Logger):
         stacklevel: int = 1,
     ) -> None:
         fields = {"exc_info": exc_info, "extra": extra, "stack_info": stack_info, "stacklevel": stacklevel}
-        emit(self, level, msg, tuple(args), fields, _getframe(1))
+        emit(self, level, msg, tuple(args), fields, caller())
 
     def _enabled(self, level: int) -> bool:
         try:
@@ -133,7 +130,8 @@ class Logger(logging.Logger):
             return self.isEnabledFor(level)
 
     def _emit_trade(self, event: str, data: dict[str, Any]) -> None:
-        frame = _getframe(2)
+        typed = caller()
+        frame = typed.f_back or typed
         try:
             data = {"event": event, **data}
             members = port.quick(data) or port.encoder.full(data)

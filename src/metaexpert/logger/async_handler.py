@@ -23,6 +23,9 @@ from metaexpert.logger.values import described
 FLUSH_SECONDS: Final = 5.0
 """How long `flush` and `close` wait for the wrapped handler."""
 
+_HOLD_SECONDS: Final = 1.0
+"""How long a fork, and the end of the thread, is waited for."""
+
 _GAP_LOGGER: Final = "metaexpert.logger"
 
 _notices: Final = Notices()
@@ -56,12 +59,12 @@ class AsyncHandler(logging.Handler):
         self.handler = handler
         self._max_queue_size = max_queue_size
         self._closed = False
-        self._begin_empty()
-        _empty_in_children()
+        self.begin_empty()
+        _heed_forks()
         _handlers.add(self)
 
-    def _begin_empty(self) -> None:
-        """As new; a forked child begins so too, since what waits is the parent's to hand on."""
+    def begin_empty(self) -> None:
+        """As new; a forked child begins so, since what waits is the parent's to hand on."""
         self._queue: deque[logging.LogRecord] = deque()
         self._changed = threading.Condition()  # over an RLock: a signal handler may log while its own thread holds it
         self._busy = False
@@ -144,6 +147,8 @@ class AsyncHandler(logging.Handler):
         with self._changed:
             self._give_up()
             self._changed.notify_all()
+        if self._thread is not None and get_ident() != self._thread.ident:
+            self._thread.join(_HOLD_SECONDS)
         self.handler.close()
         super().close()
 
@@ -198,6 +203,16 @@ class AsyncHandler(logging.Handler):
                 record = self._gap.record()
             self._busy = record is not None
             return record
+
+    def hold(self) -> None:
+        """Before a fork: wait until no record is in the wrapped handler, whose locks the child could never open."""
+        self._changed.acquire()
+        if get_ident() != self._handing_thread:
+            self._changed.wait_for(lambda: not self._busy, _HOLD_SECONDS)
+
+    def let_go(self) -> None:
+        """After the fork, in the parent."""
+        self._changed.release()
 
     def _hand_on(self, record: logging.LogRecord) -> None:
         try:
@@ -264,14 +279,28 @@ def _told(failure: Exception) -> str:
 
 
 _handlers: Final[WeakSet[AsyncHandler]] = WeakSet()
+_held: Final[list[AsyncHandler]] = []
 
 
 @cache
-def _empty_in_children() -> None:
+def _heed_forks() -> None:
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_begin_in_child)
+        os.register_at_fork(before=_hold_all, after_in_parent=_let_go_all, after_in_child=_begin_all)
 
 
-def _begin_in_child() -> None:
-    for handler in list(_handlers):
-        handler._begin_empty()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+def _hold_all() -> None:
+    _held[:] = _handlers
+    for handler in _held:
+        handler.hold()
+
+
+def _let_go_all() -> None:
+    for handler in _held:
+        handler.let_go()
+    _held.clear()
+
+
+def _begin_all() -> None:
+    for handler in _held:
+        handler.begin_empty()
+    _held.clear()

@@ -52,6 +52,7 @@ async def cancelled_call(
         assert task.done()
         assert task.cancelled() is cancelling.reached
         if run.stats.state != "stopped":
+            assert await run.runtime.flush()
             run.log(20)
             assert await run.runtime.flush()
     run.assert_all_arrived(ids_in(path))

@@ -13,6 +13,7 @@ from typing import Any, Final, final
 
 from metaexpert.logger import assembly
 from metaexpert.logger.config import AnySink, LoggerConfig
+from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import SHUTDOWN, Delivery
 from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.filters import Admission
@@ -220,7 +221,7 @@ class Pipeline:
         delivery.health.stopped()
 
     async def _close(self, sinks: Mapping[str, Sink]) -> None:
-        closing = [asyncio.create_task(sink.close(), name=f"metaexpert-close-{name}") for name, sink in sinks.items()]
+        closing = [asyncio.create_task(_closed(sink), name=f"metaexpert-close-{name}") for name, sink in sinks.items()]
         if not closing:
             return
         done, late = await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
@@ -350,6 +351,11 @@ class Pipeline:
                 | {name: _sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}
             ),
         )
+
+
+async def _closed(sink: Sink) -> None:
+    current_fields.set(PIPELINE)
+    await sink.close()
 
 
 def _sink_stats(delivery: Delivery, kind: str) -> SinkStats:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, final, override
 import orjson
 
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, STACK_INFO, Capture, Details
+from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, STACK_INFO, TRADE_DATA, Capture, Details
 from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
 from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.message import format_message
@@ -176,7 +176,7 @@ def _record(capture: Capture, fields: dict[str, Any], error: BaseException | Non
     code: CodeType = capture[5]
     exc_info = None if error is None else (type(error), error, error.__traceback__)
     line = line_of(code, capture[6])
-    stack = capture[12][STACK_INFO] if capture[12] is not None else b""
+    stack, data = (b"", b"") if capture[12] is None else (capture[12][STACK_INFO], capture[12][TRADE_DATA])
     record = OwnRecord(
         capture[3],
         capture[2],
@@ -189,5 +189,6 @@ def _record(capture: Capture, fields: dict[str, Any], error: BaseException | Non
         orjson.loads(stack) if stack else None,
     )
     own = record.__dict__
-    own.update({key: value for key, value in fields.items() if key not in own and key not in {"message", "asctime"}})
+    given = {**orjson.loads(data), **fields} if data else fields
+    own.update({key: value for key, value in given.items() if key not in own and key not in {"message", "asctime"}})
     return record

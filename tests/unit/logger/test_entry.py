@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaexpert.logger import Logger, log_context
+from metaexpert.logger import Logger, get_logger, log_context
 from metaexpert.logger.entry import (
     DETAILS,
     LEVEL,
@@ -27,6 +27,7 @@ from metaexpert.logger.entry import (
     extra_json,
     lane_of,
 )
+from metaexpert.logger.typed_logger import error_logger
 
 type Written = Callable[[Callable[[Logger], object]], Capture]
 
@@ -97,6 +98,10 @@ class TestFields:
 
     def test_an_exception_is_no_trade_data(self, written: Written):
         assert LogEntry(written(lambda log: log.error("x", exc_info=ValueError("y")))).trade_data() == {}
+
+    def test_an_errors_context_is_no_trade_data(self, written: Written, name: str):
+        entry = LogEntry(written(lambda _: error_logger(get_logger(name)).error("x", error_code=7)))
+        assert (entry.log_type, entry.error_context(), entry.trade_data()) == ("error", {"error_code": 7}, {})
 
     def test_trade_data_is_apart_from_the_fields(self, written: Written):
         entry = LogEntry(written(lambda log: log.bind(strategy=1).trade.order_cancelled(order_id="7")))

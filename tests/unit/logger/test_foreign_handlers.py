@@ -1,5 +1,6 @@
 """Handlers that others attach in the hierarchy receive ordinary LogRecords, from the next call on."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from typing import Any, override
 
 import pytest
 
-from metaexpert.logger import Logger, LoggingRuntime, log_context
+from metaexpert.logger import Logger, LoggingRuntime, TradeFormatter, log_context
 
 type Line = dict[str, Any]
 
@@ -112,6 +113,12 @@ class TestRecords:
     def test_trade_events_arrive_too(self, log: Logger, handler: Collecting):
         log.trade.order_filled(order_id="1", symbol="BTC", side="BUY", quantity="2", price="3")
         assert handler.messages == ["order_filled BUY 2 BTC at 3"]
+
+    def test_a_trades_own_fields_are_attributes(self, log: Logger, handler: Collecting):
+        log.trade.order_cancelled(order_id=7, symbol="BTCUSDT", api_key=SECRET)
+        (record,) = handler.records
+        assert (vars(record)["symbol"], vars(record)["api_key"]) == ("BTCUSDT", "[REDACTED]")
+        assert json.loads(TradeFormatter().format(record))["trade_data"] == {"symbol": "BTCUSDT", "order_id": 7}
 
     def test_bound_loggers_and_contexts_reach_it(self, log: Logger, handler: Collecting):
         with log_context(b=1):

@@ -6,11 +6,12 @@ from typing import Any
 import orjson
 import pytest
 
-from metaexpert.logger import Logger
+from metaexpert.logger import Logger, get_logger
 from metaexpert.logger.entry import SEQ, TIME_NS, Capture
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.formats.timestamps import rfc3339
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.typed_logger import error_logger
 
 type Written = Callable[[Callable[[Logger], object]], Capture]
 
@@ -50,6 +51,12 @@ def test_trade_fields_stand_under_one_object(written: Written):
     assert found["trade_data"]["order_id"] == "7"
     assert found["event"]["dataset"] == "metaexpert.trade"
     assert "extra" not in found
+
+
+def test_an_errors_context_stands_under_one_object(written: Written, name: str):
+    found = document(written(lambda _: error_logger(get_logger(name)).error("failed", error_code=7)))
+    assert found["error_context"] == {"error_code": 7}
+    assert found["event"]["dataset"] == "metaexpert.error"
 
 
 def test_an_exception_has_type_message_and_stack_trace(written: Written):

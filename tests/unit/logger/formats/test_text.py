@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from metaexpert.logger import Logger, get_logger
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.formats.text import TextLines, neutralised
+from metaexpert.logger.typed_logger import error_logger
 
 type Written = Callable[[Callable[[Logger], object]], Capture]
 
@@ -46,6 +47,10 @@ class TestLines:
         assert "order_filled BUY 1 at 2.50" in text
         assert "order_id=7" in text
         assert "price=2.50" in text
+
+    def test_an_errors_context_is_shown(self, written: Written, name: str):
+        text = shown(written(lambda _: error_logger(get_logger(name)).error("failed", error_code=7)))
+        assert text.endswith("failed error_code=7")
 
     def test_a_traceback_stands_indented_below(self, written: Written):
         def fail(log: Logger) -> None:

@@ -16,6 +16,10 @@ from typing import Final, Protocol
 from metaexpert.logger.entry import PROTECTED_LOG_TYPES, Capture
 from metaexpert.logger.formats.text import TextLines
 from metaexpert.logger.port import port
+from metaexpert.logger.streams import tell
+
+_PATIENCE_SECONDS: Final = 1.0
+"""How long a line waits for a reader of stderr who stalls."""
 
 
 class Ending(Protocol):
@@ -89,15 +93,16 @@ def _print_waiting() -> None:
         return
     while waiting := port.ingress.take(1000):
         for capture in filter(_deserves, waiting):
-            _print(capture)
+            if not _print(capture):
+                return  # nobody reads: the process's end does not wait for each of them
     loss = port.ingress.take_loss()
-    if loss is not None and sys.stderr is not None:
-        sys.stderr.write(f"metaexpert.logger: no room for {loss.by_level.total()} further entries before the start\n")
+    if loss is not None:
+        text = f"metaexpert.logger: no room for {loss.by_level.total()} further entries before the start\n"
+        tell(text, _PATIENCE_SECONDS)
 
 
-def _print(capture: Capture) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(f"{TextLines(use_colors=False)(capture).decode()}\n")
+def _print(capture: Capture) -> bool:
+    return tell(f"{TextLines(use_colors=False)(capture).decode()}\n", _PATIENCE_SECONDS)
 
 
 def _deserves(capture: Capture) -> bool:

@@ -4,16 +4,17 @@ Notices are written by one short-lived daemon thread, so that a stalled or close
 than that thread; each subject speaks at most once in `QUIET_SECONDS`, and then says how often it was silent.
 """
 
-import sys
 import threading
 import time
 from collections import deque
-from typing import Final, TextIO, final
+from typing import Final, final
 
-from metaexpert.logger.streams import descriptor_of, encoded, stream_named, write_some
+from metaexpert.logger.streams import tell
 
 QUIET_SECONDS: Final = 10.0
 _MOST_LINES: Final = 100
+_LAST_PATIENCE_SECONDS: Final = 0.5
+"""How long a line of the process's end waits for a reader who stalls; there are few of them."""
 
 
 @final
@@ -60,23 +61,4 @@ class Notices:
                     self._writing = False
                     return
                 line = self._lines.popleft()
-            _write(line)
-
-
-def _write(line: str) -> None:
-    try:
-        if stream_named("stderr") is not None:
-            _write_to(sys.stderr, line)
-    except (OSError, ValueError):
-        return  # stderr is closed: the counters and states still tell
-
-
-def _write_to(stream: TextIO, line: str) -> None:
-    descriptor = descriptor_of(stream)
-    if descriptor is None:
-        stream.write(line)
-        stream.flush()
-        return
-    data = memoryview(encoded(line, stream))
-    while data:
-        data = data[write_some(descriptor, data) :]
+            tell(line, _LAST_PATIENCE_SECONDS if self.at_end else None)

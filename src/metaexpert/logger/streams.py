@@ -15,6 +15,9 @@ from typing import Final, Literal, TextIO
 
 type StreamName = Literal["stderr", "stdout"]
 
+_SURE_BYTES: Final = 512
+"""What a pipe with room takes without waiting, on every POSIX system (PIPE_BUF)."""
+
 _EXIT_WAIT_MILLISECONDS: Final = 500
 
 
@@ -72,7 +75,35 @@ def _need_room(descriptor: int) -> None:
         raise TimeoutError(errno.ETIMEDOUT, "nobody reads")
 
 
-def _wait_for_room(descriptor: int) -> None:
+def tell(text: str, patience_seconds: float | None = None) -> bool:
+    """Write `text` to stderr, if there is one that takes it; whether it did.
+
+    Args:
+        text: whole lines.
+        patience_seconds: longest wait for a reader who stalls; None for ever, in a thread of one's own.
+    """
+    stream = stream_named("stderr")
+    try:
+        return stream is not None and _told(stream, text, patience_seconds)
+    except (OSError, ValueError):  # it is closed, or its reader is gone: the counters and states still tell
+        return False
+
+
+def _told(stream: TextIO, text: str, patience_seconds: float | None) -> bool:
+    descriptor = descriptor_of(stream)
+    if descriptor is None:
+        stream.write(text)
+        stream.flush()
+        return True
+    data = memoryview(encoded(text, stream))
+    while data:
+        if patience_seconds is not None and not _wait_for_room(descriptor, patience_seconds):
+            return False
+        data = data[write_some(descriptor, data[:_SURE_BYTES]) :]
+    return True
+
+
+def _wait_for_room(descriptor: int, most_seconds: float | None = None) -> bool:
     room = select.poll()
     room.register(descriptor, select.POLLOUT)
-    room.poll()
+    return bool(room.poll(None if most_seconds is None else most_seconds * 1000))

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
-from support.faults import ROOM, Trial, trial
+from support.faults import ROOM, Trial, resident_bytes, trial
 
 from metaexpert.logger import ConsoleOptions, QueueOptions
 
@@ -162,6 +162,7 @@ async def test_a_pipe_whose_reader_stalls(monkeypatch: pytest.MonkeyPatch):
 
 async def test_a_pipe_whose_reader_stalls_for_longer_than_the_queue_lasts(monkeypatch: pytest.MonkeyPatch):
     room = QueueOptions(max_entries=200)
+    before = resident_bytes()
     with pipe_as_stdout(monkeypatch) as pipe:
         async with trial(STDOUT, room) as run:
             for _ in range(20):
@@ -169,6 +170,7 @@ async def test_a_pipe_whose_reader_stalls_for_longer_than_the_queue_lasts(monkey
                 await run.healthy_keeps_up()
                 run.assert_within_bounds()
             assert run.stats.ledger.dropped_total > 2000
+            assert resident_bytes() - before < 64 * 1024 * 1024
             pipe.read_on()
             await run.recovers()
             await eventually(lambda: run.stats.ledger.gaps and not run.stats.queued_entries)
@@ -254,7 +256,18 @@ asyncio.run(main())
 """
 
 
-def ends(stream: str, count: int, *, reader_leaves: bool) -> tuple[int, float]:
+UNSAID = """
+import sys
+from metaexpert.logger import get_logger
+
+log = get_logger("child")
+for number in range(int(sys.argv[2])):
+    log.warning("n %d %s", number, "x" * 1000)
+"""
+"""Logging never begins, so that all of it is printed at exit."""
+
+
+def ends(stream: str, count: int, program: str = PROGRAM, *, reader_leaves: bool) -> tuple[int, float]:
     """Return code and seconds of a process whose `stream` is a full pipe nobody reads, or one whose reader is gone."""
     reader, writer = os.pipe()
     if reader_leaves:
@@ -265,7 +278,7 @@ def ends(stream: str, count: int, *, reader_leaves: bool) -> tuple[int, float]:
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     streams: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: writer}
     started = time.monotonic()
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, stream, str(count)], env=surroundings, **streams) as process:
+    with subprocess.Popen([sys.executable, "-c", program, stream, str(count)], env=surroundings, **streams) as process:
         os.close(writer)
         try:
             code = process.wait(timeout=15.0)
@@ -301,6 +314,14 @@ def test_a_reader_that_is_gone_makes_no_process_fail(stream: str, count: int):
     """What a failed write leaves in Python's buffer is tried again at exit, which then ends with 120."""
     code, _ = ends(stream, count, reader_leaves=True)
     assert code == 0
+
+
+@pytest.mark.parametrize("reader_leaves", [True, False])
+@pytest.mark.parametrize("count", [3, 1000])
+def test_what_is_printed_at_exit_waits_for_no_reader(count: int, reader_leaves: bool):
+    code, seconds = ends("stderr", count, UNSAID, reader_leaves=reader_leaves)
+    assert code == 0
+    assert seconds < 10.0
 
 
 async def test_an_object_in_place_of_a_stream(monkeypatch: pytest.MonkeyPatch):

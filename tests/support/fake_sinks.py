@@ -16,6 +16,7 @@ from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.outcome import Delivered, Outcome
 from metaexpert.logger.retry import Backoff
+from metaexpert.logger.spilling import Spilling
 
 type Answer = Callable[[Batch], Awaitable[Outcome]]
 
@@ -86,7 +87,7 @@ class FakeSink:
 class Pumped:
     """A delivery under test with its worker running, and a task that forms batches as the dispatcher would."""
 
-    def __init__(self, sink: Any, **more: Any) -> None:
+    def __init__(self, sink: Any, *, spilling: Spilling | None = None, **more: Any) -> None:
         values: dict[str, Any] = {"max_entries": 1000, "max_bytes": 10_000_000, "overflow": Overflow.DROP_LOWEST}
         limits: dict[str, Any] = {"max_batch": 16, "max_batch_bytes": 100_000, "max_age": 0.0}
         values |= {key: value for key, value in more.items() if key not in limits}
@@ -107,8 +108,17 @@ class Pumped:
             ),
             backoff=Backoff(0.0005, 0.001),
             notices=Notices(),
-            wake=self._woken.set,
+            wake=self._wake,
+            spilling=spilling,
         )
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    def rebind(self) -> None:
+        """Go on upon another loop."""
+        self._woken = asyncio.Event()
+        self.delivery.rebind()
 
     def offer(self, *offered: Capture) -> None:
         """Offer entries one by one, as calls at different moments would."""
@@ -119,7 +129,7 @@ class Pumped:
     @property
     def balanced(self) -> bool:
         """Whether the ledger's identity holds now."""
-        return self.ledger.snapshot(self.delivery.in_flight).balanced
+        return self.ledger.snapshot(self.delivery.in_flight, self.delivery.spooled).balanced
 
     async def settled(self, seconds: float = 10.0) -> None:
         """Wait until nothing is in flight."""
@@ -141,15 +151,21 @@ class Pumped:
             except TimeoutError:
                 continue
 
+    @asynccontextmanager
+    async def going(self) -> AsyncGenerator[None]:
+        """It runs while the context lasts."""
+        tasks = [asyncio.create_task(self.delivery.run()), asyncio.create_task(self.pump())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
 
 @asynccontextmanager
 async def pumped(sink: Any, **more: Any) -> AsyncGenerator[Pumped]:
     """A delivery to `sink` that runs while the context lasts."""
     under_test = Pumped(sink, **more)
-    tasks = [asyncio.create_task(under_test.delivery.run()), asyncio.create_task(under_test.pump())]
-    try:
+    async with under_test.going():
         yield under_test
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

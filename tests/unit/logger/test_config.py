@@ -175,12 +175,19 @@ WRONG: list[tuple[str, Callable[[], object], str]] = [
     (
         "not a choice",
         lambda: QueueOptions(overflow="drop"),  # pyright: ignore[reportArgumentType]
-        "QueueOptions.overflow = 'drop': should be 'drop_lowest', 'drop_oldest', 'drop_newest' or 'block'",
+        "QueueOptions.overflow = 'drop': should be 'drop_lowest', 'drop_oldest', 'drop_newest', "
+        "'block', 'grow' or 'spill'",
     ),
     (
         "watermarks out of order",
         lambda: QueueOptions(high_watermark=0.4),
         "QueueOptions: low_watermark (0.5) must be below high_watermark (0.4)",
+    ),
+    (
+        "a cap below the bound it is to be above",
+        lambda: QueueOptions(overflow=Overflow.GROW, grow_max_bytes=1024 * 1024),
+        "QueueOptions: grow_max_bytes (1048576) must be at least max_bytes (33554432), from where on the room grows; "
+        "raise it, or lower max_bytes",
     ),
     (
         "not an address",

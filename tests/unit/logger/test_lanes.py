@@ -17,6 +17,8 @@ from metaexpert.logger.ledger import Ledger
 type Make = Callable[..., Capture]
 
 ENTRIES, BYTES = 20, 20_000
+GROWN_BYTES = 32_000
+BOUNDED = [overflow for overflow in Overflow if overflow is not Overflow.GROW]
 ORDINARY = (Lane.DEBUG, Lane.INFO, Lane.WARNING)
 
 
@@ -35,7 +37,9 @@ class Model:
 
     def fits(self, entry: Capture, share: float = 1.0) -> bool:
         all_held = [*self.waiting, *self.held, entry]
-        return len(all_held) <= ENTRIES * share and sum(one[SIZE] for one in all_held) <= BYTES * share
+        grows = self.overflow is Overflow.GROW
+        most_bytes = GROWN_BYTES if grows else BYTES
+        return (grows or len(all_held) <= ENTRIES * share) and sum(one[SIZE] for one in all_held) <= most_bytes * share
 
     def fits_reserve(self, entry: Capture) -> bool:
         reserve = {Lane.ERROR: RESERVED_SHARE / 2, Lane.PROTECTED: RESERVED_SHARE}
@@ -80,7 +84,8 @@ STEPS = st.lists(st.one_of(OFFER, OFFER, TAKE, RELEASE), max_size=25)
 
 def new_lanes(overflow: Overflow = Overflow.DROP_LOWEST, **bounds: int) -> tuple[Lanes, Ledger]:
     ledger = Ledger()
-    return Lanes(ledger, **({"max_entries": ENTRIES, "max_bytes": BYTES} | bounds), overflow=overflow), ledger
+    values = {"max_entries": ENTRIES, "max_bytes": BYTES, "grow_max_bytes": GROWN_BYTES} | bounds
+    return Lanes(ledger, **values, overflow=overflow), ledger
 
 
 def offer(lanes: Lanes, entries: list[Capture]) -> None:
@@ -136,7 +141,7 @@ class TestAgainstTheModel:
 
 
 class TestBounds:
-    @pytest.mark.parametrize("overflow", Overflow)
+    @pytest.mark.parametrize("overflow", BOUNDED)
     @given(what=st.lists(st.tuples(LANE, st.integers(1, 6000)), max_size=80))
     def test_are_never_passed_but_by_the_reserve(self, make_entry: Make, overflow: Overflow, what: list[Any]):
         lanes, _ = new_lanes(overflow)
@@ -147,7 +152,7 @@ class TestBounds:
             if lane in ORDINARY and lanes.gap is None:
                 assert lanes.entries <= ENTRIES * (1 + RESERVED_SHARE)
 
-    @pytest.mark.parametrize("overflow", Overflow)
+    @pytest.mark.parametrize("overflow", BOUNDED)
     def test_what_is_held_further_on_counts(self, make_entry: Make, overflow: Overflow):
         lanes, ledger = new_lanes(overflow)
         offer(lanes, [make_entry(seq) for seq in range(ENTRIES)])
@@ -159,7 +164,7 @@ class TestBounds:
         offer(lanes, [make_entry(101)])
         assert lanes.entries == 1
 
-    @pytest.mark.parametrize("overflow", Overflow)
+    @pytest.mark.parametrize("overflow", BOUNDED)
     def test_bytes_bound_as_entries_do(self, make_entry: Make, overflow: Overflow):
         lanes, ledger = new_lanes(overflow)
         offer(lanes, [make_entry(1, size=BYTES - 1)])
@@ -174,7 +179,7 @@ class TestPolicies:
         offer(lanes, [make_entry(seq, lane) for seq in range(ENTRIES)])
         return lanes, ledger
 
-    @pytest.mark.parametrize("overflow", [Overflow.DROP_LOWEST, Overflow.BLOCK])
+    @pytest.mark.parametrize("overflow", [Overflow.DROP_LOWEST, Overflow.BLOCK, Overflow.SPILL])
     def test_drop_lowest_sheds_debug_then_info_then_warning(self, make_entry: Make, overflow: Overflow):
         lanes, ledger = new_lanes(overflow)
         offer(lanes, [make_entry(seq, (Lane.WARNING, Lane.DEBUG, Lane.INFO)[seq % 3]) for seq in range(18)])
@@ -216,13 +221,51 @@ class TestPolicies:
         assert kept == [entry for entry in lanes.give_up() if lane_in(entry) is Lane.PROTECTED]
         assert ledger.dropped.keys() <= {(level, "queue full") for level in ("DEBUG", "INFO", "WARNING")}
 
-    @pytest.mark.parametrize("overflow", Overflow)
+    @pytest.mark.parametrize("overflow", BOUNDED)
     def test_errors_leave_half_of_the_reserve_to_protected_entries(self, make_entry: Make, overflow: Overflow):
         lanes, _ = new_lanes(overflow)
         offer(lanes, [make_entry(seq, Lane.ERROR) for seq in range(100)])
         errors = lanes.entries
         offer(lanes, [make_entry(100 + seq, Lane.PROTECTED) for seq in range(100)])
         assert (errors, lanes.entries) == (22, 25)
+
+
+class TestGrow:
+    def test_grow_passes_the_soft_bounds_and_ends_at_its_cap(self, make_entry: Make):
+        lanes, ledger = new_lanes(Overflow.GROW)
+        offer(lanes, [make_entry(seq, size=100) for seq in range(GROWN_BYTES // 100)])
+        assert (lanes.entries, lanes.bytes) == (320, GROWN_BYTES)
+        assert ledger.dropped.total() == 0
+        offer(lanes, [make_entry(1000, size=100)])
+        assert ledger.dropped == {("INFO", "queue full"): 1}
+
+    def test_grow_sheds_the_lowest_at_its_cap_and_keeps_room_in_reserve(self, make_entry: Make):
+        lanes, ledger = new_lanes(Overflow.GROW)
+        offer(lanes, [make_entry(seq, (Lane.DEBUG, Lane.INFO)[seq % 2], size=1000) for seq in range(32)])
+        offer(lanes, [make_entry(100 + seq, Lane.WARNING, size=1000) for seq in range(20)])
+        assert ledger.dropped == {("DEBUG", "queue full"): 16, ("INFO", "queue full"): 4}
+        offer(lanes, [make_entry(200 + seq, Lane.ERROR, size=1000) for seq in range(100)])
+        offer(lanes, [make_entry(400 + seq, Lane.PROTECTED, size=1000) for seq in range(100)])
+        left = lanes.give_up()
+        assert {lane_in(entry) for entry in left} == {Lane.ERROR, Lane.PROTECTED}
+        assert sum(entry[SIZE] for entry in left) == GROWN_BYTES * (1 + RESERVED_SHARE)
+
+    def test_pressure_comes_from_the_soft_bounds_though_there_is_room(self, make_entry: Make):
+        lanes, ledger = new_lanes(Overflow.GROW)
+        offer(lanes, [make_entry(seq, size=1) for seq in range(100)])
+        assert lanes.pressed()
+        assert lanes.fill == pytest.approx(100 / ENTRIES)
+        lanes.release(lanes.take(90, BYTES))
+        assert lanes.pressed(), "exactly at the low watermark"
+        lanes.release(lanes.take(1, BYTES))
+        assert not lanes.pressed()
+        assert ledger.dropped.total() == 0
+
+    def test_other_policies_do_not_grow(self, make_entry: Make):
+        for overflow in BOUNDED:
+            lanes, ledger = new_lanes(overflow, grow_max_bytes=100 * BYTES)
+            offer(lanes, [make_entry(seq) for seq in range(ENTRIES + 1)])
+            assert ledger.dropped.total() == 1
 
 
 class TestReports:
@@ -302,6 +345,18 @@ class TestWatermarks:
             assert rooms == [(20, 20_000), (15, 19_500), (15, 19_500), (18, 19_800), (0, 200)]
         else:
             assert rooms == [None] * 5
+
+
+class TestBackFromDisk:
+    def test_what_comes_back_counts_until_it_is_settled(self, make_entry: Make):
+        lanes, ledger = new_lanes(Overflow.SPILL)
+        back = [make_entry(seq) for seq in range(ENTRIES - 1)]
+        lanes.hold(back)
+        assert (lanes.held_entries, lanes.held_bytes, lanes.entries) == (ENTRIES - 1, (ENTRIES - 1) * 500, 0)
+        offer(lanes, [make_entry(100), make_entry(101)])
+        assert (lanes.entries, ledger.dropped.total()) == (1, 1)
+        lanes.release(back)
+        assert lanes.held_entries == lanes.held_bytes == 0
 
 
 class TestTaking:

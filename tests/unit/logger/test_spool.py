@@ -1,0 +1,456 @@
+"""The disk queue: first in, first out, on real files; after a crash at any byte, and with damage at any place."""
+
+import errno
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.fake_sinks import capture, captures
+
+from metaexpert.logger import spool_file
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS
+from metaexpert.logger.spool import FileSpool, Found
+from metaexpert.logger.spool_file import SpoolFile, frame, parse
+
+ALL = 10**9
+BIG = 100 * 1024 * 1024
+
+
+_made: list[FileSpool] = []
+
+
+def new_spool(folder: Path, *, sink: str = "sink", max_bytes: int = BIG, boot: str = "0a") -> FileSpool:
+    spool = FileSpool(folder / "spool", sink, boot, os.getpid(), max_bytes)
+    _made.append(spool)
+    return spool
+
+
+def close_all() -> None:
+    while _made:
+        _made.pop().close()
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close_all()
+
+
+@contextmanager
+def folder_of_an_example() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        yield folder
+        close_all()
+    finally:
+        shutil.rmtree(folder)
+
+
+def put(spool: FileSpool, *parts: bytes, front: bool = False, first: int = 1) -> None:
+    spool.append(captures(range(first, first + len(parts))), parts, front=front)
+
+
+def parts_of(spool: FileSpool, most: int = 10**6) -> list[bytes]:
+    return spool.read(most, ALL).parts
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "spool").glob("*.spool"))
+
+
+def kill(spool: FileSpool) -> None:
+    """As when the process is killed: nothing is written any more, the system closes files and lets locks go."""
+    for lock in list(spool._locks.values()):
+        lock.forget()
+    spool._locks.clear()
+    for file in spool._files:
+        file.close()
+    spool._files.clear()
+
+
+class TestOneQueue:
+    def test_bytes_and_what_is_known_of_an_entry_come_back_as_they_were(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        entry = capture(7, 40, "trade", size=1234, time_ns=1_700_000_000_123_456_789)
+        spool.append([entry], [b"\x00\xf5MX\xff any bytes"])
+        block = spool.read(10, ALL)
+        assert block.parts == [b"\x00\xf5MX\xff any bytes"]
+        (back,) = block.entries
+        assert [back[at] for at in (SEQ, TIME_NS, LEVEL, LOG_TYPE, SIZE)] == [
+            7, 1_700_000_000_123_456_789, 40, "trade", 1234
+        ]  # fmt: skip
+
+    def test_reads_up_to_so_many_or_so_many_bytes(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, *[b"x" * 100] * 50)
+        assert len(spool.read(7, ALL).parts) == 7
+        assert len(spool.read(ALL, 1000).parts) == 10
+        assert len(spool.read(ALL, 1).parts) == 1
+        assert spool.entries == 32
+
+    def test_a_part_larger_than_a_window_comes_back_whole(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, b"a", b"b" * 1_000_000, b"c")
+        assert parts_of(spool) == [b"a", b"b" * 1_000_000, b"c"]
+
+    def test_what_is_acknowledged_is_deleted_and_the_rest_is_not(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, b"1", b"2", b"3")
+        first, rest = spool.read(1, ALL), spool.read(ALL, ALL)
+        assert first.cursor is not None
+        assert rest.cursor is not None
+        spool.ack(first.cursor)
+        assert len(files(tmp_path)) == 1
+        spool.ack(rest.cursor)
+        assert files(tmp_path) == []
+        assert spool.disk_bytes == spool.entries == 0
+
+    def test_files_and_folder_are_for_their_owner_alone(self, tmp_path: Path):
+        put(new_spool(tmp_path), b"1")
+        modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "spool").iterdir()}
+        assert modes == {0o600}
+        assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+
+    def test_files_are_named_by_run_process_and_sink(self, tmp_path: Path):
+        put(new_spool(tmp_path, sink="a/b.c", boot="0abc"), b"1")
+        (path,) = files(tmp_path)
+        assert path.name.startswith(f"0abc-{os.getpid()}-")
+        assert path.name.split(".", 1)[1].startswith("a%2Fb.c.")
+
+    def test_nothing_is_made_before_there_is_something_to_write(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        assert spool.open() == Found()
+        assert parts_of(spool) == []
+        spool.close()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_odd_level_and_a_long_log_type_do_not_stop_it(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        spool.append([capture(1, 10**30, "t" * 1000)], [b"x"])
+        block = spool.read(1, ALL)
+        assert (block.parts, block.entries[0][LEVEL]) == ([b"x"], 2**63 - 1)
+
+
+class TestCap:
+    def test_what_does_not_fit_is_refused_as_a_whole_and_fits_once_there_is_room(self, tmp_path: Path):
+        spool = new_spool(tmp_path, max_bytes=64 * 1024)
+        for _ in range(6):
+            put(spool, *[b"x" * 1000] * 10)
+        with pytest.raises(OSError, match="cap of 65536 bytes") as refused:
+            put(spool, *[b"y" * 1000] * 10)
+        assert refused.value.errno == errno.ENOSPC
+        assert spool.entries == 60
+        cursor = spool.read(40, ALL).cursor
+        assert cursor is not None
+        spool.ack(cursor)
+        put(spool, *[b"y" * 1000] * 10)
+        assert parts_of(spool) == [b"x" * 1000] * 20 + [b"y" * 1000] * 10
+
+    def test_room_comes_back_file_by_file_while_it_is_never_empty(self, tmp_path: Path):
+        spool = new_spool(tmp_path, max_bytes=128 * 1024)
+        put(spool, *[b"x" * 1000] * 50)
+        for _ in range(50):
+            put(spool, *[b"x" * 1000] * 10)
+            cursor = spool.read(10, ALL).cursor
+            assert cursor is not None
+            spool.ack(cursor)
+        assert spool.entries == 50
+        assert sum(path.stat().st_size for path in files(tmp_path)) <= 128 * 1024
+
+
+class TestPutBack:
+    def test_comes_first(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, b"1", b"2", b"3", b"4")
+        cursor = spool.read(2, ALL).cursor
+        put(spool, b"1", b"2", front=True)
+        assert cursor is not None
+        spool.ack(cursor)
+        assert parts_of(spool) == [b"1", b"2", b"3", b"4"]
+
+    def test_comes_first_for_the_next_run_too(self, tmp_path: Path):
+        for run, boot in enumerate(["0a", "0b", "0c"]):
+            spool = new_spool(tmp_path, boot=boot)
+            spool.open()
+            put(spool, b"%d-1" % run, b"%d-2" % run)
+            cursor = spool.read(1, ALL).cursor
+            put(spool, b"0-1", front=True)
+            assert cursor is not None
+            spool.ack(cursor)
+            spool.close()
+        last = new_spool(tmp_path, boot="0d")
+        assert last.open().entries == 6
+        assert parts_of(last) == [b"%d-%d" % (run, number) for run in range(3) for number in (1, 2)]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.lists(st.binary(max_size=200), min_size=1, max_size=8)),
+        st.tuples(st.just("read"), st.integers(1, 12)),
+        st.tuples(st.just("ack"), st.integers(1, 3)),
+        st.tuples(st.just("reopen"), st.booleans()),
+    ),
+    max_size=25,
+)
+
+
+class TestAgainstTheModel:
+    @settings(deadline=None, max_examples=60)
+    @given(steps=STEPS)
+    def test_first_in_first_out_through_acks_closings_and_kills(self, steps: list[Any]):
+        """The model: one list; what is acknowledged never comes again, and all else comes in order."""
+        with folder_of_an_example() as folder:
+            self.follow(folder, steps)
+
+    def follow(self, folder: Path, steps: list[Any]) -> None:
+        boot = 0
+        spool = new_spool(folder, boot=f"{boot:04x}")
+        unread: list[bytes] = []
+        read: list[tuple[Any, list[bytes]]] = []
+        for action, what in steps:
+            if action == "append":
+                put(spool, *what)
+                unread += what
+            elif action == "read":
+                block = spool.read(what, ALL)
+                assert block.parts == unread[:what]
+                unread = unread[what:]
+                if block.parts:
+                    read.append((block.cursor, block.parts))
+            elif action == "ack":
+                for cursor, _ in read[:what][-1:]:
+                    spool.ack(cursor)
+                read = read[what:]
+            else:
+                if what:
+                    spool.close()
+                else:
+                    kill(spool)
+                boot += 1
+                spool = new_spool(folder, boot=f"{boot:04x}")
+                unread = [part for _, parts in read for part in parts] + unread
+                read = []
+                assert spool.open() == Found(entries=len(unread))
+            assert spool.entries == len(unread)
+        assert parts_of(spool) == unread
+        spool.close()
+        if not unread and not read:
+            assert list(folder.rglob("*.spool")) == []
+
+
+class TestCrash:
+    @settings(deadline=None, max_examples=80)
+    @given(parts=st.lists(st.binary(max_size=60), min_size=1, max_size=6), cut=st.integers(0, 10**6))
+    def test_every_whole_frame_before_a_truncation_survives_it(self, parts: list[bytes], cut: int):
+        with folder_of_an_example() as folder:
+            spool = new_spool(folder)
+            put(spool, *parts)
+            kill(spool)
+            (path,) = files(folder)
+            sizes = [len(frame(one, part)) for one, part in zip(captures(range(1, 99)), parts, strict=False)]
+            cut %= path.stat().st_size + 1
+            os.truncate(path, cut)
+            whole = sum(16 + sum(sizes[: n + 1]) <= cut for n in range(len(sizes)))
+            torn = cut > 16 + sum(sizes[:whole])
+            after = new_spool(folder, boot="0b")
+            assert after.open() == Found(entries=whole, torn=int(torn))
+            assert parts_of(after) == parts[:whole]
+
+    @settings(deadline=None, max_examples=80)
+    @given(at=st.integers(0, 10**6), bit=st.integers(0, 7))
+    def test_a_flipped_bit_costs_one_entry_at_most(self, at: int, bit: int):
+        with folder_of_an_example() as folder:
+            parts = [b"part %d" % number for number in range(20)]
+            spool = new_spool(folder)
+            put(spool, *parts)
+            kill(spool)
+            (path,) = files(folder)
+            data = bytearray(path.read_bytes())
+            at %= len(data)
+            data[at] ^= 1 << bit
+            path.write_bytes(data)
+            after = new_spool(folder, boot="0b")
+            found = after.open()
+            left = parts_of(after)
+            assert len(left) == found.entries >= 19
+            assert left == [part for part in parts if part in left]
+            assert found.damaged + found.torn == 20 - len(left)
+
+    def test_damage_in_the_middle_is_skipped_and_the_file_kept_aside(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, b"first", b"second", b"third")
+        kill(spool)
+        (path,) = files(tmp_path)
+        path.write_bytes(path.read_bytes().replace(b"second", b"sEcond"))
+        after = new_spool(tmp_path, boot="0b")
+        assert after.open() == Found(entries=2, damaged=1)
+        block = after.read(10, ALL)
+        assert (block.parts, block.missing) == ([b"first", b"third"], 0)
+        assert block.cursor is not None
+        after.ack(block.cursor)
+        assert [one.suffix for one in (tmp_path / "spool").iterdir() if one.suffix != ".lock"] == [".damaged"]
+
+    def test_a_length_that_lies_hides_nothing_behind_it(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, b"first", *[b"x" * 50_000] * 5, b"last")
+        kill(spool)
+        (path,) = files(tmp_path)
+        data = bytearray(path.read_bytes())
+        struct.pack_into("<I", data, 16 + 8, 200_000)
+        path.write_bytes(data)
+        after = new_spool(tmp_path, boot="0b")
+        assert after.open() == Found(entries=6, damaged=1)
+        assert parts_of(after) == [b"x" * 50_000] * 5 + [b"last"]
+
+    def test_a_torn_note_of_what_is_done_means_sending_again(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, b"1", b"2")
+        cursor = spool.read(1, ALL).cursor
+        assert cursor is not None
+        spool.ack(cursor)
+        kill(spool)
+        (path,) = files(tmp_path)
+        data = bytearray(path.read_bytes())
+        data[5] ^= 1
+        path.write_bytes(data)
+        after = new_spool(tmp_path, boot="0b")
+        assert after.open().entries == 2
+        assert parts_of(after) == [b"1", b"2"]
+
+    def test_a_file_cut_short_while_it_is_used_costs_what_is_gone_and_says_so(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, *[b"x" * 1000] * 10)
+        os.truncate(files(tmp_path)[0], 16 + 5000)
+        left = spool.read(ALL, ALL)
+        assert (len(left.parts), left.missing) == (4, 6)
+        assert left.damaged >= 1
+        assert spool.entries == 0
+
+
+class TestRefusals:
+    def test_a_write_the_system_refuses_leaves_no_half_of_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        spool = new_spool(tmp_path)
+        put(spool, b"1")
+
+        def half(file: Any, data: bytes) -> None:
+            file.write(data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+            patched.setattr(spool_file, "_write_all", half)
+            put(spool, b"2", b"3")
+        put(spool, b"4")
+        kill(spool)
+        after = new_spool(tmp_path, boot="0b")
+        assert after.open() == Found(entries=2)
+        assert parts_of(after) == [b"1", b"4"]
+
+    def test_a_file_that_cannot_be_read_is_left_after_some_attempts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        spool = new_spool(tmp_path)
+        put(spool, b"1", b"2")
+
+        def refused(_file: SpoolFile, _most: int, _most_bytes: int) -> Any:
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(SpoolFile, "read", refused)
+            for _ in range(4):
+                with pytest.raises(OSError, match="Input/output"):
+                    spool.read(10, ALL)
+                assert spool.entries == 2
+            block = spool.read(10, ALL)
+        assert (block.parts, block.missing, spool.entries) == ([], 2, 0)
+
+    def test_files_that_cannot_be_taken_over_are_named_and_stay(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        put(left := new_spool(tmp_path), b"1")
+        left.close()
+
+        def refused(_file: SpoolFile, _breathe: Any) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(SpoolFile, "scan", refused)
+            found = new_spool(tmp_path, boot="0b").open()
+        assert found.entries == 0
+        assert "Permission denied" in found.unreadable[0]
+        assert len(files(tmp_path)) == 1
+
+
+class TestOwners:
+    def test_a_live_owner_keeps_its_queue(self, tmp_path: Path):
+        put(owner := new_spool(tmp_path), b"1")
+        assert new_spool(tmp_path, boot="0b").open() == Found()
+        owner.close()
+        assert new_spool(tmp_path, boot="0c").open() == Found(entries=1)
+
+    def test_one_of_two_starts_takes_what_was_left(self, tmp_path: Path):
+        put(left := new_spool(tmp_path), b"1")
+        left.close()
+        first, second = new_spool(tmp_path, boot="0b"), new_spool(tmp_path, boot="0c")
+        assert (first.open().entries, second.open().entries) == (1, 0)
+
+    def test_queues_of_other_sinks_are_not_touched(self, tmp_path: Path):
+        for sink in ("loki", "loki.2", "2.loki"):
+            put(left := new_spool(tmp_path, sink=sink), sink.encode())
+            left.close()
+        spool = new_spool(tmp_path, sink="loki", boot="0b")
+        assert spool.open() == Found(entries=1)
+        assert parts_of(spool) == [b"loki"]
+
+    def test_runs_come_in_their_order(self, tmp_path: Path):
+        for boot in ("0c", "0a", "0b"):
+            put(left := new_spool(tmp_path, boot=boot), boot.encode())
+            left.close()
+        last = new_spool(tmp_path, boot="0d")
+        assert last.open().entries == 3
+        assert parts_of(last) == [b"0a", b"0b", b"0c"]
+
+    def test_locks_go_with_the_last_file(self, tmp_path: Path):
+        put(left := new_spool(tmp_path), b"1")
+        left.close()
+        assert len(list((tmp_path / "spool").glob("*.lock"))) == 1
+        spool = new_spool(tmp_path, boot="0b")
+        spool.open()
+        cursor = spool.read(1, ALL).cursor
+        assert cursor is not None
+        spool.ack(cursor)
+        spool.close()
+        assert list((tmp_path / "spool").iterdir()) == []
+
+    def test_locks_of_the_killed_that_left_nothing_are_swept(self, tmp_path: Path):
+        put(spool := new_spool(tmp_path), b"1")
+        cursor = spool.read(1, ALL).cursor
+        assert cursor is not None
+        spool.ack(cursor)
+        kill(spool)
+        assert len(list((tmp_path / "spool").iterdir())) == 1
+        new_spool(tmp_path, boot="0b").open()
+        assert list((tmp_path / "spool").iterdir()) == []
+
+
+class TestParsing:
+    @given(data=st.binary(max_size=300), whole=st.booleans())
+    def test_any_bytes_are_read_to_the_end_or_as_far_as_they_may_be_a_frame(self, data: bytes, whole: bool):
+        found = parse(data, ALL, ALL, whole=whole)
+        assert found.parts == []
+        assert 0 <= found.consumed_bytes <= len(data)
+        if whole:
+            assert found.consumed_bytes == len(data)
+
+    @given(parts=st.lists(st.binary(max_size=40), max_size=6), junk=st.binary(max_size=30), at=st.integers(0, 6))
+    def test_junk_between_frames_is_skipped_and_counted_once(self, parts: list[bytes], junk: bytes, at: int):
+        frames = [frame(one, part) for one, part in zip(captures(range(99)), parts, strict=False)]
+        data = b"".join([*frames[:at], junk, *frames[at:]])
+        found = parse(data, ALL, ALL, whole=True)
+        assert found.parts == parts
+        assert found.damaged == (1 if junk else 0)

@@ -1,10 +1,11 @@
 """Tables of every option with its default, taken from the options' own classes; written into docs/guides/configure.md.
 
-`.venv/bin/python scripts/option_tables.py` rewrites the page between its marks. A test compares the page with
-`tables()`, so that no option can be added, renamed or given another default without its documentation.
+`.venv/bin/python scripts/option_tables.py` rewrites the page between its marks, and the JSON schema for editors. Tests
+compare both with what the code says, so that no option can be added, renamed or given another default without its
+documentation.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
@@ -34,11 +35,16 @@ from metaexpert.logger import (
     RepeatsOptions,
     SamplingOptions,
 )
+from metaexpert.logger.config_presets import PRESETS
+from metaexpert.logger.config_schema import schema_text
 from metaexpert.logger.options.sink import SinkOptions
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "guides" / "configure.md"
+SCHEMA: Final = PAGE.parents[1] / "schema" / "metaexpert.json"
 BEGIN: Final = "<!-- begin: written by scripts/option_tables.py -->"
 END: Final = "<!-- end -->"
+PRESETS_BEGIN: Final = "<!-- begin presets: written by scripts/option_tables.py -->"
+PRESETS_END: Final = "<!-- end presets -->"
 KIBIBYTE: Final = 1024
 
 SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]] = (
@@ -66,21 +72,7 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]]
 """Heading, class, and the class whose options are listed above already."""
 
 SELF_EXPLANATORY: Final = {
-    "log_to_console": "Log to the console.",
-    "log_to_file": "Log to the three files.",
-    "queue": "The room of each sink, see below.",
-    "dispatcher": "See below.",
-    "redaction": "See below.",
-    "capture": "See below.",
     "type": "What tells the sinks in a list apart.",
-    "stream": "Where the lines go.",
-    "username": "For basic authentication.",
-    "password": "For basic authentication.",
-    "bearer_token": "Sent as `Authorization: Bearer …`.",
-    "verify_tls": "Verify the server's certificate.",
-    "ca_file": "Certificate authorities to trust instead of the system's.",
-    "client_cert_file": "Client certificate.",
-    "client_key_file": "Its key, where it is in a file of its own.",
 }
 """Words for options whose class says none."""
 
@@ -90,11 +82,35 @@ def tables() -> str:
     return "\n\n".join(f"### {heading}\n\n{_table(model, above)}" for heading, model, above in SECTIONS)
 
 
-def page_with(text: str, content: str) -> str:
+def preset_table() -> str:
+    """What each preset says, and nothing where it says nothing."""
+    names = list(PRESETS)
+    values = {name: dict(_options_of(preset)) for name, preset in PRESETS.items()}
+    keys = dict.fromkeys(key for preset in values.values() for key in preset)
+    lines = [f"| option | {' | '.join(f'`{name}`' for name in names)} |", "| --- " * (len(names) + 1) + "|"]
+    lines += [f"| `{key}` | {' | '.join(values[name].get(key, '') for name in names)} |" for key in keys]
+    return "\n".join(lines)
+
+
+def _options_of(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _options_of(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
+        else:
+            size = f" ({_binary(value)})" if type(value) is int and value % KIBIBYTE == 0 else ""
+            yield f"{prefix}{key}", f"`{_written(value)}`{size}"
+
+
+def page_with(text: str, content: str, begin: str = BEGIN, end: str = END) -> str:
     """`text` with `content` between the marks."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n\n{content}\n\n{end}{after}"
+
+
+def whole_page(text: str) -> str:
+    """`text` with every table as the code has it."""
+    return page_with(page_with(text, tables()), preset_table(), PRESETS_BEGIN, PRESETS_END)
 
 
 def _table(model: type[BaseModel], above: type[BaseModel] | None) -> str:
@@ -213,4 +229,5 @@ def _class(kind: type) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), tables()), encoding="utf-8")
+    PAGE.write_text(whole_page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")

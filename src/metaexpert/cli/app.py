@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from metaexpert.__version__ import __version__
+from metaexpert.cli.logs import logs
 
 app = typer.Typer(
     name="metaexpert",
@@ -13,6 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(logs)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ a TOML file over a preset, and remembers how, so that it can be read again.
 from collections.abc import Mapping
 from os.path import abspath, normcase
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Final, Self, cast
 
 from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
@@ -29,6 +29,8 @@ type AnySink = Annotated[
     ConsoleOptions | FileOptions | LokiOptions | ElasticsearchOptions | NdjsonOptions | MemoryOptions | CustomOptions,
     Field(discriminator="type"),
 ]
+
+_NOTHING: Final = object()
 
 
 class LoggerConfig(Options):
@@ -75,6 +77,7 @@ class LoggerConfig(Options):
     sinks: tuple[AnySink, ...] = ()
     """Further destinations."""
     capture: CaptureOptions = CaptureOptions()
+    """What is taken in beside the calls of our own loggers."""
     handle_signals: bool = True
     """Stop in good order on SIGTERM, where nothing handles it, and read the configuration again on SIGHUP."""
     shutdown_timeout: Annotated[float, Field(ge=0.0, le=3600.0)] = 5.0
@@ -164,26 +167,31 @@ class LoggerConfig(Options):
         Args:
             key: its keys with dots between them, such as `"queue.max_entries"` and `"sinks.0.url"`.
         """
-        path = tuple(key.split("."))
-        if not self._is_given(path):
+        return self.origin_at(tuple(key.split(".")))
+
+    def origin_at(self, path: KeyPath) -> Origin:
+        """As `origin`, for keys that may have dots in them."""
+        value = self._given_at(path)
+        if value is _NOTHING:
             return DEFAULT
         given = self._provenance.given_by(path)
         if given is not None:
             return given
-        if self.preset is not None and preset_value(self.preset, path) is not None:
+        if self.preset is not None and preset_value(self.preset, path) == value:
             return Origin(OriginKind.PRESET, self.preset)
-        return Origin(OriginKind.ARGUMENT, key)
+        return Origin(OriginKind.ARGUMENT, ".".join(path))
 
-    def _is_given(self, path: KeyPath) -> bool:
+    def _given_at(self, path: KeyPath) -> object:
+        """The value at a path, `_NOTHING` when it is a default."""
         value: object = self
         for key in path:
             if isinstance(value, BaseModel):
-                if key not in value.model_fields_set:
-                    return False
-                value = getattr(value, key)
+                value = getattr(value, key) if key in value.model_fields_set else _NOTHING
             elif isinstance(value, tuple):
                 value = cast("tuple[object, ...]", value)[int(key)]
-        return True
+            elif isinstance(value, dict):
+                value = cast("dict[str, object]", value).get(key, _NOTHING)
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
-from metaexpert.logger.config_origin import KeyPath, Origin, OriginKind
+from metaexpert.logger.config_origin import KeyPath
 from metaexpert.logger.redaction import REDACTED, Redactor
 
 _SHOWN_CHARACTERS: Final = 80
@@ -27,14 +27,14 @@ def explain(error: ValidationError, model: type[BaseModel], kinds: Mapping[str, 
         model: the options that were to be made.
         kinds: options told apart by their `type`.
     """
-    return "\n".join(line for _, line in explained(error, model, kinds, lambda _: None))
+    return "\n".join(line for _, line in explained(error, model, kinds, lambda _: ""))
 
 
 def explained(
     error: ValidationError,
     model: type[BaseModel],
     kinds: Mapping[str, type[BaseModel]],
-    origin: Callable[[KeyPath], Origin | None],
+    source: Callable[[KeyPath], str],
 ) -> Iterator[tuple[KeyPath, str]]:
     """The place of each thing that is wrong and a line on it, which names the source where that is known.
 
@@ -42,16 +42,18 @@ def explained(
         error: what pydantic found.
         model: the options that were to be made.
         kinds: options told apart by their `type`.
-        origin: where the value at a path came from.
+        source: where the value at a path came from, in words; empty when the reader knows.
     """
     for each in error.errors(include_url=False):
         detail = cast("dict[str, Any]", each)
         inner, path = _followed(model, detail["loc"], kinds)
+        if detail["type"] in _TAG_ERRORS:
+            path = [*path, "type"]
         said = _said(detail, inner, path, kinds)
         key = ".".join((model.__name__, *path))
-        source = _source(origin(tuple(path)))
-        for line in said.splitlines() or [""]:
-            yield tuple(path), f"{key}{line}{source}"
+        where = source(tuple(path))
+        for line in said.splitlines():
+            yield tuple(path), f"{key}{line} (from {where})" if where else f"{key}{line}"
 
 
 def nearest(key: str, known: Iterable[str], prefix: str = "") -> str:
@@ -63,11 +65,6 @@ def nearest(key: str, known: Iterable[str], prefix: str = "") -> str:
     return f"; known are {', '.join(prefix + name for name in known)}"
 
 
-def _source(origin: Origin | None) -> str:
-    """What a message says of a value's source; whoever passed an argument knows it."""
-    return "" if origin is None or origin.kind is OriginKind.ARGUMENT else f" (from {origin})"
-
-
 def _said(detail: dict[str, Any], inner: type[BaseModel], path: list[str], kinds: Mapping[str, type[BaseModel]]) -> str:
     """What follows the key."""
     kind = detail["type"]
@@ -76,9 +73,11 @@ def _said(detail: dict[str, Any], inner: type[BaseModel], path: list[str], kinds
     if kind == "missing":
         return ": is required"
     if kind in _TAG_ERRORS:
-        return f": {_wrong_type(detail.get('input'), kinds)}"
+        return _wrong_type(detail.get("input"), kinds)
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    shown = f" = {_shown(path, detail.get('input'))}" if path and not isinstance(detail.get("input"), BaseModel) else ""
+    given = cast("object", detail.get("input"))
+    is_whole = not path or isinstance(given, BaseModel) or (isinstance(given, dict) and kind == "value_error")
+    shown = "" if is_whole else f" = {_shown(path, cast('object', given))}"
     return "\n".join(f"{shown}: {line}" for line in message.splitlines())
 
 
@@ -110,9 +109,9 @@ def _wrong_type(value: object, kinds: Mapping[str, type[BaseModel]]) -> str:
     allowed = f"must be one of {', '.join(map(repr, sorted(kinds)))}"
     given = cast("dict[str, object]", value).get("type") if isinstance(value, dict) else None
     if not isinstance(given, str):
-        return f"type {allowed}"
+        return f": {allowed}"
     close = get_close_matches(given, kinds, n=1, cutoff=0.6)
-    return f"type = {given!r} {allowed}" + (f"; did you mean {close[0]!r}?" if close else "")
+    return f" = {given!r}: {allowed}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 
 def _shown(path: list[str], value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any, cast, final
 
 from pydantic import BaseModel
 
-from metaexpert.logger.config_origin import KeyPath, Origin, nearest_origin
+from metaexpert.logger.config_origin import KeyPath, Origin, OriginKind, nearest_origin
 
 type Values = dict[str, Any]
 type Container = dict[str, Any] | list[Any]
@@ -48,9 +48,14 @@ class Layers:
             del self.origins[old]
         self.origins |= {leaf: origin(leaf) for leaf in _leaves(value, path)}
 
-    def origin(self, path: KeyPath) -> Origin | None:
-        """Where what is given at `path`, or around it, came from."""
-        return nearest_origin(self.origins, path)
+    def source(self, path: KeyPath) -> str:
+        """Where what is given at, around or below `path` came from, in words; of arguments nothing is said."""
+        around = nearest_origin(self.origins, path)
+        if around is not None:
+            return "" if around.kind is OriginKind.ARGUMENT else str(around)
+        below = [origin for known, origin in self.origins.items() if path and known[: len(path)] == path]
+        told = [origin.file or str(origin) for origin in below if origin.kind is not OriginKind.ARGUMENT]
+        return ", ".join(dict.fromkeys(told))
 
     def opened(self, container: Container, key: str | int, empty: Container) -> object:
         """The table or list under `key`, to be written into: made when missing, options as the table they came from."""

@@ -4,14 +4,14 @@ What compares several options (names used twice, watermarks) is only looked at w
 So what is wrong is told, taken out, and the rest looked at again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
 from metaexpert.logger.config_errors import explained
 from metaexpert.logger.config_layers import Layers
-from metaexpert.logger.config_origin import KeyPath, Origin
+from metaexpert.logger.config_origin import KeyPath
 
 
 def made_or_problems[M: BaseModel](
@@ -30,31 +30,21 @@ def made_or_problems[M: BaseModel](
         try:
             made = model.model_validate(layers.values)
         except ValidationError as error:
-            found = _new(error, model, kinds, layers.origin, removed)
-            lines += [line for _, line in found if line not in lines]
+            found = list(explained(error, model, kinds, layers.source))
+            # what is missing because it was taken out is no news
+            lines += [line for path, line in found if path not in removed and line not in lines]
             if not _take_out(layers.values, [path for path, _ in found], removed):
                 return None, lines
         else:
             return (None if lines else made), lines
 
 
-def _new(
-    error: ValidationError,
-    model: type[BaseModel],
-    kinds: Mapping[str, type[BaseModel]],
-    origin: Callable[[KeyPath], Origin | None],
-    removed: set[KeyPath],
-) -> list[tuple[KeyPath, str]]:
-    """What is wrong, but for what is only missing because it was taken out."""
-    return [(path, line) for path, line in explained(error, model, kinds, origin) if path not in removed]
-
-
 def _take_out(values: dict[str, Any], paths: list[KeyPath], removed: set[KeyPath]) -> bool:
-    """Remove what stands at the paths; whether anything was."""
-    before = len(removed)
+    """Remove what stands at the paths, and what needs what was removed there before; whether anything was."""
+    gone = frozenset(removed)
     for path in paths:
-        _remove(values, path, removed)
-    return len(removed) > before
+        _remove(values, path[:-1] if path in gone else path, removed)
+    return removed > gone
 
 
 def _remove(values: dict[str, Any], path: KeyPath, removed: set[KeyPath]) -> None:

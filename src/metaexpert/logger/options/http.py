@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self, override
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from metaexpert.logger.formats.selection import ECS_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import Seconds
@@ -73,7 +73,9 @@ def _label_name(value: str) -> str:
     return value
 
 
-type HttpUrl = Annotated[str, AfterValidator(_http_url)]
+type HttpUrl = Annotated[
+    str, AfterValidator(_http_url), WithJsonSchema({"type": "string", "pattern": r"^https?://[^@?#\s]+$"})
+]
 type HttpPath = Annotated[str, AfterValidator(_http_path)]
 type LabelName = Annotated[str, AfterValidator(_label_name)]
 type HeaderName = Annotated[str, AfterValidator(_header_name)]

@@ -68,6 +68,7 @@ class ConsoleOptions(SinkOptions):
 
     type: Literal["console"] = "console"
     stream: Literal["stderr", "stdout"] = "stderr"
+    """Where the lines go."""
     use_colors: bool | None = None
     """ANSI colours; when left out, on a terminal unless NO_COLOR is set."""
 

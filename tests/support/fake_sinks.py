@@ -29,13 +29,14 @@ def capture(
     message: str = "",
     size: int = 500,
     time_ns: int | None = None,
+    logger: str = "made",
 ) -> Capture:
     """What a log call would have captured."""
     frame = sys._getframe()
     text = message or f"m{seq}"
     at = time_ns or time.time_ns()
     return (
-        seq, at, level, "made", text, frame.f_code, frame.f_lasti, b"", b"", 1, None, log_type, None, size
+        seq, at, level, logger, text, frame.f_code, frame.f_lasti, b"", b"", 1, None, log_type, None, size
     )  # fmt: skip
 
 

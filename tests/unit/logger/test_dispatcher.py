@@ -6,9 +6,11 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import pytest
 from support.eventually import eventually
 from support.fake_sinks import FakeSink, capture
 
+from metaexpert.logger import dispatcher
 from metaexpert.logger.batch import BatchLimits
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.dispatcher import Dispatcher
@@ -64,10 +66,10 @@ class Running:
     def _wake(self) -> None:
         self.dispatcher.wake()
 
-    def log(self, *seqs: int, level: int = logging.INFO, log_type: str = "general") -> None:
+    def log(self, *seqs: int, level: int = logging.INFO, log_type: str = "general", logger: str = "made") -> None:
         """Entries as log calls would put them."""
         for seq in seqs:
-            self.ingress.put(capture(seq, level, log_type))
+            self.ingress.put(capture(seq, level, log_type, logger=logger))
 
     async def flushed(self) -> None:
         async with asyncio.timeout(10.0):
@@ -119,6 +121,50 @@ class TestRouting:
                     await asyncio.sleep(0)
             await under_test.flushed()
         assert numbered(first) == numbered(second) == list(range(1, 2001))
+
+    async def test_a_filter_by_logger_decides_for_each_logger_and_order_stays(self):
+        sink = FakeSink()
+        async with running(sink, admission=Admission(exclude=("noisy",))) as under_test:
+            for seq in range(1, 1001):
+                under_test.log(seq, level=10 * (1 + seq % 3), logger=("noisy.x", "app", "noisyx")[seq % 3])
+            await under_test.flushed()
+            (delivery,) = under_test.deliveries
+        kept = [seq for seq in range(1, 1001) if seq % 3]
+        assert numbered(sink) == kept
+        assert (delivery.ledger.routed, delivery.ledger.filtered) == (len(kept), 1000 - len(kept))
+
+    async def test_loggers_without_end_leave_no_table_without_end(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(dispatcher, "_MAX_ROUTES", 10)
+        sink = FakeSink()
+        async with running(sink, admission=Admission(include=("app",))) as under_test:
+            for seq in range(1, 501):
+                under_test.log(seq, logger=f"app.{seq}" if seq % 2 else f"other.{seq}")
+            await under_test.flushed()
+            assert len(under_test.dispatcher._routes) <= 10
+            assert len(under_test.dispatcher._ways) == 2
+        assert numbered(sink) == list(range(1, 501, 2))
+
+    async def test_where_no_filter_asks_for_the_logger_no_route_knows_one(self):
+        sink = FakeSink()
+        async with running(sink) as under_test:
+            for seq in range(1, 101):
+                under_test.log(seq, logger=f"app.{seq}")
+            await under_test.flushed()
+            assert len(under_test.dispatcher._routes) == 1
+        assert len(sink.stored) == 100
+
+    async def test_other_sinks_bring_other_routes(self):
+        sink = FakeSink()
+        async with running(sink) as under_test:
+            under_test.log(1, logger="app")
+            await under_test.flushed()
+            (delivery,) = under_test.deliveries
+            under_test.dispatcher.set_sinks([(delivery, Admission(exclude=("app",)))])
+            under_test.log(2, logger="app")
+            under_test.log(3, logger="other")
+            await under_test.flushed()
+        assert numbered(sink) == [1, 3]
+        assert delivery.ledger.filtered == 1
 
     async def test_what_a_filter_keeps_out_is_counted_beside_the_identity(self):
         sink = FakeSink()

@@ -276,6 +276,34 @@ class TestReports:
         assert lanes.entries == 26
         assert ledger.dropped.total() == 0
 
+    def test_an_entry_of_the_pipelines_own_follows_what_waits_and_holds_nothing_up(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(1, Lane.DEBUG), make_entry(2, Lane.INFO)])
+        lanes.offer_report(make_entry(1000, Lane.INFO))
+        mark = lanes.mark()
+        # numbered before the report, and brought after it
+        offer(lanes, [make_entry(3, Lane.INFO), make_entry(4, Lane.DEBUG)])
+        assert [entry[SEQ] for entry in lanes.take(2, BYTES)] == [1, 2]
+        assert not lanes.passed(mark)
+        assert [entry[SEQ] for entry in lanes.take(10, BYTES)] == [1000]
+        assert lanes.passed(mark)
+        assert [entry[SEQ] for entry in lanes.take(10, BYTES)] == [3, 4]
+        assert (lanes.entries, lanes.bytes, lanes.held_entries) == (0, 0, 5)
+
+    def test_where_there_is_no_room_it_is_shed_and_counted(self, make_entry: Make):
+        lanes, ledger = new_lanes()
+        offer(lanes, [make_entry(seq) for seq in range(ENTRIES)])
+        lanes.offer_report(make_entry(99))
+        assert (lanes.entries, ledger.dropped.total()) == (ENTRIES, 1)
+
+    def test_at_the_end_nothing_is_left_of_either(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        for seq in (1, 3, 5):
+            offer(lanes, [make_entry(seq)])
+            lanes.offer_report(make_entry(seq + 100))
+        assert sorted(entry[SEQ] for entry in lanes.give_up()) == [1, 3, 5, 101, 103, 105]
+        assert lanes.entries == 0
+
     def test_a_gap_waits_for_room_and_is_told_once(self, make_entry: Make):
         lanes, _ = new_lanes()
         offer(lanes, [make_entry(seq) for seq in range(ENTRIES + 5)])

@@ -112,18 +112,23 @@ class Selection:
 def _selected(table: dict[str, Any], include: frozenset[str] | None, exclude: frozenset[str]) -> dict[str, Any]:
     selected: dict[str, Any] = {}
     for key, value in table.items():
-        wholly = include is None or key in include
-        inner_include = None if wholly else _below(key, include or frozenset())
-        if key in exclude or (inner_include is not None and not inner_include):
+        if _names(exclude, key):
             continue
+        wholly = include is None or _names(include, key)
+        inner_include = None if wholly else _below(key, include or frozenset())
         inner_exclude = _below(key, exclude)
-        if isinstance(value, dict) and (inner_include is not None or inner_exclude):
+        if isinstance(value, dict) and (inner_include or inner_exclude):
             inner = _selected(cast("dict[str, Any]", value), inner_include, inner_exclude)
             if inner:
                 selected[key] = inner
         elif wholly:
             selected[key] = value
     return selected
+
+
+def _names(paths: frozenset[str], key: str) -> bool:
+    """Whether one of the paths names the key, or what the key's own dots put it below."""
+    return key in paths or ("." in key and any(key.startswith(f"{path}.") for path in paths))
 
 
 def _below(key: str, paths: frozenset[str]) -> frozenset[str]:

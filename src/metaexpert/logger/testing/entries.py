@@ -3,7 +3,7 @@
 import logging
 import sys
 from _thread import get_ident
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, cast, overload, override
 
@@ -44,6 +44,10 @@ class Entries(Sequence[Entry]):
     @override
     def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
         return list(self._source())[index]
+
+    @override
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._source()))
 
     @override
     def __repr__(self) -> str:

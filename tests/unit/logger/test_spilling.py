@@ -1,0 +1,507 @@
+"""Overflow to disk: what goes there and when, the order it keeps, the accounts, and a disk that refuses."""
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.eventually import eventually
+from support.fake_sinks import Answer, FakeSink, Pumped, accept, capture, captures, pumped
+
+from metaexpert.logger.batch import Batch
+from metaexpert.logger.delivery import Delivery
+from metaexpert.logger.entry import Capture
+from metaexpert.logger.jobs import Jobs, Worker
+from metaexpert.logger.lanes import Overflow
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.outcome import Outcome, Partial, Retry
+from metaexpert.logger.retry import SinkState
+from metaexpert.logger.spilling import Spilling
+from metaexpert.logger.spool import Block, Cursor, FileSpool, Found
+
+
+ROOM = 100
+SMALL: dict[str, Any] = {"overflow": Overflow.SPILL, "max_entries": ROOM, "max_batch": 10}
+
+
+class RefusingSpool:
+    """A real disk queue that refuses when told to, and counts how it was asked."""
+
+    def __init__(self, folder: Path, boot: str = "0a", max_bytes: int = 10**8) -> None:
+        self.real = FileSpool(folder / "spool", "fake", boot, 1, max_bytes)
+        self.refusing: set[str] = set()
+        self.appended: list[list[bytes]] = []
+        self.reads = 0
+
+    @property
+    def entries(self) -> int:
+        return self.real.entries
+
+    @property
+    def disk_bytes(self) -> int:
+        return self.real.disk_bytes
+
+    def _may(self, what: str) -> None:
+        if what in self.refusing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def open(self) -> Found:
+        self._may("open")
+        return self.real.open()
+
+    def append(self, entries: Sequence[Capture], parts: Sequence[bytes], *, front: bool = False) -> None:
+        self._may("append")
+        self.appended.append(list(parts))
+        self.real.append(entries, parts, front=front)
+
+    def read(self, most: int, most_bytes: int) -> Block:
+        self._may("read")
+        self.reads += 1
+        return self.real.read(most, most_bytes)
+
+    def ack(self, cursor: Cursor) -> None:
+        self._may("ack")
+        self.real.ack(cursor)
+
+    def close(self) -> None:
+        self.real.close()
+
+
+class Parts(FakeSink):
+    """Keeps the encoded parts of what it stored: what comes from disk has nothing else."""
+
+    def __init__(self, answer: Answer = accept) -> None:
+        super().__init__(answer)
+        self.got: list[str] = []
+        self.tries: list[int] = []
+
+    async def write(self, batch: Batch) -> Outcome:
+        self.tries.append(len(batch))
+        outcome = await super().write(batch)
+        if outcome == await accept(batch):
+            self.got += [part.decode() for part in batch.parts]
+        return outcome
+
+
+async def down(_: Batch) -> Outcome:
+    return Retry("down")
+
+
+def spilling_to(spool: RefusingSpool) -> Spilling:
+    return Spilling("fake", spool, Worker(Jobs(), "fake-spool"), Notices(), kind="fake", high_watermark=0.8)  # type: ignore[arg-type]  # its figures are read alone
+
+
+@asynccontextmanager
+async def spilled(sink: Any, spool: RefusingSpool, **more: Any) -> AsyncIterator[tuple[Pumped, Spilling]]:
+    spilling = spilling_to(spool)
+    async with pumped(sink, **(SMALL | more), spilling=spilling) as running:
+        yield running, spilling
+    if not spilling.closed:
+        await running.delivery.keep(5.0)
+
+
+def names(seqs: range) -> list[str]:
+    return [f"m{seq}" for seq in seqs]
+
+
+async def offer_slowly(running: Pumped, seqs: range) -> None:
+    """As fast as the disk takes them, so that the room itself never overflows."""
+    for seq in seqs:
+        running.offer(capture(seq))
+        if seq % 10 == 0:
+            await eventually(lambda: running.lanes.fill < 0.9)
+
+
+class TestEngaging:
+    async def test_nothing_goes_to_disk_while_there_is_room_below_the_high_watermark(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        sink = Parts(down)
+        async with spilled(sink, spool) as (running, _):
+            await offer_slowly(running, range(1, 79))
+            await eventually(lambda: running.delivery.health.state is SinkState.FAILED)
+            assert spool.appended == []
+            assert not (tmp_path / "spool").exists()
+            assert running.balanced
+
+    async def test_from_the_high_watermark_on_the_room_is_emptied_to_disk(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        async with spilled(Parts(down), spool) as (running, spilling):
+            await offer_slowly(running, range(1, 501))
+            # what was cut for the worker before stays with it
+            await eventually(lambda: spilling.entries == 470)
+            assert running.delivery.in_flight == 30
+            assert running.balanced
+            assert running.ledger.dropped.total() == 0
+            assert spilling.disk_bytes > 0
+
+    async def test_a_sink_that_keeps_up_again_needs_no_disk_any_more(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        sink = Parts(down)
+        async with spilled(sink, spool) as (running, spilling):
+            await offer_slowly(running, range(1, 301))
+            sink.answer = accept
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 301))
+            written = len(spool.appended)
+            await offer_slowly(running, range(301, 601))
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 601))
+            assert (len(spool.appended), spilling.entries) == (written, 0)
+            assert running.delivery.health.state is SinkState.ACTIVE
+            assert list((tmp_path / "spool").glob("*.spool")) == []
+
+    async def test_recovering_lasts_as_long_as_there_is_a_backlog_on_disk(self, tmp_path: Path):
+        sink = Parts(down)
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
+            await offer_slowly(running, range(1, 501))
+            states: list[SinkState] = []
+
+            async def one_more(batch: Batch) -> Outcome:
+                if spilling.entries > 100:
+                    states.append(running.delivery.health.state)
+                return await accept(batch)
+
+            sink.answer = one_more
+            await running.delivery.drained()
+            assert set(states[1:]) == {SinkState.RECOVERING}
+            assert running.delivery.health.state is SinkState.ACTIVE
+
+
+class TestOrder:
+    async def test_every_entry_comes_once_and_in_order_through_ups_and_downs(self, tmp_path: Path):
+        sink = Parts()
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, _):
+            for begin in range(1, 2001, 200):
+                sink.answer = down if begin % 400 == 1 else accept
+                await offer_slowly(running, range(begin, begin + 200))
+            sink.answer = accept
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 2001))
+            assert running.ledger.delivered == 2000
+            assert running.balanced
+
+    async def test_a_batch_from_disk_answered_in_part_is_settled_entry_by_entry(self, tmp_path: Path):
+        sink = Parts(down)
+        seen: list[str] = []
+
+        async def half(batch: Batch) -> Outcome:
+            seen.extend(part.decode() for part in batch.parts[: (len(batch) + 1) // 2])
+            again = tuple(range((len(batch) + 1) // 2, len(batch)))
+            return Partial(again, (), "busy") if again else await accept(batch)
+
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
+            await offer_slowly(running, range(1, 301))
+            sink.answer = half
+            await running.delivery.drained()
+            assert seen == names(range(1, 301))
+            assert running.balanced
+            assert spilling.entries == 0
+            await eventually(lambda: list((tmp_path / "spool").glob("*.spool")) == [])
+
+    async def test_what_comes_back_is_cut_to_the_limits_of_a_batch(self, tmp_path: Path):
+        sink = Parts(down)
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, _):
+            await offer_slowly(running, range(1, 301))
+            sink.tries.clear()
+            sink.answer = accept
+            await running.delivery.drained()
+            assert max(sink.tries) == 10
+            assert len(sink.tries) <= 32
+
+
+class TestCancellation:
+    async def test_a_worker_cancelled_again_and_again_loses_and_repeats_nothing(self, tmp_path: Path):
+        sink = Parts(down)
+        spilling = spilling_to(RefusingSpool(tmp_path))
+        running = Pumped(sink, **SMALL, spilling=spilling)
+        pump = asyncio.create_task(running.pump())
+        worker = asyncio.create_task(running.delivery.run())
+        for begin in range(1, 1001, 20):
+            await offer_slowly(running, range(begin, begin + 20))
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+            worker = asyncio.create_task(running.delivery.run())
+            if begin == 501:
+                sink.answer = accept
+        await running.delivery.drained()
+        assert sink.got == names(range(1, 1001))
+        assert running.balanced
+        for task in (worker, pump):
+            task.cancel()
+        await asyncio.gather(worker, pump, return_exceptions=True)
+        await running.delivery.keep(5.0)
+
+    def test_it_goes_on_upon_another_loop(self, tmp_path: Path):
+        sink = Parts(down)
+        made: list[Pumped] = []
+
+        async def first() -> None:
+            made.append(Pumped(sink, **SMALL, spilling=spilling_to(RefusingSpool(tmp_path))))
+            async with made[0].going():
+                await offer_slowly(made[0], range(1, 301))
+
+        async def second() -> None:
+            running = made[0]
+            running.rebind()
+            sink.answer = accept
+            async with running.going():
+                await running.delivery.drained()
+                assert sink.got == names(range(1, 301))
+                assert running.balanced
+            await running.delivery.keep(5.0)
+
+        for part in (first, second):
+            with asyncio.Runner() as runner:
+                runner.run(part())
+
+
+class TestDiskThatRefuses:
+    async def test_the_lanes_fill_and_shed_and_a_gap_tells_of_it(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        spool.refusing = {"append"}
+        sink = Parts(down)
+        async with spilled(sink, spool) as (running, spilling):
+            for seq in range(1, 501):
+                running.offer(capture(seq))
+                await asyncio.sleep(0)
+            await eventually(lambda: spilling.failures)
+            assert running.delivery.last_error == "disk queue: No space left on device"
+            assert running.ledger.dropped["INFO", "queue full"] == 400
+            assert running.balanced
+            sink.answer = accept
+            await running.delivery.drained()
+            await running.delivery.drained()
+            told = [one for one in sink.got if one.startswith("dropped")]
+            assert told
+            assert told[0].startswith("dropped 400 entries: 400 INFO")
+            assert [one for one in sink.got if one not in told] == names(range(1, 101))
+            assert running.balanced
+
+    async def test_once_it_takes_entries_again_the_trouble_is_over(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        spool.refusing = {"append"}
+        async with spilled(Parts(down), spool) as (running, spilling):
+            for seq in range(1, 101):
+                running.offer(capture(seq))
+                await asyncio.sleep(0)
+            await eventually(lambda: spilling.failures)
+            spool.refusing.clear()
+            await eventually(lambda: spilling.entries)
+            await eventually(lambda: running.delivery.last_error == "down")
+
+    async def test_a_cap_refuses_and_room_comes_back_with_what_is_delivered(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path, max_bytes=64 * 1024)
+        sink = Parts(down)
+        async with spilled(sink, spool) as (running, spilling):
+            for seq in range(1, 3001):
+                running.offer(capture(seq))
+                if seq % 10 == 0:
+                    await asyncio.sleep(0.0005)
+            await eventually(lambda: spilling.failures)
+            assert "cap of 65536 bytes" in (running.delivery.last_error or "")
+            assert running.ledger.dropped.total() > 0
+            on_disk = sum(path.stat().st_size for path in (tmp_path / "spool").glob("*.spool"))
+            assert on_disk <= 64 * 1024
+            assert running.balanced
+            sink.answer = accept
+            await running.delivery.drained()
+            ordinary = [int(one[1:]) for one in sink.got if one.startswith("m")]
+            assert ordinary == sorted(set(ordinary))
+            assert len(ordinary) == 3000 - running.ledger.dropped.total()
+            assert running.balanced
+
+    async def test_what_cannot_be_read_now_is_asked_for_again(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        sink = Parts(down)
+        async with spilled(sink, spool) as (running, spilling):
+            await offer_slowly(running, range(1, 201))
+            spool.refusing = {"read"}
+            sink.answer = accept
+            await eventually(lambda: spilling.failures)
+            spool.refusing.clear()
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 201))
+
+    async def test_a_folder_that_cannot_be_looked_into_stops_no_sink(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        spool.refusing = {"open"}
+        sink = Parts()
+        async with spilled(sink, spool) as (running, spilling):
+            running.offer(*captures(range(1, 11)))
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 11))
+            assert spilling.failures == 1
+            assert "No space left" in (running.delivery.last_error or "")
+
+    async def test_entries_lost_with_a_file_are_counted(self, tmp_path: Path):
+        sink = Parts(down)
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
+            await offer_slowly(running, range(1, 301))
+            await eventually(lambda: spilling.entries == 270)
+            (path,) = (tmp_path / "spool").glob("*.spool")
+            data = path.read_bytes()
+            assert data.count(b"m200") == 1
+            path.write_bytes(data.replace(b"m200", b"M200"))
+            sink.answer = accept
+            await running.delivery.drained()
+            assert sink.got == [name for name in names(range(1, 301)) if name != "m200"]
+            assert running.ledger.dropped == {("NOTSET", "disk queue damaged"): 1}
+            assert spilling.damaged == 1
+            assert running.balanced
+
+
+async def kept(tmp_path: Path, boot: str, sink: Parts, work: Callable[[Pumped], Any]) -> Pumped:
+    """A run that is stopped with what it has, as at the deadline."""
+    spilling = spilling_to(RefusingSpool(tmp_path, boot))
+    async with pumped(sink, **SMALL, spilling=spilling) as running:
+        await work(running)
+    await running.delivery.keep(5.0)
+    running.delivery.give_up()
+    return running
+
+
+class TestStop:
+    @pytest.mark.parametrize("count", [1, 25, 60, 400])
+    async def test_all_that_is_left_is_kept_in_order_and_the_next_run_delivers_it_first(
+        self, tmp_path: Path, count: int
+    ):
+        run = await kept(tmp_path, "0a", Parts(down), lambda running: offer_slowly(running, range(1, count + 1)))
+        snapshot = run.ledger.snapshot(run.delivery.in_flight, run.delivery.spooled)
+        assert (snapshot.spooled, snapshot.in_flight, snapshot.dropped_total) == (count, 0, 0)
+        assert snapshot.balanced
+        sink = Parts()
+        async with spilled(sink, RefusingSpool(tmp_path, "0b")) as (running, spilling):
+            running.offer(*captures(range(count + 1, count + 6)))
+            await running.delivery.drained()
+            assert sink.got == names(range(1, count + 6))
+            assert running.ledger.recovered == count
+            assert running.balanced
+            assert spilling.entries == 0
+        assert list((tmp_path / "spool").iterdir()) == []
+
+    async def test_what_one_run_leaves_the_next_finds_through_many_of_them(self, tmp_path: Path):
+        left = 0
+        for run in range(5):
+            begin = 1 + run * 150
+            ended = await kept(
+                tmp_path,
+                f"{run:02x}",
+                Parts(down),
+                lambda running, begin=begin: offer_slowly(running, range(begin, begin + 150)),
+            )
+            assert ended.ledger.recovered == left
+            left = ended.delivery.spooled
+            assert left == 150 * (run + 1)
+            assert ended.balanced
+        sink = Parts()
+        async with spilled(sink, RefusingSpool(tmp_path, "ff")) as (running, _):
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 751))
+
+    async def test_only_what_is_not_settled_is_kept_of_a_batch(self, tmp_path: Path):
+        async def half(batch: Batch) -> Outcome:
+            sink.answer = down
+            return Partial(tuple(range(4, len(batch))), (), "busy")
+
+        sink = Parts(down)
+
+        async def work(running: Pumped) -> None:
+            await offer_slowly(running, range(1, 201))
+            sink.answer = half
+            await eventually(lambda: running.ledger.delivered == 4)
+
+        run = await kept(tmp_path, "0a", sink, work)
+        assert (run.ledger.delivered, run.delivery.spooled) == (4, 196)
+        after = Parts()
+        async with spilled(after, RefusingSpool(tmp_path, "0b")) as (running, _):
+            await running.delivery.drained()
+            assert after.got == names(range(5, 201))
+
+    async def test_what_the_disk_refuses_is_dropped_by_the_shutdown(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        async with pumped(Parts(down), **SMALL, spilling=spilling_to(spool)) as running:
+            await offer_slowly(running, range(1, 301))
+            spool.refusing = {"append"}
+        await running.delivery.keep(5.0)
+        left = running.delivery.give_up()
+        assert running.delivery.spooled + left == 300
+        assert running.ledger.dropped == {("INFO", "shutdown"): left}
+        assert running.delivery.in_flight == 0
+        assert running.ledger.snapshot(0, running.delivery.spooled).balanced
+
+    async def test_cancelled_in_the_middle_it_goes_on_and_writes_nothing_twice(self, tmp_path: Path):
+        async with pumped(Parts(down), **SMALL, spilling=spilling_to(RefusingSpool(tmp_path))) as running:
+            await offer_slowly(running, range(1, 301))
+        for rounds in range(20):
+            keeping = asyncio.create_task(running.delivery.keep(5.0))
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+        await running.delivery.keep(5.0)
+        assert (running.delivery.spooled, running.delivery.in_flight) == (300, 0)
+        sink = Parts()
+        async with spilled(sink, RefusingSpool(tmp_path, "0b")) as (after, _):
+            await after.delivery.drained()
+            assert sink.got == names(range(1, 301))
+
+
+class TestHandover:
+    async def test_another_delivery_of_the_same_kind_goes_on_with_the_disk_queue(self, tmp_path: Path):
+        async with pumped(Parts(down), **SMALL, spilling=spilling_to(RefusingSpool(tmp_path))) as old:
+            await offer_slowly(old, range(1, 301))
+        await old.delivery.keep(5.0, close=False)
+        sink = Parts()
+        new = Pumped(sink, **SMALL, spilling=spilling_to(RefusingSpool(tmp_path, "0b")))
+        new.delivery.take_over(old.delivery)
+        async with new.going():
+            new.offer(*captures(range(301, 311)))
+            await new.delivery.drained()
+        assert sink.got == names(range(1, 311))
+        assert new.delivery.ledger.recovered == 0
+        assert new.balanced
+        await new.delivery.keep(5.0)
+
+    async def test_one_without_spill_works_off_what_there_is_and_spills_no_more(self, tmp_path: Path):
+        async with pumped(Parts(down), **SMALL, spilling=spilling_to(RefusingSpool(tmp_path))) as old:
+            await offer_slowly(old, range(1, 301))
+        await old.delivery.keep(5.0, close=False)
+        sink = Parts()
+        new = Pumped(sink, **(SMALL | {"overflow": Overflow.DROP_LOWEST}))
+        new.delivery.take_over(old.delivery)
+        async with new.going():
+            await new.delivery.drained()
+            assert sink.got == names(range(1, 301))
+            sink.answer = down
+            for seq in range(301, 601):
+                new.offer(capture(seq))
+                await asyncio.sleep(0)
+            assert new.ledger.dropped["INFO", "queue full"] == 200
+            assert new.delivery.spooled == 0
+        await new.delivery.keep(5.0)
+
+    async def test_one_that_encodes_otherwise_leaves_the_disk_queue_for_a_later_run(self, tmp_path: Path):
+        async with pumped(Parts(down), **SMALL, spilling=spilling_to(RefusingSpool(tmp_path))) as old:
+            await offer_slowly(old, range(1, 301))
+        await old.delivery.keep(5.0)
+        new = Pumped(Parts(), **SMALL)
+        new.delivery.take_over(old.delivery)
+        snapshot = new.delivery.ledger.snapshot(new.delivery.in_flight, new.delivery.spooled)
+        assert (snapshot.spooled, snapshot.routed) == (300, 300)
+        assert snapshot.balanced
+
+
+class TestWithoutSpill:
+    async def test_nothing_of_it_exists(self):
+        sink = FakeSink()
+        async with pumped(sink) as running:
+            delivery: Delivery = running.delivery
+            running.offer(*captures(range(1, 11)))
+            await delivery.drained()
+            assert delivery.spilling is None
+            assert delivery.spooled == 0
+            await delivery.keep(1.0)
+            assert sink.stored == names(range(1, 11))

@@ -28,8 +28,8 @@ def made(**more):
 """
 
 
-def run(body: str, folder: Path, *, code: int = 0, stderr: str | None = "") -> str:
-    """Run a program in `folder`; what it printed."""
+def run(body: str, folder: Path, *, code: int = 0, stderr: str | None = "") -> "subprocess.CompletedProcess[str]":
+    """Run a program in `folder`."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", BEGINNING + body],
         capture_output=True,
@@ -40,7 +40,7 @@ def run(body: str, folder: Path, *, code: int = 0, stderr: str | None = "") -> s
     )
     assert done.returncode == code, done.stderr
     assert stderr is None or done.stderr == stderr
-    return done.stdout
+    return done
 
 
 def lines(folder: Path, name: str = "main.log") -> list[Line]:
@@ -121,6 +121,20 @@ log.shutdown()
             assert [each for each in found if each.startswith(f"{number} ")] == [f"{number} {n}" for n in range(2000)]
         assert len(found) == 8000
 
+    def test_may_begin_in_several_threads_at_once(self, tmp_path: Path):
+        body = """
+log = made()
+together = threading.Barrier(8)
+def work(number):
+    together.wait()
+    log.info("%d", number)
+threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+        run(body, tmp_path)
+        assert sorted(messages(tmp_path)) == [str(number) for number in range(8)]
+
     def test_has_the_fields_where_they_belong(self, tmp_path: Path):
         run(EVERY_CALL.format(options="", end=""), tmp_path)
         plain, filled, failed = lines(tmp_path)[:3]
@@ -145,16 +159,7 @@ log.shutdown()
         assert "ZeroDivisionError: division by zero" in text
 
     def test_writes_to_the_console_when_asked_to(self, tmp_path: Path):
-        body = "log = made(log_to_console=True)\nlog.info('seen')\nlog.shutdown()\n"
-        run(body, tmp_path, stderr=None)
-        done = subprocess.run(
-            [sys.executable, "-c", BEGINNING + body],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=60,
-            check=True,
-        )
+        done = run("log = made(log_to_console=True)\nlog.info('seen')\nlog.shutdown()\n", tmp_path, stderr=None)
         assert "seen" in done.stderr
 
     def test_may_name_files_by_absolute_paths(self, tmp_path: Path):
@@ -162,8 +167,8 @@ log.shutdown()
         assert "there" in (tmp_path / "elsewhere.log").read_text()
 
     def test_does_no_io_by_constructing(self, tmp_path: Path):
-        out = run("log = made()\nprint(os.listdir(), threading.active_count())\n", tmp_path)
-        assert out.split() == ["[]", "1"]
+        done = run("log = made()\nprint(os.listdir(), threading.active_count())\n", tmp_path)
+        assert done.stdout.split() == ["[]", "1"]
 
     def test_that_only_asks_about_a_disabled_level_starts_nothing(self, tmp_path: Path):
         run("log = made()\nassert not log.isEnabledFor(10)\nlog.debug('no')\n", tmp_path)
@@ -182,7 +187,9 @@ log.info("three")
         assert messages(tmp_path) == ["one", "two", "three"]
 
     def test_says_at_exit_what_came_after_the_last_shutdown(self, tmp_path: Path):
-        run("log = made()\nlog.shutdown()\nlog.warning('late')\n", tmp_path, stderr=None)
+        done = run("log = made()\nlog.shutdown()\nlog.warning('late')\nlog.info('low')\n", tmp_path, stderr=None)
+        assert "late" in done.stderr
+        assert "low" not in done.stderr
         assert not (tmp_path / "logs").exists()
 
     def test_is_told_what_configure_did(self, tmp_path: Path):
@@ -191,7 +198,7 @@ import json
 log = made()
 print(json.dumps([log.configure(), log.configure()]))
 """
-        first, second = json.loads(run(body, tmp_path))
+        first, second = json.loads(run(body, tmp_path).stdout)
         assert first == second
         assert first["status"] == "success"
         assert first["handlers"] == ["file", "trade", "error"]
@@ -230,8 +237,8 @@ second.info("after the first's shutdown")
 second.shutdown()
 print(sorted(os.listdir("logs")))
 """
-        out = run(body, tmp_path)
-        assert out.strip() == str(["main.log", "trades.log"])
+        done = run(body, tmp_path)
+        assert done.stdout.strip() == str(["main.log", "trades.log"])
         assert messages(tmp_path) == [
             "of the first",
             "of the second",
@@ -264,7 +271,7 @@ second.info("two")
 second.shutdown()
 print(get_logger("x").isEnabledFor(10))
 """
-        assert run(body, tmp_path).strip() == "True"
+        assert run(body, tmp_path).stdout.strip() == "True"
         assert messages(tmp_path) == ["one", "two"]
 
 
@@ -311,6 +318,19 @@ log.shutdown()
 """
         run(body, tmp_path)
         assert messages(tmp_path) == ["before", "within", "after", "within"]
+
+    def test_shut_down_from_another_loop_than_loggings_is_complete_on_return(self, tmp_path: Path):
+        body = """
+from pathlib import Path
+log = made()
+log.info("starts on a thread")
+async def main():
+    log.info("within")
+    log.shutdown()
+    print(len(Path("logs/main.log").read_text().splitlines()))
+asyncio.run(main())
+"""
+        assert run(body, tmp_path).stdout.strip() == "2"
 
     async def test_uses_the_runtime_that_runs_and_leaves_it_running(self, tmp_path: Path):
         async with logging_to(MemoryOptions()) as runtime:

@@ -78,6 +78,14 @@ class AsyncHandler(logging.Handler):
     # ---- any thread -------------------------------------------------------------------------------------------
 
     @override
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter and queue the record, without the lock that `logging.shutdown` holds while it waits for `flush`."""
+        kept = self.filter(record)
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return bool(kept)
+
+    @override
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the record; it never waits and never raises."""
         if get_ident() == self._handing_thread:
@@ -263,14 +271,12 @@ class _Gap:
 
 
 def _prepared(record: logging.LogRecord) -> logging.LogRecord:
-    """A copy with its message formatted, since arguments may change before the thread reads them."""
-    if not record.args:
-        return record
+    """A copy, for other handlers write into the record, with its message formatted, for arguments may change."""
     prepared = copy.copy(record)
     try:
         prepared.msg, prepared.args = record.getMessage(), None
     except Exception:  # noqa: BLE001 - the wrapped handler reports it where it formats, as any handler of stdlib's
-        return record
+        return prepared
     return prepared
 
 

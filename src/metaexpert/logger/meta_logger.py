@@ -7,9 +7,11 @@ and not stopped.
 """
 
 import asyncio
+import os
 import sys
 import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final, override
 from weakref import WeakSet
@@ -104,8 +106,8 @@ class MetaLogger(Logger):
     def shutdown(self) -> None:
         """Write what is left and end logging, unless another MetaLogger or `setup_logging` still runs it.
 
-        What is logged afterwards waits for `configure`. In a coroutine, whose loop must not wait, the end begins here
-        and is complete when `asyncio.run` returns.
+        What is logged afterwards waits for `configure`. On the loop that logging lives on, which cannot wait for
+        itself, the end begins here and is complete when `asyncio.run` returns.
         """
         self._begun = True
         _shared.leave(self)
@@ -214,6 +216,10 @@ class _Shared:
     """The runtime that a MetaLogger started, and those that use it."""
 
     def __init__(self) -> None:
+        self.begin_empty()
+
+    def begin_empty(self) -> None:
+        """As new; so begins a forked child, in which another thread's hold on the lock would never end."""
         self._lock = threading.RLock()
         self._runtime: LoggingRuntime | None = None
         self._ingress: Ingress | None = None
@@ -222,6 +228,7 @@ class _Shared:
 
     def use(self, user: MetaLogger, config: LoggerConfig) -> list[str]:
         """Start logging where it does not run; the names of its sinks, none where somebody else started it."""
+        _heed_forks()
         with self._lock:
             if not port.attached:
                 self._runtime = setup_logging(config)
@@ -258,3 +265,9 @@ class _Shared:
 
 
 _shared: Final = _Shared()
+
+
+@cache
+def _heed_forks() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_shared.begin_empty)

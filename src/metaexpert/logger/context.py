@@ -14,6 +14,8 @@ import orjson
 MAX_JOINED_BYTES: Final = 32 * 1024
 """What all bound and context fields of an entry may take together."""
 
+_TOO_LARGE: Final = orjson.dumps("…[cut: bound fields over 32 KiB]")
+
 type Encode = Callable[[Mapping[str, object]], dict[str, bytes]]
 
 
@@ -72,11 +74,12 @@ def _bounded(items: Mapping[str, bytes]) -> dict[str, bytes]:
     kept: dict[str, bytes] = {}
     left_bytes = MAX_JOINED_BYTES
     for key, value in items.items():
-        left_bytes -= len(key) + len(value)
+        shown = value if len(key) + len(value) <= left_bytes else _TOO_LARGE
+        left_bytes -= len(key) + len(shown)
         if left_bytes < 0:
             kept["…"] = orjson.dumps(f"[cut {len(items) - len(kept)} bound fields]")
             break
-        kept[key] = value
+        kept[key] = shown
     return kept
 
 

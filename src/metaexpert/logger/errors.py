@@ -115,7 +115,7 @@ def _frames(error: BaseException) -> Iterator[TracebackType]:
 
 def _has_long_text(error: BaseException) -> bool:
     """Whether one of its arguments or notes is so large that its text is."""
-    parts = (*error.args[:_MAX_EXCEPTIONS], *getattr(error, "__notes__", ())[:_MAX_EXCEPTIONS])
+    parts = (*error.args[:_MAX_EXCEPTIONS], *_notes(error))
     return any(_is_large(part) for part in parts)
 
 
@@ -150,7 +150,7 @@ def _in_part(error: BaseException) -> str:
 
 def _one(error: BaseException) -> str:
     told = [_told(_frame_lines, error), _last_line(error)]
-    told += [f"{described(note, str)}\n" for note in _told_list(error)]
+    told += [f"{described(note, str)}\n" for note in _notes(error)]
     members = _members(error)
     told += [f"  | {_last_line(member)}" for member in members[:_SHOWN_FRAMES]]
     if len(members) > _SHOWN_FRAMES:
@@ -163,8 +163,11 @@ def _last_line(error: BaseException) -> str:
     return f"{type_name(error)}: {text}\n" if text else f"{type_name(error)}\n"
 
 
-def _told_list(error: BaseException) -> list[object]:
-    notes = getattr(error, "__notes__", None)
+def _notes(error: BaseException) -> list[object]:
+    try:
+        notes: object = getattr(error, "__notes__", None)
+    except Exception as failure:  # noqa: BLE001 - as in _traceback_of
+        return [f"<notes not readable: {type_name(failure)}>"]
     return cast("list[object]", notes)[:_SHOWN_FRAMES] if type(notes) is list else []
 
 

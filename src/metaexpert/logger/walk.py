@@ -31,6 +31,9 @@ from metaexpert.logger.texts import safe_text, utf8_size
 MAX_DEPTH: Final = 8
 MAX_ITEMS: Final = 256
 _KEY_BYTES: Final = 1024
+_FIELD_BYTES: Final = 1024
+"""Left for each further field of a call, however large the ones before it are."""
+
 _LEAST_TEXT_BYTES: Final = 16
 _SEPARATORS_BYTES: Final = 6
 _NUMBER_BYTES: Final = 8
@@ -118,12 +121,21 @@ class Walk:
                 break
             name = _free(safe_text(key, _KEY_BYTES) if type(key) is str else described(key, str), safe)
             self._left_bytes -= utf8_size(name) + _SEPARATORS_BYTES
-            safe[name] = REDACTED if self._hides(name) else self.value(member, depth + 1)
+            safe[name] = REDACTED if self._hides(name) else self._fairly(member, depth, len(pairs) - kept - 1)
             kept += 1
         mark = rest(kept)
         if mark:
             safe[_free("…", safe)] = mark
         return safe
+
+    def _fairly(self, member: object, depth: int, further: int) -> object:
+        """The value of a key; a call's own field leaves something for those behind it."""
+        kept_bytes = 0 if depth else min(self._left_bytes // 2, further * _FIELD_BYTES)
+        self._left_bytes -= kept_bytes
+        try:
+            return self.value(member, depth + 1)
+        finally:
+            self._left_bytes += kept_bytes
 
     def _mapping(self, fields: Mapping[Any, object], depth: int) -> dict[str, object]:
         pairs, failure = _pairs(fields, self._room())

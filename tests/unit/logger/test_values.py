@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import numpy
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -221,7 +221,7 @@ class TestKinds:
         assert "iterator" in lines()[0]["extra"]["numbers"]
 
     def test_numpy_itself(self, log: Logger, lines: Lines):
-        log.info("x", scalar=numpy.float64(1.5), whole=numpy.int32(3), array=numpy.array([[1, 2], [3, 4]]))
+        log.info("x", scalar=np.float64(1.5), whole=np.int32(3), array=np.array([[1, 2], [3, 4]]))
         assert lines()[0]["extra"] == {"scalar": 1.5, "whole": 3, "array": [[1, 2], [3, 4]]}
 
 

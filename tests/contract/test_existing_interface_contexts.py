@@ -258,6 +258,9 @@ class TestTradeLogger:
             def __repr__(self) -> str:
                 raise RuntimeError
 
+            def __bool__(self) -> bool:
+                raise RuntimeError
+
             def keys(self) -> list[str]:
                 raise RuntimeError
 

@@ -119,7 +119,8 @@ class TypedLogger(BoundLogger):
         self, msg: object, args: tuple[object, ...], fields: dict[str, Any]
     ) -> tuple[dict[str, Any], Details | None]:
         """Stdlib's keywords, and everything else as the entry's own data."""
-        named = _STDLIB_KEYWORDS if msg or args else _STDLIB_KEYWORDS | {"msg"}
+        wordless = type(msg) is str and not msg and not args
+        named = _STDLIB_KEYWORDS | {"msg"} if wordless else _STDLIB_KEYWORDS
         keywords = {key: fields.pop(key) for key in named & fields.keys()}
         extra = fields.pop("extra", None)
         if isinstance(extra, Mapping):

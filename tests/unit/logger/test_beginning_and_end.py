@@ -39,6 +39,12 @@ log = get_logger("unit.ends")
 SECONDS = 20.0
 
 
+def ingress_of(runtime: LoggingRuntime) -> Ingress:
+    """The way into a runtime that runs."""
+    assert runtime._pipeline is not None
+    return runtime._pipeline.ingress
+
+
 def messages(runtime: LoggingRuntime) -> list[str]:
     sink = runtime.sinks["memory"]
     assert isinstance(sink, MemorySink)
@@ -218,7 +224,7 @@ class TestLeftAtTheDeadline:
             await eventually(lambda: first.stats().dispatcher.entries == 20)
             for thread in threads:
                 thread.start()
-            await eventually(lambda: first._pipeline.ingress._gate_waiters == len(threads))
+            await eventually(lambda: ingress_of(first)._gate_waiters == len(threads))
         await eventually(lambda: not any(thread.is_alive() for thread in threads))
         stats = first.stats()
         assert (stats.ingress.queued_entries, stats.ingress.dropped) == (0, {})
@@ -348,7 +354,7 @@ class TestASinksOwnQueue:
             await eventually(lambda: runtime.stats().dispatcher.entries == 20)
             thread = threading.Thread(target=log.info, args=("patient",))
             thread.start()
-            await eventually(lambda: runtime._pipeline.ingress._gate_waiters == 1)
+            await eventually(lambda: ingress_of(runtime)._gate_waiters == 1)
             sink.may_write.set()
             await eventually(lambda: not thread.is_alive())
             assert await runtime.flush()

@@ -80,6 +80,12 @@ class TestRequest:
         assert server.requests[0].path.startswith("/insert/jsonline?_stream_fields=service")
         assert (seen[0].path, dict(seen[0].query)) == ("/gate/in", query)
 
+    async def test_the_content_type_may_be_another(self, server: ScriptedCollector):
+        async with logging_to(options(server, content_type="application/json")) as runtime:
+            log.info("one")
+            assert await runtime.flush()
+        assert server.requests[0].headers["Content-Type"] == "application/json"
+
     async def test_lines_may_be_ecs_documents(self, server: ScriptedCollector):
         async with logging_to(options(server, format="ecs", environment="paper")) as runtime:
             log.warning("one", symbol="BTCUSDT")
@@ -198,6 +204,7 @@ class TestAnswers:
         [
             *((code, "ask the operator") for code in (301, 307, 401, 403, 404, 405, 415)),
             (400, 'unsupported path requested: "/insert/jsonlines"'),
+            (400, "error: invalid 'Content-Type'"),
         ],
     )
     async def test_what_an_operator_must_mend_pauses_and_drops_nothing(

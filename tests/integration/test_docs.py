@@ -26,6 +26,24 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+MODULE = re.compile(r"# (\w+\.py)\n")
+HOLDS_TESTS = re.compile(r"^(?:class Test|(?:async )?def test_)", re.MULTILINE)
+PYTEST = (
+    *(
+        "-m",
+        "pytest",
+        "-q",
+        "-W",
+        "error",
+        "-p",
+        "metaexpert.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "asyncio_mode=auto",
+    ),
+    *("-o", "asyncio_default_fixture_loop_scope=function"),
+)
 PATIENCE_SECONDS = 120
 
 
@@ -53,10 +71,16 @@ def blocks(language: str) -> list[Block]:
 
 
 def run_block(block: Block, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a block; one that holds tests by pytest, and beside modules that the page showed under a name before."""
+    for earlier in blocks("python"):
+        name = MODULE.match(earlier.text)
+        if name and earlier.page == block.page and earlier.line < block.line:
+            (folder / name[1]).write_text(earlier.text, encoding="utf-8")
     script = folder / "block.py"
     script.write_text(block.text, encoding="utf-8")
+    runner = PYTEST if HOLDS_TESTS.search(block.text) else ()
     return subprocess.run(
-        [sys.executable, "-W", "error", str(script)],
+        [sys.executable, *(runner or ("-W", "error")), str(script)],
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,

@@ -193,6 +193,8 @@ class NdjsonOptions(HttpOptions):
     """Path the lines are posted to, below the address."""
     query: dict[str, str] = Field(default_factory=dict[str, str])
     """Query parameters of that address; secrets belong in `headers`, which are never shown."""
+    content_type: HeaderValue = Field(default="application/x-ndjson", min_length=1)
+    """Content-Type of a request; some collectors take lines of JSON as `application/json` only."""
     format: Literal["json", "ecs"] = "json"
     """Keys of a line: those of a JSON file, or the Elastic Common Schema's."""
     environment: str = ""

@@ -16,14 +16,14 @@ from metaexpert.logger.options.http import NdjsonOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Rejected, Retry
 from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
 
-CONTENT_TYPE: Final = "application/x-ndjson"
 KEY_HEADER: Final = "Idempotency-Key"
 """https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/: a string in quotes."""
 
 _KEY_BYTES: Final = 16
 _STORED: Final = range(200, 300)
-_WRONG_ADDRESS: Final = b"unsupported path"
-"""How VictoriaLogs answers, with status 400, on a path it does not know."""
+_WRONG_OPTIONS: Final = (b"unsupported path", b"invalid 'Content-Type'")
+"""How VictoriaLogs and Fluent Bit answer, with status 400, where it is not the body that is wrong but `path` or
+`content_type`: an operator has to mend that, and cutting the batch would reject everything."""
 
 
 @final
@@ -43,13 +43,14 @@ class NdjsonSink:
         self.encode = encode_line
         query = urlencode(options.query, quote_via=quote)
         self._target = f"{options.path}?{query}" if query else options.path
+        self._content_type = options.content_type
         self._client = client
         self._writer = f"{identity.boot_id} {options.name}"
 
     async def write(self, batch: Batch) -> Outcome:
         """Post the batch and read the answer."""
         body = b"\n".join([*batch.parts, b""])
-        answer = await self._client.post(self._target, body, CONTENT_TYPE, {KEY_HEADER: f'"{self.key(batch)}"'})
+        answer = await self._client.post(self._target, body, self._content_type, {KEY_HEADER: f'"{self.key(batch)}"'})
         return classify(answer)
 
     def key(self, batch: Batch) -> str:
@@ -70,7 +71,7 @@ def classify(answer: Answer | NoAnswer) -> Outcome:
             return Retry(answer.reason, pause=answer.pause)
         case Answer() if answer.status in _STORED:
             return Delivered()
-        case Answer(status=400) if _WRONG_ADDRESS in answer.body:
+        case Answer(status=400) if any(words in answer.body for words in _WRONG_OPTIONS):
             return Retry(f"HTTP 400 {answer.text}", pause=True)
         case Answer(status=400 | 413 | 422):
             return Rejected(answer.status, answer.text)

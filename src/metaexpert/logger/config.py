@@ -4,6 +4,7 @@
 a TOML file over a preset, and remembers how, so that it can be read again.
 """
 
+import os
 from collections.abc import Mapping
 from os.path import abspath, normcase
 from pathlib import Path
@@ -103,7 +104,8 @@ class LoggerConfig(Options):
                 thing that is wrong.
         """
         named = None if path is None else Path(path)
-        return cls._loaded(ConfigSource(Path.cwd(), named, environ, overrides))
+        given = None if environ is os.environ else environ  # the process's own cannot be pickled
+        return cls._loaded(ConfigSource(Path.cwd(), named, given, overrides))
 
     @classmethod
     def _loaded(cls, source: ConfigSource) -> Self:

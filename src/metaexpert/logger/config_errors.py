@@ -11,12 +11,23 @@ from typing import Any, Final, cast
 from pydantic import BaseModel, ValidationError
 
 from metaexpert.logger.config_origin import KeyPath
+from metaexpert.logger.config_shape import Shape
 from metaexpert.logger.redaction import REDACTED, Redactor
 
 _SHOWN_CHARACTERS: Final = 80
 _USERINFO: Final = re.compile(r"(?<=//).*@")
+_DEMAND: Final = re.compile(r"^(?:should|must) be ")
 _TAG_ERRORS: Final = frozenset({"union_tag_invalid", "union_tag_not_found"})
 _SECRET_KEYS: Final = ("headers",)
+_OF_KINDS: Final = {
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "dict_type": "must be a table",
+    "tuple_type": "must be a list",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+}
+"""Words for what pydantic says in those of Python."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], kinds: Mapping[str, type[BaseModel]]) -> str:
@@ -44,16 +55,25 @@ def explained(
         kinds: options told apart by their `type`.
         source: where the value at a path came from, in words; empty when the reader knows.
     """
+    said: dict[KeyPath, list[tuple[str, str]]] = {}
     for each in error.errors(include_url=False):
         detail = cast("dict[str, Any]", each)
         inner, path = _followed(model, detail["loc"], kinds)
         if detail["type"] in _TAG_ERRORS:
             path = [*path, "type"]
-        said = _said(detail, inner, path, kinds)
+        said.setdefault(tuple(path), []).append(_said(detail, inner, path, kinds))
+    for path, what in said.items():
         key = ".".join((model.__name__, *path))
-        where = source(tuple(path))
-        for line in said.splitlines():
-            yield tuple(path), f"{key}{line} (from {where})" if where else f"{key}{line}"
+        where = source(path)
+        for line in _any_of([message for _, message in what]).splitlines():
+            told = f"{key}{what[0][0]}: {line}"
+            yield path, f"{told} (from {where})" if where else told
+
+
+def _any_of(messages: list[str]) -> str:
+    """What is said of one value that might be of several kinds, each of which has something against it."""
+    first, *others = dict.fromkeys(messages)
+    return " or ".join((first, *(_DEMAND.sub("", other) for other in others)))
 
 
 def nearest(key: str, known: Iterable[str], prefix: str = "") -> str:
@@ -65,53 +85,47 @@ def nearest(key: str, known: Iterable[str], prefix: str = "") -> str:
     return f"; known are {', '.join(prefix + name for name in known)}"
 
 
-def _said(detail: dict[str, Any], inner: type[BaseModel], path: list[str], kinds: Mapping[str, type[BaseModel]]) -> str:
-    """What follows the key."""
-    kind = detail["type"]
+def _said(
+    detail: dict[str, Any], inner: type[BaseModel], path: list[str], kinds: Mapping[str, type[BaseModel]]
+) -> tuple[str, str]:
+    """What was given, as it may be shown after the key, and what is said to it."""
+    kind, given = detail["type"], cast("object", detail.get("input"))
     if kind == "extra_forbidden":
-        return f": there is no such option{nearest(path[-1], inner.model_fields)}"
+        return "", f"there is no such option{nearest(path[-1], inner.model_fields)}"
     if kind == "missing":
-        return ": is required"
+        return "", "is required"
     if kind in _TAG_ERRORS:
-        return _wrong_type(detail.get("input"), kinds)
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    given = cast("object", detail.get("input"))
+        return _wrong_type(given, kinds)
+    message = _OF_KINDS.get(kind) or detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     is_whole = not path or isinstance(given, BaseModel) or (isinstance(given, dict) and kind == "value_error")
-    shown = "" if is_whole else f" = {_shown(path, cast('object', given))}"
-    return "\n".join(f"{shown}: {line}" for line in message.splitlines())
+    return "" if is_whole else f" = {_shown(path, cast('object', given))}", message
 
 
 def _followed(
     model: type[BaseModel], location: tuple[str | int, ...], kinds: Mapping[str, type[BaseModel]]
 ) -> tuple[type[BaseModel], list[str]]:
     """The options a location ends in, and its path without pydantic's own marks."""
-    path: list[str] = []
+    shape, path = Shape(models=(model,)), list[str]()
     for part, before in zip(location, (None, *location), strict=False):
         if isinstance(before, int) and part in kinds:
-            model = kinds[cast("str", part)]
-            continue
-        path.append(str(part))
-        field = model.model_fields.get(str(part))
-        for inner in _models_in(field.annotation if field else None):
-            model = inner
+            shape = Shape(models=(kinds[cast("str", part)],))
+        elif shape.is_plain:
+            break  # the members of a union, or whether a key or its value is meant
+        else:
+            model = shape.models[0] if shape.models else model
+            path.append(str(part))
+            shape = shape.below(str(part))
     return model, path
 
 
-def _models_in(annotation: object) -> Iterable[type[BaseModel]]:
-    """The options class an annotation names, alone or beside None."""
-    for kind in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield kind
-
-
-def _wrong_type(value: object, kinds: Mapping[str, type[BaseModel]]) -> str:
+def _wrong_type(value: object, kinds: Mapping[str, type[BaseModel]]) -> tuple[str, str]:
     """What is said of a table whose `type` is unknown or missing."""
     allowed = f"must be one of {', '.join(map(repr, sorted(kinds)))}"
     given = cast("dict[str, object]", value).get("type") if isinstance(value, dict) else None
     if not isinstance(given, str):
-        return f": {allowed}"
+        return "", allowed
     close = get_close_matches(given, kinds, n=1, cutoff=0.6)
-    return f" = {given!r}: {allowed}" + (f"; did you mean {close[0]!r}?" if close else "")
+    return f" = {given!r}", allowed + (f"; did you mean {close[0]!r}?" if close else "")
 
 
 def _shown(path: list[str], value: object) -> str:

@@ -175,8 +175,10 @@ WRONG: list[tuple[str, Callable[[], object], str]] = [
     (
         "not a choice",
         lambda: QueueOptions(overflow="drop"),  # pyright: ignore[reportArgumentType]
-        "QueueOptions.overflow = 'drop': should be 'drop_lowest', 'drop_oldest', 'drop_newest', "
-        "'block', 'grow' or 'spill'",
+        (
+            "QueueOptions.overflow = 'drop': should be 'drop_lowest', 'drop_oldest', 'drop_newest', "
+            "'block', 'grow' or 'spill'"
+        ),
     ),
     (
         "watermarks out of order",
@@ -186,8 +188,10 @@ WRONG: list[tuple[str, Callable[[], object], str]] = [
     (
         "a cap below the bound it is to be above",
         lambda: QueueOptions(overflow=Overflow.GROW, grow_max_bytes=1024 * 1024),
-        "QueueOptions: grow_max_bytes (1048576) must be at least max_bytes (33554432), from where on the room grows; "
-        "raise it, or lower max_bytes",
+        (
+            "QueueOptions: grow_max_bytes (1048576) must be at least max_bytes (33554432), from where on the room "
+            "grows; raise it, or lower max_bytes"
+        ),
     ),
     (
         "not an address",
@@ -263,6 +267,17 @@ LoggerConfig.log_lvel: there is no such option; did you mean log_level?""",
         "MemoryOptions.log_types.0 = 'trades': should be 'general', 'trade', 'audit', 'gap' or 'error'",
     ),
     (
+        "of no kind that is allowed",
+        lambda: config(sinks=[{"type": "memory", "filter": {"include_fields": [{"name": "x", "equals": [1]}]}}]),
+        """LoggerConfig.sinks.0.filter.include_fields.0.equals = [1]: should be a valid string or a valid integer \
+or a valid number or true or false""",
+    ),
+    (
+        "a label's name",
+        lambda: LokiOptions(url=URL, labels={"a-b": "x"}),
+        "LokiOptions.labels.a-b = 'a-b': must be a label name: letters, digits and _, not beginning with a digit",
+    ),
+    (
         "a key that is nothing",
         lambda: RedactionOptions(keys=("password", "-_-")),
         "RedactionOptions.keys.1 = '-_-': must contain a letter or digit",
@@ -303,7 +318,11 @@ class TestWrong:
             ({"sinks": [{"url": URL}]}, ["sinks.0", "type", "'loki'", "'elasticsearch'"]),
             ({"sinks": [{"type": "loki", "url": URL, "labels": {"a-b": "x"}}]}, ["labels", "a-b", "letters, digits"]),
             ({"sinks": "loki"}, ["sinks", "'loki'"]),
-            ({"log_to_console": "perhaps"}, ["log_to_console", "'perhaps'", "boolean"]),
+            ({"log_to_console": "perhaps"}, ["log_to_console", "'perhaps'", "must be true or false"]),
+            ({"log_to_console": []}, ["log_to_console", "[]", "must be true or false"]),
+            ({"queue": 5}, ["LoggerConfig.queue = 5: must be a table"]),
+            ({"sinks": [5]}, ["LoggerConfig.sinks.0 = 5: must be a table"]),
+            ({"redaction": {"keys": 5}}, ["LoggerConfig.redaction.keys = 5: must be a list"]),
             ({"shutdown_timeout": -1}, ["shutdown_timeout", "-1", "greater than or equal to 0"]),
             ({"dispatcher": {"slice": 5}}, ["dispatcher", "slice", "5", "less than or equal to 0.05"]),
             ({"log_name": ""}, ["log_name", "''", "at least 1 character"]),

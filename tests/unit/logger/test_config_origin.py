@@ -1,6 +1,7 @@
 """Where values came from, and reading a configuration again: remembered beside the options, no part of them."""
 
 import copy
+import os
 import pickle
 from pathlib import Path
 
@@ -88,6 +89,12 @@ class TestOrigin:
         for made in (copy.copy(loaded), copy.deepcopy(loaded), pickle.loads(pickle.dumps(loaded))):  # noqa: S301 - ours
             assert made == loaded
             assert str(made.origin("log_dir")) == "environment variable METAEXPERT_LOG_DIR"
+
+
+    def test_one_loaded_from_the_processs_variables_can_be_pickled(self, folder: Path):
+        del folder
+        made = LoggerConfig.load(environ=os.environ)
+        assert pickle.loads(pickle.dumps(made)) == made  # noqa: S301 - ours
 
 
 class TestReloaded:

@@ -1,9 +1,9 @@
 """From options to sinks and deliveries: the one place that knows every sink there is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from metaexpert.logger.batch import BatchLimits
 from metaexpert.logger.config import AnySink, LoggerConfig
@@ -22,6 +22,7 @@ from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.queue import QueueOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions, SinkOptions
 from metaexpert.logger.retry import Backoff
 from metaexpert.logger.sinks.base import Sink, SinkParts
@@ -34,6 +35,8 @@ from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.sinks.ndjson import NdjsonSink
 from metaexpert.logger.spilling import Spilling
 from metaexpert.logger.spool import FileSpool
+
+_SPILLING_BATCHES: Final = 5
 
 _LOCAL_BACKOFF = Backoff(first_seconds=0.05, max_seconds=2.0)
 """Files and streams are asked again soon: a full disk or a stalled terminal harms nobody by being asked."""
@@ -145,11 +148,7 @@ def new_delivery(
         low_watermark=queue.low_watermark,
         grow_max_bytes=queue.grow_max_bytes,
     )
-    limits = BatchLimits(
-        max_entries=options.batch_max_entries,
-        max_bytes=options.batch_max_bytes,
-        max_age_seconds=options.batch_max_age,
-    )
+    limits = _limits(options, queue)
     remote = isinstance(options, HttpOptions | CustomOptions)
     backoff = Backoff(options.backoff_first, options.backoff_max) if remote else _LOCAL_BACKOFF
     selection = selection_for(options)
@@ -165,6 +164,27 @@ def new_delivery(
         sieve=sieve_for(options, ledger),
         reshape=selection and selection.reshape,
         spilling=spilling,
+    )
+
+
+def _limits(options: SinkOptions, queue: QueueOptions) -> BatchLimits:
+    """A sink's batches; with a disk queue, so small a part of its room that those under way are no pressure.
+
+    The worker holds three and a fourth is being filled while the disk takes the rest: together below the low watermark,
+    or `wait_ready` would wait for a sink that is down. Encoded, an entry may take half of what it is charged with.
+    """
+    limits = BatchLimits(
+        max_entries=options.batch_max_entries,
+        max_bytes=options.batch_max_bytes,
+        max_age_seconds=options.batch_max_age,
+    )
+    if queue.overflow is not Overflow.SPILL:
+        return limits
+    share = queue.low_watermark / _SPILLING_BATCHES
+    return replace(
+        limits,
+        max_entries=min(limits.max_entries, max(1, int(queue.max_entries * share))),
+        max_bytes=min(limits.max_bytes, int(queue.max_bytes * share / 2)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from support.eventually import eventually
 from support.fake_sinks import Answer, FakeSink, Pumped, accept, capture, captures, pumped
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.lanes import Overflow
@@ -21,7 +20,6 @@ from metaexpert.logger.outcome import Outcome, Partial, Retry
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.spilling import Spilling
 from metaexpert.logger.spool import Block, Cursor, FileSpool, Found
-
 
 ROOM = 100
 SMALL: dict[str, Any] = {"overflow": Overflow.SPILL, "max_entries": ROOM, "max_batch": 10}
@@ -95,7 +93,7 @@ def spilling_to(spool: RefusingSpool) -> Spilling:
 
 
 @asynccontextmanager
-async def spilled(sink: Any, spool: RefusingSpool, **more: Any) -> AsyncIterator[tuple[Pumped, Spilling]]:
+async def spilled(sink: Any, spool: RefusingSpool, **more: Any) -> AsyncGenerator[tuple[Pumped, Spilling]]:
     spilling = spilling_to(spool)
     async with pumped(sink, **(SMALL | more), spilling=spilling) as running:
         yield running, spilling
@@ -470,7 +468,7 @@ class TestHandover:
             await offer_slowly(old, range(1, 301))
         await old.delivery.keep(5.0, close=False)
         sink = Parts()
-        new = Pumped(sink, **(SMALL | {"overflow": Overflow.DROP_LOWEST}))
+        new = Pumped(sink, overflow=Overflow.DROP_LOWEST, max_entries=ROOM, max_batch=10)
         new.delivery.take_over(old.delivery)
         async with new.going():
             await new.delivery.drained()
@@ -498,7 +496,7 @@ class TestWithoutSpill:
     async def test_nothing_of_it_exists(self):
         sink = FakeSink()
         async with pumped(sink) as running:
-            delivery: Delivery = running.delivery
+            delivery = running.delivery
             running.offer(*captures(range(1, 11)))
             await delivery.drained()
             assert delivery.spilling is None

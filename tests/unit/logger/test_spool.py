@@ -5,7 +5,7 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def closed() -> Iterator[None]:
 
 
 @contextmanager
-def folder_of_an_example() -> Iterator[Path]:
+def folder_of_an_example() -> Generator[Path]:
     folder = Path(tempfile.mkdtemp())
     try:
         yield folder
@@ -344,9 +344,10 @@ class TestRefusals:
             file.write(data[: len(data) // 2])
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+        with monkeypatch.context() as patched:
             patched.setattr(spool_file, "_write_all", half)
-            put(spool, b"2", b"3")
+            with pytest.raises(OSError, match="No space"):
+                put(spool, b"2", b"3")
         put(spool, b"4")
         kill(spool)
         after = new_spool(tmp_path, boot="0b")

@@ -118,10 +118,11 @@ class Delivery:
     def offer(self, lane: Lane, entries: list[Capture], total_bytes: int) -> None:
         """Take entries of one lane in."""
         if self._sieve is not None:
-            entries = self._sieve.kept(lane, entries)
-            if not entries:
-                return
-            total_bytes = sum([entry[SIZE] for entry in entries])
+            self._sieve.offer(entries)
+            return
+        self._take_in(lane, entries, total_bytes)
+
+    def _take_in(self, lane: Lane, entries: list[Capture], total_bytes: int) -> None:
         self.ledger.routed += len(entries)
         if lane >= Lane.ERROR:
             self._urgent = True
@@ -132,6 +133,7 @@ class Delivery:
         if self.lanes.gap is not None:
             self._report(self.lanes.take_gap())
         if self._sieve is not None:
+            self._sift(self._sieve)
             self._say(self._sieve.due(now, has_room=not self.lanes.pressed()))
         if self._full:
             return False
@@ -201,6 +203,14 @@ class Delivery:
     def _encode_reshaped(self, entry: Capture) -> bytes:
         return self.sink.encode(entry if self._reshape is None else self._reshape(entry))
 
+    def _sift(self, sieve: Sieve) -> None:
+        """Take in what the sieve keeps: of all lanes, in the order of the calls."""
+        lanes: dict[Lane, list[Capture]] = {}
+        for entry in sieve.kept():
+            lanes.setdefault(lane_of(entry[LEVEL], entry[LOG_TYPE]), []).append(entry)
+        for lane, entries in lanes.items():
+            self._take_in(lane, entries, sum([entry[SIZE] for entry in entries]))
+
     def _say(self, entries: Iterable[Capture]) -> None:
         """Let entries of the sieve's own follow what waits."""
         for entry in entries:
@@ -210,6 +220,7 @@ class Delivery:
 
     def _say_all(self) -> None:
         if self._sieve is not None:
+            self._sift(self._sieve)
             self._say(self._sieve.all_due())
 
     def _report(self, gap: Gap | None) -> None:
@@ -425,6 +436,7 @@ class Delivery:
 
     def give_up(self) -> int:
         """Count everything that is left as dropped by the shutdown; returns how many entries that are."""
+        self._say_all()
         left = [entry for batch in self._cut_batches() for entry in batch.entries]
         left += self._open.entries
         if self.spilling is not None:

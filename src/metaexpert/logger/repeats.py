@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final, final
 
-from metaexpert.logger.entry import SEQ, SIZE, TIME_NS, Capture, Lane
+from metaexpert.logger.entry import SEQ, SIZE, TIME_NS, Capture
 
 _MAX_RUNS: Final = 1000
 _MAX_BYTES: Final = 1024 * 1024
@@ -45,7 +45,7 @@ class Repeats:
 
     Args:
         window_seconds: how long a run lasts.
-        in_a_row: whether another entry of the same lane ends a run.
+        in_a_row: whether any other entry ends a run.
     """
 
     def __init__(self, window_seconds: float, *, in_a_row: bool = False) -> None:
@@ -54,7 +54,7 @@ class Repeats:
         self._in_a_row = in_a_row
         self._runs: dict[Hashable, Run] = {}
         self._bytes = 0
-        self._last: dict[Lane, Hashable] = {}
+        self._last: Hashable = None
         self._closed: list[Run] = []
         self._due_at: float | None = None
 
@@ -79,13 +79,12 @@ class Repeats:
         while len(self._runs) > _MAX_RUNS or self._bytes > _MAX_BYTES:
             self._close(next(iter(self._runs)))
 
-    def interrupt(self, lane: Lane, entry: Capture) -> None:
-        """This entry of `lane` is written: a run in a row there ends."""
+    def interrupt(self, entry: Capture) -> None:
+        """This entry is written: a run in a row ends."""
         if self._in_a_row:
-            last = self._last.get(lane)
-            if last in self._runs:
-                self._close(last)
-            self._last[lane] = _identity(entry)
+            if self._last in self._runs:
+                self._close(self._last)
+            self._last = _identity(entry)
 
     def due(self, now: float) -> list[Run]:
         """The runs that have ended and had repetitions."""

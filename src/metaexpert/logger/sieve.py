@@ -6,9 +6,10 @@ Trade, audit and gap entries are never thinned out, and gap entries not filtered
 
 import logging
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Final, final
 
-from metaexpert.logger.entry import GAP, LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, SEQ, Capture, Lane
+from metaexpert.logger.entry import GAP, LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, SEQ, Capture
 from metaexpert.logger.filters import EntryFilter, Prefixes
 from metaexpert.logger.gaps import gap_entry, summary_entry
 from metaexpert.logger.lanes import Gap
@@ -109,24 +110,32 @@ class Sieve:
         self._repeats = repeats
         self._limit = limit
         self._report_seconds = report_seconds
+        self._offered: list[Capture] = []
         self._held: Gap | None = None
         self._report_at = 0.0
 
-    def kept(self, lane: Lane, entries: list[Capture]) -> list[Capture]:
-        """Those of a lane's entries that the sink is to write."""
-        now = self._clock()
-        return [entry for entry in entries if self._keeps(entry, lane, now)]
+    def offer(self, entries: list[Capture]) -> None:
+        """Take entries of any lane in; `kept` decides about them."""
+        self._offered += entries
 
-    def _keeps(self, entry: Capture, lane: Lane, now: float) -> bool:
+    def kept(self) -> list[Capture]:
+        """Those of the entries offered since the last time that the sink is to write, in the order of their calls."""
+        if not self._offered:
+            return self._offered
+        offered, self._offered = sorted(self._offered, key=itemgetter(SEQ)), []
+        now = self._clock()
+        return [entry for entry in offered if self._keeps(entry, now)]
+
+    def _keeps(self, entry: Capture, now: float) -> bool:
         if self._takes is not None and entry[LOG_TYPE] != GAP and not self._takes(entry):
             self._ledger.filtered += 1
             return False
         if self._sampling is not None and entry in self._sampling[0] and not self._sampling[1].takes(entry):
             self._ledger.sampled += 1
             return False
-        return self._is_new(entry, lane, now)
+        return self._is_new(entry, now)
 
-    def _is_new(self, entry: Capture, lane: Lane, now: float) -> bool:
+    def _is_new(self, entry: Capture, now: float) -> bool:
         """Past repetitions and the limit; a run begins only with an entry that is written."""
         if self._repeats is None:
             return self._within_limit(entry, now)
@@ -137,7 +146,7 @@ class Sieve:
             return False
         if not self._within_limit(entry, now):
             return False
-        repeats.interrupt(lane, entry)
+        repeats.interrupt(entry)
         if covered:
             repeats.begin(entry, now)
         return True

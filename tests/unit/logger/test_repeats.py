@@ -6,7 +6,7 @@ import pytest
 from support.fake_sinks import capture
 
 from metaexpert.logger import repeats
-from metaexpert.logger.entry import Capture, Lane
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.repeats import Repeats, Run
 
 SECOND = 1_000_000_000
@@ -24,11 +24,11 @@ def entry(seq: int, *, seconds: float = 0.0, **changes: Any) -> Capture:
     return tuple(made)  # type: ignore[return-value]
 
 
-def written(under_test: Repeats, one: Capture, now: float = 0.0, lane: Lane = Lane.INFO) -> bool:
+def written(under_test: Repeats, one: Capture, now: float = 0.0) -> bool:
     """As the sieve asks; True when the entry is written."""
     if under_test.holds(one, now):
         return False
-    under_test.interrupt(lane, one)
+    under_test.interrupt(one)
     under_test.begin(one, now)
     return True
 
@@ -101,18 +101,12 @@ class TestTheEndOfARun:
         assert kept == [True, True, False, False, False]
         assert told(under_test.close_all()) == [("a", 2, 3, 5), ("b", 1, 4, 4)]
 
-    def test_in_a_row_another_entry_of_the_lane_ends_it_at_once(self):
+    def test_in_a_row_another_entry_ends_it_at_once(self):
         under_test = Repeats(10.0, in_a_row=True)
         kept = [written(under_test, entry(n, message=text)) for n, text in enumerate("aaabaa", 1)]
         assert kept == [True, False, False, True, True, False]
         assert told(under_test.due(0.0)) == [("a", 2, 2, 3)]
         assert under_test.due_in(0.0) is not None
-
-    def test_in_a_row_an_entry_of_another_lane_does_not_end_it(self):
-        under_test = Repeats(10.0, in_a_row=True)
-        assert written(under_test, entry(1))
-        assert written(under_test, entry(2, level=10), lane=Lane.DEBUG)
-        assert not written(under_test, entry(3))
 
     def test_the_earliest_run_with_repetitions_is_due_first_whichever_was_repeated_first(self):
         under_test = Repeats(10.0)

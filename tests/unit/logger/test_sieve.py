@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_sinks import capture
 
-from metaexpert.logger.entry import AUDIT, GAP, TRADE, Capture, Lane, LogEntry, lane_of
+from metaexpert.logger.entry import AUDIT, GAP, TRADE, Capture, Lane, LogEntry
 from metaexpert.logger.filters import EntryFilter
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.rate_limit import RateLimit
@@ -31,7 +31,11 @@ class Sieved:
 
     def kept(self, *entries: Capture) -> list[int]:
         """Numbers of the entries kept, offered one by one."""
-        return [one[0] for entry in entries for one in self.sieve.kept(lane_of(entry[2], entry[11]), [entry])]
+        found: list[Capture] = []
+        for entry in entries:
+            self.sieve.offer([entry])
+            found += self.sieve.kept()
+        return [one[0] for one in found]
 
     @property
     def left_out(self) -> int:
@@ -87,6 +91,14 @@ class TestAccounts:
         entries = [capture(seq, 20, kind, message="no") for seq, kind in enumerate([TRADE, AUDIT, GAP, "general"], 1)]
         assert under_test.kept(*entries) == [3]
         assert under_test.ledger.filtered == 3
+
+    def test_it_decides_in_the_order_of_the_calls_whatever_lane_comes_first(self):
+        under_test = Sieved(limit=(Scope(logging.WARNING), RateLimit(0.001, 3, "sink")))
+        entries = [capture(seq, (20, 30)[seq % 2], time_ns=START + seq) for seq in range(1, 9)]
+        under_test.sieve.offer(entries[1::2])
+        under_test.sieve.offer(entries[::2])
+        assert [one[0] for one in under_test.sieve.kept()] == [1, 2, 3]
+        assert under_test.sieve.kept() == []
 
 
 class TestScope:

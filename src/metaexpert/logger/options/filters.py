@@ -145,4 +145,4 @@ class RepeatsOptions(ThinningOptions):
     window: Seconds = 10.0
     """How long an entry's repetitions are held back, seconds; then their number is written."""
     in_a_row: bool = False
-    """Whether another entry of the same level ends the run."""
+    """Whether any other entry that is written ends the run too."""

@@ -208,6 +208,29 @@ class TestDropping:
             "later",
         ]
 
+    def test_the_gap_stands_before_what_found_room_again(self):
+        class Stepping(Keeping):
+            @override
+            def emit(self, record: logging.LogRecord) -> None:
+                self.reached.set()
+                steps.acquire()
+                self.records.append(record)
+
+        steps = threading.Semaphore(0)
+        wrapped = Stepping()
+        handler = AsyncHandler(wrapped, 1)
+        log = logger_to(handler)
+        for number in range(3):
+            log.info("n %d", number)
+            assert wrapped.reached.wait(10)  # the first is in the handler, the second in the queue, the third nowhere
+        wrapped.reached.clear()
+        steps.release()
+        assert wrapped.reached.wait(10)  # now the second is in the handler, and there is room
+        log.info("n 3")
+        steps.release(10)
+        handler.close()
+        assert [message.split(" entries")[0] for message in wrapped.messages] == ["n 0", "n 1", "dropped 1", "n 3"]
+
     def test_a_gap_can_be_formatted(self, wrap: Wrap, wrapped: Keeping):
         handler = wrap(max_queue_size=1)
         log = logger_to(handler)
@@ -271,6 +294,67 @@ class TestFaults:
         logger_to(handler).info("one")
         handler.close()
         assert wrapped.messages == ["one"]
+
+    def test_where_no_thread_can_be_had_flush_hands_on(
+        self, wrap: Wrap, wrapped: Keeping, monkeypatch: pytest.MonkeyPatch
+    ):
+        def refuse(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        handler = wrap()
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            logger_to(handler).info("one")
+            assert wrapped.records == []
+            handler.flush()
+        assert wrapped.messages == ["one"]
+
+    async def test_a_flush_that_raises_is_said_not_raised(self, wrap: Wrap, wrapped: Keeping):
+        def fail() -> None:
+            raise OSError("disk full")
+
+        wrapped.flush = fail
+        wrap().flush()
+        await eventually(lambda: "metaexpert-notice" not in {thread.name for thread in threading.enumerate()})
+
+    def test_a_filter_of_its_own_counts(self, wrap: Wrap, wrapped: Keeping):
+        handler = wrap()
+        handler.addFilter(lambda record: "no" not in record.getMessage())
+        log = logger_to(handler)
+        log.info("no")
+        log.info("yes")
+        handler.flush()
+        assert wrapped.messages == ["yes"]
+
+    def test_a_fork_waits_for_the_record_in_the_wrapped_handler(self, wrap: Wrap, wrapped: Keeping):
+        handler = wrap()
+        log = logger_to(handler)
+        stalled(wrapped, log)
+        opening = threading.Timer(0.05, wrapped.gate.set)
+        opening.start()
+        async_handler._hold_all()
+        try:
+            assert wrapped.messages == ["stalls"]
+        finally:
+            async_handler._let_go_all()
+            opening.join()
+        log.info("goes on")
+        handler.flush()
+        assert wrapped.messages == ["stalls", "goes on"]
+
+    def test_a_forked_child_begins_empty(self, wrap: Wrap, wrapped: Keeping):
+        handler = wrap(max_queue_size=1)
+        log = logger_to(handler)
+        stalled(wrapped, log)
+        log.info("the parent's")
+        log.info("dropped by the parent")
+        handler.begin_empty()  # as the fork does in the child
+        log.info("the child's")
+        wrapped.gate.set()
+        handler.flush()
+        assert wrapped.messages[-1] == "the child's"
+        assert "the parent's" not in wrapped.messages
+        assert handler.dropped == {}
 
     def test_no_flush_waits_for_ever(self, wrap: Wrap, wrapped: Keeping, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(async_handler, "FLUSH_SECONDS", 0.05)

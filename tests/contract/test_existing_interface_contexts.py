@@ -1,6 +1,7 @@
 """The existing interface's contexts: fields on every entry logged within them, wherever the code goes, redacted."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -237,12 +238,19 @@ class TestTradeLogger:
         trades.warning("both", msg="a field", extra={"symbol": "B"})
         trades.error("why", exc_info=ValueError("no"), stack_info=True)
         trades.log("INFO", "by level's name")
-        keyword, both, why, level = await told(runtime)
+        try:
+            raise ConnectionError("gone")  # noqa: TRY301 - for its traceback
+        except ConnectionError:
+            trades.exception("caught", order_id=1)
+        trades._log(logging.INFO, "as stdlib's own code calls it", (), extra={"symbol": "B"})
+        keyword, both, why, level, caught, stdlib = await told(runtime)
         assert keyword["message"] == "by keyword"
         assert both["trade_data"] == {"symbol": "B", "msg": "a field"}
         assert why.keys() >= {"exception", "stack_info"}
         assert "trade_data" not in why
         assert level["level"] == "INFO"
+        assert (caught["exception"]["type"], caught["trade_data"]) == ("ConnectionError", {"order_id": 1})
+        assert stdlib["trade_data"] == {"symbol": "B"}
 
     async def test_bind_gives_a_trade_logger_and_copies_are_ones(self, runtime: LoggingRuntime):
         import copy
@@ -270,6 +278,16 @@ class TestTradeLogger:
         first, second = await told(runtime)
         assert "RuntimeError" in first["trade_data"]["value"]
         assert second["message"] == "odd extra"
+
+    async def test_an_extra_that_cannot_be_read_loses_only_itself(self, runtime: LoggingRuntime):
+        class Unreadable(dict[str, Any]):
+            def __iter__(self) -> Any:
+                raise RuntimeError
+
+        get_trade_logger().info("arrives", extra=Unreadable(a=1))
+        (entry,) = await told(runtime)
+        assert (entry["message"], entry["log_type"]) == ("arrives", "trade")
+        assert entry["extra"] == {"log_call_failed": "RuntimeError"}
 
     async def test_get_logger_binds_initial_values(self, runtime: LoggingRuntime):
         get_logger("contract.contexts", exchange="binance").info("bound")

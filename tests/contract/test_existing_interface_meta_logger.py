@@ -1,17 +1,21 @@
 """MetaLogger in whole programs: what it was given is in its files when the program ends, however that is."""
 
+import asyncio
+import copy
 import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.eventually import eventually
 from support.running_logger import logging_to
 
 from metaexpert.exceptions import ConfigError
-from metaexpert.logger import Logger, LoggingRuntime, MemoryOptions, MetaLogger, get_logger
+from metaexpert.logger import Logger, LoggingRuntime, MemoryOptions, MetaLogger, get_logger, meta_logger
 from metaexpert.logger.port import port
 
 type Line = dict[str, Any]
@@ -346,6 +350,64 @@ asyncio.run(main())
         assert (answer["status"], answer["handlers"]) == ("success", [])
         assert told == ["to the runtime", "trade", "it still runs"]
         assert not (tmp_path / "main.log").exists()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., MetaLogger]]:
+    """MetaLoggers of this process, in a folder of the test's own; what they started is stopped."""
+    made: list[MetaLogger] = []
+
+    def making(name: str = "main") -> MetaLogger:
+        main, trades, errors = (tmp_path / f"{name}{kind}.log" for kind in ("", "_trades", "_errors"))
+        made.append(MetaLogger("INFO", main, trades, errors, False, True, False))
+        return made[-1]
+
+    yield making
+    for log in made:
+        log.shutdown()
+
+
+def told(file: Path) -> list[str]:
+    return [json.loads(line)["message"] for line in file.read_text().splitlines()]
+
+
+class TestInThisProcess:
+    def test_a_life_from_the_first_call_to_the_last_shutdown(self, make: Callable[..., MetaLogger], tmp_path: Path):
+        first, second = make(), make("second")
+        assert not port.attached
+        assert first.config.log_file == tmp_path / "main.log"
+        first.log_error("failed", ValueError("no"))
+        second.get_error_logger().error("failed too", error_code=1)
+        assert second.configure()["handlers"] == ["file", "trade", "error"]
+        first.shutdown()
+        assert told(tmp_path / "main_errors.log") == ["failed", "failed too"]
+        assert port.attached
+        second.info("goes on")
+        second.shutdown()
+        assert not port.attached
+        assert told(tmp_path / "main.log") == ["failed", "failed too", "goes on"]
+        assert not (tmp_path / "second.log").exists()
+
+    async def test_on_the_loop_that_logging_lives_on_the_end_only_begins(
+        self, make: Callable[..., MetaLogger], tmp_path: Path
+    ):
+        first, second = make(), make("second")
+        first.info("one")
+        second.info("two")
+        first.shutdown()
+        assert port.attached
+        second.shutdown()
+        await eventually(lambda: not port.attached)
+        await eventually(lambda: told(tmp_path / "main.log") == ["one", "two"])
+        await eventually(lambda: not [task for task in asyncio.all_tasks() if task.get_name().startswith("metaexpert")])
+
+    def test_a_forked_child_has_nothing_to_shut_down(self, make: Callable[..., MetaLogger]):
+        log = make()
+        log.info("parent")
+        shared = copy.copy(meta_logger._shared)
+        shared.begin_empty()  # as the fork does in the child
+        shared.leave(log)
+        assert port.attached
 
 
 def memory(runtime: LoggingRuntime) -> list[Line]:

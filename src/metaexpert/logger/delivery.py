@@ -461,6 +461,10 @@ class Delivery:
         # asyncio.Queue keeps its items in this deque; there is no public way to look without taking
         return self._queue._queue  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
 
+    def freeze(self) -> None:
+        """Begin no further write."""
+        self._held = True
+
     async def hold(self, seconds: float) -> None:
         """Begin no further write and wait until the one under way has ended, at most `seconds`."""
         self._held = True

@@ -60,6 +60,9 @@ class DispatcherCounters:
     faults: int = 0
 
 
+_LONGEST_REST_SECONDS: Final = 0.5
+"""A signal that comes between Python's last look and the loop's wait is handled when that wait ends: it has to end."""
+
 _MAX_ROUTES: Final = 4096
 """Ways known by level, log type and logger; beyond that they are learnt anew."""
 
@@ -119,7 +122,7 @@ class Dispatcher:
                 elif self.counters.entries > entries_before:
                     await self._rest(self._linger_seconds)
                 elif self._ingress.rest():
-                    await self._rest(None)
+                    await self._rest(_LONGEST_REST_SECONDS)
         finally:
             self._ingress.leave()
 
@@ -193,23 +196,21 @@ class Dispatcher:
             return
         await asyncio.sleep(0)
 
-    async def _rest(self, most_seconds: float | None) -> None:
+    async def _rest(self, most_seconds: float) -> None:
         """Wait until woken, until a batch is due, or for `most_seconds`."""
         if self._woken:
             return
         now = monotonic()
         waits = [due for delivery in self._deliveries if (due := delivery.due_in(now)) is not None]
-        if most_seconds is not None:
-            waits.append(most_seconds)
+        waits.append(most_seconds)
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        timer = loop.call_later(min(waits), self.wake) if waits else None
+        timer = loop.call_later(min(waits), self.wake)
         try:
             await self._waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
 
     # ---- one step ---------------------------------------------------------------------------------------------
 

@@ -150,6 +150,16 @@ class Pipeline:
         self._tasks.clear()
         self._rebind()
 
+    def leave_to_child(self) -> None:
+        """In a forked child, which may go on in the loop it was forked in: nothing of this is to write there.
+
+        The coroutines stay as they are: closing them would close the connections of the parent's, whose epoll is shared.
+        """
+        for task in self._tasks.values():
+            task.disown()
+        for delivery in self._deliveries.values():
+            delivery.freeze()
+
     def _rebind(self) -> None:
         self._jobs.rebind()
         self.dispatcher.rebind()

@@ -214,6 +214,8 @@ class LoggingRuntime:
     ) -> None:
         if isinstance(error, Exception) and self.config.capture.exceptions:
             log_unhandled(UNHANDLED, logging.CRITICAL, "leaving with an exception", error)
+        if self._life is _Life.STOPPED:  # already, or in a forked child that leaves its parent's blocks
+            return
         self._signals.begin_stop(asked=isinstance(error, asyncio.CancelledError | KeyboardInterrupt))
         stopping = asyncio.create_task(self.stop(), name="metaexpert-stop")
         cancelled = False
@@ -319,6 +321,8 @@ class LoggingRuntime:
         self._hooks.forget_loop()
         self._hooks.remove()
         self._connection.remove_bridge()
+        if self._pipeline is not None:
+            self._pipeline.leave_to_child()
 
     def terminate(self) -> bool:
         """A signal asks for the end: cancel the task that logging was started in."""

@@ -37,6 +37,7 @@ class OwnedTask:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not self._wanted or task is not self.task:
+            _ = task.cancelled() or task.exception()  # else asyncio says that nobody asked
             return
         if task.cancelled():
             self._begin_again()
@@ -59,6 +60,10 @@ class OwnedTask:
         if not self.task.done() and coroutine is not None:
             with suppress(RuntimeError):  # what it waited for would tell its loop, which is closed
                 coroutine.close()
+
+    def disown(self) -> None:
+        """Let it be ended by anybody."""
+        self._wanted = False
 
 
 async def ended(owned: Iterable[OwnedTask]) -> bool:

@@ -12,6 +12,7 @@ from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import Pushed, Received, Reply, ScriptedCollector, pushed, serving, status
 
 from metaexpert.logger import LokiOptions, get_logger
+from metaexpert.logger.typed_logger import error_logger
 
 log = get_logger("contract.loki")
 
@@ -114,6 +115,13 @@ class TestRequest:
         (entry,) = all_pushed(loki)
         assert entry.metadata == {"entry_id": entry.entry["id"], "order_id": "8", "symbol": "ETHUSDT"}
         assert entry.labels["log_type"] == "trade"
+
+    async def test_metadata_is_found_in_an_errors_context_too(self, loki: ScriptedCollector):
+        async with logging_to(options(loki)) as runtime:
+            error_logger(log).error("failed", order_id="9", symbol="ETHUSDT")
+            assert await runtime.flush()
+        (entry,) = all_pushed(loki)
+        assert entry.metadata == {"entry_id": entry.entry["id"], "order_id": "9", "symbol": "ETHUSDT"}
 
     async def test_the_metadata_option_rules_what_becomes_metadata(self, loki: ScriptedCollector):
         async with logging_to(options(loki, metadata=("venue",))) as runtime:

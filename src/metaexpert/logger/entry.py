@@ -155,6 +155,10 @@ class LogEntry:
         """The context `log_error` was given, decoded; empty for other entries."""
         return self._data("error_context")
 
+    def fields(self) -> dict[str, Any]:
+        """All fields, wherever the entry shows them; its own data win."""
+        return self.extra() | self.trade_data() | self.error_context()
+
     def _data(self, key: str) -> dict[str, Any]:
         details = self.capture[DETAILS]
         if details is None or not details[TRADE_DATA] or data_key(self.log_type) != key:

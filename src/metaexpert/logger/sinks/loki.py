@@ -76,7 +76,7 @@ class LokiSink:
         if not self._metadata:
             return metadata
         entry = LogEntry(capture)
-        fields = entry.extra() if capture[DETAILS] is None else entry.extra() | entry.trade_data()
+        fields = entry.extra() if capture[DETAILS] is None else entry.fields()
         for name in self._metadata:
             value = fields.get(name)
             if value is not None and not isinstance(value, dict | list):

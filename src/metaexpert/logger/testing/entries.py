@@ -104,7 +104,7 @@ class _Fields:
     """An entry's fields, compared by value: `dict.items() <=` would need them hashable."""
 
     def __init__(self, entry: Entry) -> None:
-        self._fields: Entry = entry.get("extra", {}) | entry.get("trade_data", {})
+        self._fields: Entry = entry.get("extra", {}) | entry.get("trade_data", {}) | entry.get("error_context", {})
 
     def __ge__(self, asked: Iterable[tuple[str, object]]) -> bool:
         return all(name in self._fields and self._fields[name] == value for name, value in asked)

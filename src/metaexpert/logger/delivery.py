@@ -420,6 +420,9 @@ class Delivery:
                 await self._keep(self.spilling)
                 if close:
                     await self.spilling.close()
+                    if self.spooled:
+                        text = f"{self.spooled} entries wait on disk for the next start"
+                        self._notices.say(f"sink {self.name} stopped", text)
         except TimeoutError:
             self._notices.say(f"disk queue of {self.name}", f"could not be written within {seconds:g} s")
 

@@ -153,7 +153,7 @@ class Pipeline:
     def leave_to_child(self) -> None:
         """In a forked child, which may go on in the loop it was forked in: nothing of this is to write there.
 
-        The coroutines stay as they are: closing them would close the connections of the parent's, whose epoll is shared.
+        The coroutines stay as they are: closing them would close connections of the parent's, whose epoll is shared.
         """
         for task in self._tasks.values():
             task.disown()

@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,6 +129,60 @@ def _let_through(folder: Path) -> None:
     for each in (folder, *folder.parents[:2]):
         if each.stat().st_uid == os.geteuid():
             each.chmod(each.stat().st_mode | 0o011)
+
+
+async def test_a_place_that_hangs(path: Path):
+    """A pipe that nobody reads does what a dead network file system does: the system call does not come back."""
+    path.parent.mkdir()
+    os.mkfifo(path)
+    async with trial(FileOptions(path=path, max_bytes=1000), shutdown_timeout=5.0) as run:
+        run.log(400)
+        await run.healthy_keeps_up()
+        assert not await run.runtime.flush(timeout=0.05)
+        assert (run.stats.state, run.stats.retries) == ("active", 0)
+        run.assert_within_bounds()
+        content: list[bytes] = []
+        reader = threading.Thread(target=lambda: content.append(path.read_bytes()))
+        reader.start()
+        await run.recovers()
+        run.log(40)
+        assert await run.runtime.flush()
+    reader.join(20)
+    run.assert_all_arrived(ids_of(content[0].splitlines()))
+    assert list(path.parent.iterdir()) == [path]
+
+
+async def test_a_place_that_hangs_until_the_end(path: Path):
+    """The stop does not wait for the system call beyond its deadline."""
+    path.parent.mkdir()
+    os.mkfifo(path)
+    async with trial(FileOptions(path=path), shutdown_timeout=0.2) as run:
+        run.log()
+        await run.healthy_keeps_up()
+        started = time.monotonic()
+    assert time.monotonic() - started < 3.0
+    assert (run.stats.state, run.stats.ledger.dropped_total) == ("stopped", run.logged)
+    assert {reason for _, reason in run.stats.ledger.dropped} == {"shutdown"}
+    let_go = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # the thread that hangs gets its reader
+    await eventually(lambda: not any(thread.name == "metaexpert-file" for thread in threading.enumerate()))
+    await run.runtime.sinks["file"].close()
+    os.close(let_go)
+
+
+async def test_a_process_without_descriptors_left(path: Path):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with trial(FileOptions(path=path)) as run:
+        taken = os.open(os.devnull, os.O_RDONLY)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 1, before[1]))
+        try:
+            run.log()
+            await run.shows("failed", "Too many open files")
+            await run.healthy_keeps_up()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            os.close(taken)
+        await run.recovers()
+    run.assert_all_arrived(ids_in(path))
 
 
 # ---- no room -------------------------------------------------------------------------------------------------------

@@ -22,11 +22,13 @@ def rotate(path: Path, backup_count: int) -> None:
 
 
 def set_torn_aside(path: Path) -> Path | None:
-    """Move a file whose last line is torn out of the way, as it is; None when it ends well or does not exist.
+    """Move a file whose last line is torn out of the way, as it is; None when it ends well or is no regular file.
 
     Raises:
         OSError: the file could not be read or renamed.
     """
+    if not path.is_file():  # there is none; or a pipe, which reading from would wait for a writer
+        return None
     try:
         with path.open("rb") as file:
             if file.seek(0, os.SEEK_END) == 0:

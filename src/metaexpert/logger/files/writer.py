@@ -62,6 +62,7 @@ class AppendFile:
         self._clock = clock
         self._looked_at = 0.0
         self._cancelled_in_thread = False
+        self._is_regular = True
 
     async def append(self, data: bytes, token: object) -> None:
         """Write all of `data`.
@@ -109,8 +110,8 @@ class AppendFile:
 
     async def _find_written(self, file: AsyncFileIO) -> None:
         """How much of an unfinished write arrived; a cancelled one may have gone on in its thread."""
-        state = await self._worker.run(os.fstat, file.fileno())
-        if stat.S_ISREG(state.st_mode):
+        if self._is_regular:
+            state = await self._worker.run(os.fstat, file.fileno())
             self._size_bytes = state.st_size
             self._written_bytes = max(0, state.st_size - self._begun_at_bytes)
 
@@ -136,7 +137,8 @@ class AppendFile:
     def _is_full(self, more_bytes: int) -> bool:
         limit = self._rotation
         return bool(
-            limit.max_bytes
+            self._is_regular
+            and limit.max_bytes
             and limit.backup_count
             and self._size_bytes
             and self._size_bytes + more_bytes > limit.max_bytes
@@ -151,7 +153,9 @@ class AppendFile:
 
     def _open_here(self) -> AsyncFileIO:
         file = FileIO(self.path, "ab", opener=lambda name, flags: os.open(name, flags, _MODE))
-        self._size_bytes = file.tell()
+        # a pipe or a device has no size, is not rotated and not brought to any disk
+        self._is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        self._size_bytes = file.tell() if self._is_regular else 0
         # without a loop of its own, so that it can be written to from whichever loop the runtime lives on
         self._file, self._raw = AsyncFileIO(file, None, self._worker.executor), file
         return self._file
@@ -196,7 +200,7 @@ class AppendFile:
         if self._cancelled_in_thread:
             await self._settle()
         try:
-            if self._file is not None:
+            if self._file is not None and self._is_regular:
                 await self._worker.run(os.fsync, self._file.fileno())
         finally:
             await self._close_file()

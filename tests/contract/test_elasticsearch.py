@@ -1,5 +1,6 @@
 """The Elasticsearch sink speaks the bulk API as the server does, and judges every item by its own result."""
 
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -366,6 +367,35 @@ class TestItems:
             assert not await runtime.flush(timeout=0.05)
             await eventually(lambda: sink_stats(runtime).state == "failed")
             assert "0 results for 1 documents" in await told(capfd)
+
+
+class TestCompressedAnswers:
+    """They are not asked for; a proxy may compress nevertheless."""
+
+    @pytest.mark.parametrize(
+        ("name", "bits"), [("gzip", zlib.MAX_WBITS | 16), ("deflate", zlib.MAX_WBITS), ("deflate", -zlib.MAX_WBITS)]
+    )
+    async def test_they_are_read(self, cluster: Cluster, name: str, bits: int):
+        async def packed(_request: web.Request, received: Received) -> web.StreamResponse:
+            assert received.headers["Accept-Encoding"] == "identity"
+            items = [{"create": {"status": 201}} for _ in documents(received)]
+            packing = zlib.compressobj(wbits=bits)
+            body = packing.compress(orjson.dumps({"errors": False, "items": items})) + packing.flush()
+            return web.Response(body=body, headers={"Content-Encoding": name})
+
+        cluster.default = packed
+        async with logging_to(options(cluster)) as runtime:
+            log.info("n 0")
+            log.info("n 1")
+            assert await runtime.flush()
+            assert sink_stats(runtime).retries == 0
+
+    async def test_what_is_not_compressed_as_it_says_is_no_answer(self, cluster: Cluster):
+        cluster.then(status(200, b'{"errors":false', Content_Encoding="gzip"))
+        async with logging_to(options(cluster)) as runtime:
+            log.info("n 0")
+            assert await runtime.flush()
+            assert sink_stats(runtime).retries == 1
 
 
 class TestRequests:

@@ -256,3 +256,34 @@ async def test_elasticsearch_gets_documents_without_the_excluded_keys_and_the_sa
         assert document.source["process"].keys() == {"pid"}
         assert document.source["log"].keys() == {"level", "logger"}
         assert "host" not in document.source
+
+
+async def test_another_configuration_brings_other_filters_and_loses_no_summary():
+    def to(**options: Any) -> LoggingRuntime:
+        return logging_to(MemoryOptions(name="kept", **options), MemoryOptions(name="all"))
+
+    before = to(filter=FilterOptions(exclude_loggers=("app",)), repeats=RepeatsOptions(window=3600))
+    after = to(filter=FilterOptions(exclude_loggers=("apple",))).config
+    async with before as runtime:
+        for _ in range(5):
+            apple.warning("lost")
+        app.info("left out")
+        assert await runtime.flush()
+        for _ in range(3):
+            apple.warning("lost again")
+        await runtime.reload(after)
+        apple.warning("left out now")
+        app.info("taken now")
+        assert await runtime.flush()
+        everything = lines(runtime, "all")
+        accounts = ledger(runtime, "kept")
+    assert unbalanced(runtime) == []
+    assert len(everything) == 11
+    assert (accounts.filtered, accounts.repeated, accounts.delivered) == (2, 6, 5)
+
+
+async def test_where_a_repeated_entry_never_came_back_nothing_is_said_of_it():
+    async with logging_to(MemoryOptions(repeats=RepeatsOptions(window=0.05))) as runtime:
+        app.info("once")
+        await eventually(lambda: len(lines(runtime, "memory")) == 1)
+    assert [entry["message"] for entry in lines(runtime, "memory")] == ["once"]

@@ -73,7 +73,9 @@ class Selection:
         self._include = None if include is None else frozenset(include) | keys.mandatory
         self._exclude = frozenset(exclude)
         self._brings_errors = "exception" in keys.optional
-        self._only_brought = include is None and all(path.split(".", 1)[0] in _BROUGHT for path in self._exclude)
+        roots = {path.split(".", 1)[0] for path in self._exclude}
+        self._touched = None if include is not None else roots
+        self._only_brought = include is None and roots <= _BROUGHT
 
     def documents(self, encode: Callable[[Capture], bytes]) -> Callable[[Capture], bytes]:
         """`encode`, and of its document the selected keys."""
@@ -88,6 +90,8 @@ class Selection:
     def reshape(self, entry: Capture) -> Capture:
         """The entry with the selected ones of the keys that users bring."""
         fields, context, details = entry[7], entry[8], entry[DETAILS]
+        if self._touched is not None and self._touched.isdisjoint(ENTRY_KEYS.optional):
+            return entry
         if fields or context:
             fields = self._part("extra", extra_json(fields, context))[1:-1]
         if details is not None:
@@ -101,10 +105,13 @@ class Selection:
 
     def _error(self, key: str, encoded: bytes) -> bytes:
         """One of the keys that only some formats have; where it is divided, the document is."""
-        kept = not self._brings_errors or (encoded and self.of({key: orjson.loads(encoded)}))
+        untouched = self._touched is not None and key not in self._touched
+        kept = untouched or not self._brings_errors or (encoded and self.of({key: orjson.loads(encoded)}))
         return encoded if kept else b""
 
     def _part(self, key: str, encoded: bytes) -> bytes:
+        if self._touched is not None and key not in self._touched:
+            return encoded
         part = self.of({key: orjson.loads(encoded)}).get(key)
         return b"" if part is None else orjson.dumps(part)
 

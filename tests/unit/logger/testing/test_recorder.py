@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.running_logger import logging_to
 
-from metaexpert.logger import FileOptions, MemoryOptions, get_logger, log_context
+from metaexpert.logger import FileOptions, LoggerConfig, MemoryOptions, get_logger, log_context, setup_logging
 from metaexpert.logger.port import port
 from metaexpert.logger.testing import memory_entries, recorded_entries
 
@@ -146,3 +146,20 @@ def test_a_thread_that_logs_on_is_seen_until_the_end(name: str):
     may_end.set()
     thread.join()
     assert entries.messages == ["begun"]
+
+
+def test_a_program_without_an_event_loop_is_seen_too(name: str):
+    log = get_logger(name)
+    with recorded_entries() as entries:
+        with setup_logging(quiet()) as runtime:
+            log.info("one")
+            logging.getLogger("somebody.else").warning("two")
+            assert runtime.flush_sync()
+            assert memory_entries(runtime).messages == ["one", "two"]
+        log.info("three")
+    assert entries.messages == ["one", "two", "three"]
+    assert entries.only(logger="somebody")["level"] == "WARNING"
+
+
+def quiet() -> LoggerConfig:
+    return LoggerConfig(log_to_console=False, log_to_file=False, sinks=(MemoryOptions(),))

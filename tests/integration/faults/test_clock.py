@@ -96,7 +96,7 @@ async def test_a_collectors_waits_go_on(clock: WallClock, hours: int):
             clock.ahead_seconds = hours * HOUR
             run.log()
             before = run.stats.retries
-            await eventually(lambda: run.stats.retries > before + 2, seconds=3.0)
+            await eventually(lambda: run.stats.retries > before + 2)
             collector.mend()
             await run.recovers()
         run.assert_all_arrived(collector.held.elements())
@@ -117,11 +117,11 @@ async def test_a_retry_after_date_is_the_collectors_own(clock: WallClock, hours:
         clock.ahead_seconds = hours * HOUR
         async with trial(collector.options()) as run:
             run.log()
-            await eventually(lambda: len(collector.requests) >= 2, seconds=5.0)
+            await eventually(lambda: len(collector.requests) >= 2)
             await run.recovers()
         run.assert_all_arrived(collector.held.elements())
     first, second = collector.requests[:2]
-    assert 1.0 <= second.at - first.at < 3.0
+    assert 1.0 <= second.at - first.at < 10.0
 
 
 def _later(moment: datetime, seconds: float) -> str:

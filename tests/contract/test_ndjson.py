@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from support.eventually import eventually
-from support.fake_sinks import captures
+from support.fake_sinks import capture, captures
 from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import Received, ScriptedCollector, serving, status
 
@@ -155,6 +155,13 @@ class TestKey:
             assert await runtime.flush()
         assert len(server.requests) == 7
         assert len({request.headers["Idempotency-Key"] for request in server.requests}) == 7
+
+    async def test_entries_of_an_earlier_run_read_back_from_disk_have_another_key(self):
+        """Their numbers may be those of this run's entries, and their sizes too."""
+        named = NdjsonOptions(url="http://127.0.0.1:9")
+        sink = NdjsonSink(named, HttpClient(named, Worker(Jobs(), "a")), lambda _: b"{}", Identity(service="one"))
+        now, before = capture(1, time_ns=2_000), capture(1, time_ns=1_000)
+        assert sink.key(Batch([now], [b"{}"])) != sink.key(Batch([before], [b"{}"]))
 
     async def test_two_sinks_and_two_runs_never_share_a_key(self):
         entries = captures(range(1, 4))

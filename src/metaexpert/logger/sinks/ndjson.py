@@ -10,7 +10,7 @@ from typing import Final, final
 from urllib.parse import quote, urlencode
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import SEQ, Capture
+from metaexpert.logger.entry import SEQ, TIME_NS, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.options.http import NdjsonOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Rejected, Retry
@@ -54,9 +54,13 @@ class NdjsonSink:
         return classify(answer)
 
     def key(self, batch: Batch) -> str:
-        """What names the batch: the writer, its first and last entry, and how much lies between them."""
-        first, last = batch.entries[0][SEQ], batch.entries[-1][SEQ]
-        named = f"{self._writer} {first} {last} {len(batch)} {batch.size_bytes}"
+        """What names the batch: the writer, its first and last entry, and how much lies between them.
+
+        Their times are part of it, since entries of earlier runs, read back from disk, have numbers of their own.
+        """
+        first, last = batch.entries[0], batch.entries[-1]
+        span = f"{first[SEQ]} {first[TIME_NS]} {last[SEQ]} {last[TIME_NS]}"
+        named = f"{self._writer} {span} {len(batch)} {batch.size_bytes}"
         return blake2b(named.encode(), digest_size=_KEY_BYTES).hexdigest()
 
     async def close(self) -> None:

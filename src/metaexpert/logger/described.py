@@ -15,6 +15,7 @@ from metaexpert.logger.texts import safe_text
 
 DESCRIPTION_BYTES: Final = 1024
 _NAME_BYTES: Final = 200
+NOT_LOOKED_AT: Final = "not looked at: log calls within log calls"
 _ARGUMENTS_BYTES: Final = 4 * 1024
 _CONTAINER_COST: Final = 8
 _MAX_LEVELS: Final = 6
@@ -78,6 +79,8 @@ def described(value: object, describe: Callable[[object], str] = repr, limit_byt
 def error_text(error: BaseException, limit_bytes: int) -> str:
     """`str` of an exception, bounded where its text is only made of its arguments."""
     if type(error).__str__ is not BaseException.__str__:
+        if nesting.too_deep:
+            return NOT_LOOKED_AT
         return safe_text(str(error), limit_bytes)
     arguments = error.args
     if not arguments:
@@ -117,7 +120,7 @@ class _Description:
 
     def _own(self, value: object) -> str:
         if nesting.too_deep:
-            return f"<{type_name(value)} not looked at: log calls within log calls>"
+            return f"<{type_name(value)} {NOT_LOOKED_AT}>"
         try:
             if self._describe is repr and type(value).__repr__ is BaseException.__repr__:
                 arguments = cast("BaseException", value).args

@@ -16,6 +16,7 @@ from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, STACK_INFO,
 from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
 from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.message import format_message
+from metaexpert.logger.nesting import nesting
 from metaexpert.logger.port import port
 from metaexpert.logger.site import line_of, placed
 from metaexpert.logger.values import MAX_ENTRY_BYTES, safe_text
@@ -151,11 +152,16 @@ def call_handlers(
 
 
 def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+    if nesting.too_deep:
+        return  # what a handler does, such as making text of an exception, logs again and again
+    nesting.depth += 1
     try:
         logger.callHandlers(record)
     except Exception:  # noqa: BLE001 - the handler is somebody else's; a log call does not raise for it
         if logging.raiseExceptions:
             traceback.print_exc()
+    finally:
+        nesting.depth -= 1
 
 
 def filtered(

@@ -48,8 +48,10 @@ class OwnerLock:
 
     def release(self, *, delete: bool) -> None:
         """Let go; `delete` takes the file away, where nothing is left to own."""
+        if sys.platform == "win32":
+            self.forget()  # it deletes no open file, nor one that another owner has opened meanwhile
         if delete:
-            with suppress(OSError):  # Windows deletes no open file; the next owner of the folder will
+            with suppress(OSError):
                 self.path.unlink(missing_ok=True)
         self.forget()
 

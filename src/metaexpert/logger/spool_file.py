@@ -138,6 +138,7 @@ class SpoolFile:
         self._file: FileIO | None = None
         self._read_at = _PREAMBLE.size
         self._broken = False
+        self._scanned_damage = 0
 
     def create(self) -> None:
         """Make the file, for its owner alone.
@@ -168,6 +169,7 @@ class SpoolFile:
             self.entries += len(found.parts)
             self.damaged += found.damaged
             breathe()
+        self._scanned_damage = self.damaged
         self.torn = self._broken
         self._read_at, self._broken = begin, False
 
@@ -201,13 +203,17 @@ class SpoolFile:
         self.entries += len(frames)
 
     def read(self, most: int, most_bytes: int) -> Frames:
-        """The next frames, up to `most` or about `most_bytes`, from one window of the file.
+        """The next frames, up to `most` or about `most_bytes`, from one window; damage only where `scan` saw none.
 
         Raises:
             OSError: the file could not be read.
         """
         found = self._next(most, most_bytes)
         self.entries -= len(found.parts)
+        known = min(found.damaged, self._scanned_damage)
+        self._scanned_damage -= known
+        found.damaged -= known
+        self.damaged += found.damaged
         return found
 
     def _next(self, most: int, most_bytes: int) -> Frames:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -323,6 +324,20 @@ class TestDiskThatRefuses:
             await running.delivery.drained()
             assert sink.got == names(range(1, 201))
 
+    async def test_what_cannot_be_acknowledged_is_sent_again_by_the_next_run(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        spool.refusing = {"ack"}
+        sink = Parts(down)
+        async with spilled(sink, spool) as (running, spilling):
+            await offer_slowly(running, range(1, 101))
+            sink.answer = accept
+            await running.delivery.drained()
+            await eventually(lambda: spilling.failures)
+            assert sink.got == names(range(1, 101))
+            assert running.balanced
+        again = RefusingSpool(tmp_path, "0b").open().entries
+        assert 0 < again <= 70
+
     async def test_a_folder_that_cannot_be_looked_into_stops_no_sink(self, tmp_path: Path):
         spool = RefusingSpool(tmp_path)
         spool.refusing = {"open"}
@@ -490,6 +505,56 @@ class TestHandover:
         snapshot = new.delivery.ledger.snapshot(new.delivery.in_flight, new.delivery.spooled)
         assert (snapshot.spooled, snapshot.routed) == (300, 300)
         assert snapshot.balanced
+
+    async def test_what_the_disk_refused_goes_over_too_and_first(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        async with pumped(Parts(down), **SMALL, spilling=spilling_to(spool)) as old:
+            await offer_slowly(old, range(1, 301))
+        spool.refusing = {"append"}
+        await old.delivery.keep(5.0, close=False)
+        sink = Parts()
+        new = Pumped(sink, **SMALL, spilling=spilling_to(RefusingSpool(tmp_path, "0b")))
+        new.delivery.take_over(old.delivery)
+        assert new.balanced
+        async with new.going():
+            await new.delivery.drained()
+        assert sink.got == names(range(1, 301))
+        assert new.balanced
+        assert new.lanes.held_entries == new.lanes.held_bytes == 0
+        await new.delivery.keep(5.0)
+        assert RefusingSpool(tmp_path, "0c").open().entries == 0
+
+
+class TestFoundDamage:
+    async def test_is_told_and_counted_and_costs_nothing_else(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+        await kept(tmp_path, "0a", Parts(down), lambda running: offer_slowly(running, range(1, 201)))
+        for path in sorted((tmp_path / "spool").glob("*.spool"))[-1:]:
+            data = path.read_bytes().replace(b"m100", b"M100")
+            path.write_bytes(data[:-3])
+        sink = Parts()
+        async with spilled(sink, RefusingSpool(tmp_path, "0b")) as (running, spilling):
+            await running.delivery.drained()
+            assert sink.got == [name for name in names(range(1, 200)) if name != "m100"]
+            assert (running.ledger.recovered, spilling.damaged) == (198, 2)
+            assert running.balanced
+        await eventually(lambda: all(thread.name != "metaexpert-notice" for thread in threading.enumerate()))
+        told = capfd.readouterr().err
+        assert "1 files of earlier runs end in an incomplete entry" in told
+        assert [path.suffix for path in (tmp_path / "spool").iterdir()] == [".damaged"]
+
+    async def test_damage_alone_at_the_end_is_acknowledged_with_what_came_before(self, tmp_path: Path):
+        sink = Parts(down)
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
+            await offer_slowly(running, range(1, 301))
+            await eventually(lambda: spilling.entries == 270)
+            (path,) = (tmp_path / "spool").glob("*.spool")
+            path.write_bytes(path.read_bytes().replace(b"m300", b"M300").replace(b"m299", b"M299"))
+            sink.answer = accept
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 299))
+            assert running.ledger.dropped == {("NOTSET", "disk queue damaged"): 2}
+            assert running.balanced
+            await eventually(lambda: not list((tmp_path / "spool").glob("*.spool")))
 
 
 class TestWithoutSpill:

@@ -93,7 +93,7 @@ class Dispatcher:
         self.counters = DispatcherCounters()
         self._ingress = ingress
         self._sinks = tuple(deliveries)
-        self._deliveries = tuple(delivery for delivery, _ in self._sinks)
+        self._deliveries = self._forming = tuple(delivery for delivery, _ in self._sinks)
         self._jobs = jobs
         self._notices = notices
         self._slice_seconds = slice_seconds
@@ -126,10 +126,11 @@ class Dispatcher:
         finally:
             self._ingress.leave()
 
-    def set_sinks(self, deliveries: Iterable[tuple[Delivery, Admission]]) -> None:
-        """Route to these sinks from now on."""
+    def set_sinks(self, deliveries: Iterable[tuple[Delivery, Admission]], leaving: Iterable[Delivery] = ()) -> None:
+        """Route to these sinks from now on; for those that are leaving only form batches of what they have."""
         self._sinks = tuple(deliveries)
         self._deliveries = tuple(delivery for delivery, _ in self._sinks)
+        self._forming = (*self._deliveries, *leaving)
         self._by_logger = any(admission.by_logger for _, admission in self._sinks)
         self._routes.clear()
         self._ways.clear()
@@ -201,7 +202,7 @@ class Dispatcher:
         if self._woken:
             return
         now = monotonic()
-        waits = [due for delivery in self._deliveries if (due := delivery.due_in(now)) is not None]
+        waits = [due for delivery in self._forming if (due := delivery.due_in(now)) is not None]
         waits.append(most_seconds)
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
@@ -222,7 +223,7 @@ class Dispatcher:
         self._report_loss()
         now = monotonic()
         more = len(captures) == chunk
-        for delivery in self._deliveries:
+        for delivery in self._forming:
             more = delivery.form(2 * chunk, now) or more
         return more
 

@@ -265,13 +265,13 @@ class Pipeline:
         self.config = config
         self._add(made)
         self._options = {name: self._options[name] for name in wanted}
-        self.dispatcher.set_sinks(self._routed())
+        self.dispatcher.set_sinks(self._routed(), [delivery for delivery, _ in gone.values()])
         self._set_pace()
         self.ingress.resize(*_bounds(_queues(config)))
         for name in made:
             self._begin_delivery(name, self._deliveries[name])
-        for name, (delivery, sink) in gone.items():
-            await self._dismiss(name, delivery, sink)
+        await asyncio.gather(*[self._dismiss(name, delivery, sink) for name, (delivery, sink) in gone.items()])
+        self.dispatcher.set_sinks(self._routed())
 
     def _stays(self, name: str, options: AnySink, config: LoggerConfig) -> bool:
         now = self.config

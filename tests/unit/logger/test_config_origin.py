@@ -90,7 +90,6 @@ class TestOrigin:
             assert made == loaded
             assert str(made.origin("log_dir")) == "environment variable METAEXPERT_LOG_DIR"
 
-
     def test_one_loaded_from_the_processs_variables_can_be_pickled(self, folder: Path):
         del folder
         made = LoggerConfig.load(environ=os.environ)

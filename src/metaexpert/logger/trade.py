@@ -10,6 +10,9 @@ from typing import Any, Final, Literal, final
 
 from metaexpert.logger.values import described
 
+_WORD_CHARACTERS: Final = 64
+"""Texts up to which nothing in a line for people needs to be cut."""
+
 type Amount = Decimal | str | int | float
 """A price or quantity; `Decimal` or `str` where every digit counts."""
 
@@ -87,6 +90,10 @@ def _text(value: object) -> str:
 
 def trade_message(event: str, data: dict[str, Any]) -> str:
     """One line for people: "order_filled BUY 0.5 BTCUSDT at 43100.5"."""
-    words = [event, *(described(data[name], str) for name in ("side", "quantity", "symbol") if name in data)]
+    words = [event, *(_word(data[name]) for name in ("side", "quantity", "symbol") if name in data)]
     price = data.get("price")
-    return " ".join(words) if price is None else f"{' '.join(words)} at {described(price, str)}"
+    return " ".join(words) if price is None else f"{' '.join(words)} at {_word(price)}"
+
+
+def _word(value: object) -> str:
+    return value if type(value) is str and len(value) <= _WORD_CHARACTERS else described(value, str)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.programs import FORK, LOOPS, run_program
+from support.programs import FORK, LOOPS, entries_of, run_program
 
 FORKS = "ignore::DeprecationWarning"
 """From 3.12 on CPython warns of a fork beside threads."""
@@ -35,10 +35,9 @@ class TestFork:
         assert done.messages() == [*(f"n {number}" for number in range(200)), "parent"]
         assert [line.split(": ", 1)[1] for line in done.stderr.splitlines()] == ["said at once"]
 
-    @pytest.mark.parametrize("parent", ["with a loop", "without"])
-    def test_the_child_may_set_up_its_own_and_needs_no_stop_at_a_real_exit(self, tmp_path: Path, parent: str):
+    def test_the_child_may_set_up_its_own_and_needs_no_stop_at_a_real_exit(self, tmp_path: Path):
         code = """
-        def work():
+        with setup_logging(config()):
             log.info("parent before")
             pid = os.fork()
             if pid == 0:
@@ -48,23 +47,34 @@ class TestFork:
                 sys.exit(7)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
             log.info("parent after")
+        """
+        done = run_program(code, tmp_path, warnings=FORKS).well()
+        assert done.messages() == ["parent before", "parent after"]
+        child = [entry["message"] for entry in entries_of(tmp_path / "child" / "expert.log")]
+        assert child == [f"c {number}" for number in range(200)]
 
+    @LOOPS
+    def test_a_child_of_a_running_loop_closes_its_own_and_leaves_by_os_exit(self, tmp_path: Path, loop: str):
+        """Anything else would end the loop it was forked in, whose epoll it shares with its parent."""
+        code = """
         async def main():
             async with setup_logging(config()):
-                work()
+                log.info("parent before")
+                pid = os.fork()
+                if pid == 0:
+                    with setup_logging(config(log_dir="child")):
+                        for number in range(200):
+                            log.info("c %d", number)
+                    os._exit(7)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+                log.info("parent after")
 
-        if sys.argv[1] == "with a loop":
-            # the child must leave the loop it was forked in: its logging lives there until then
-            run(main())
-        else:
-            with setup_logging(config()):
-                work()
+        run(main())
         """
-        done = run_program(code, tmp_path, parent, warnings=FORKS)
-        done.well()
+        done = run_program(code, tmp_path, loop=loop, warnings=FORKS).well()
         assert done.messages() == ["parent before", "parent after"]
-        child = [line for line in (tmp_path / "child" / "expert.log").read_text().splitlines() if '"c ' in line]
-        assert len(child) == 200
+        child = [entry["message"] for entry in entries_of(tmp_path / "child" / "expert.log")]
+        assert child == [f"c {number}" for number in range(200)]
 
     def test_a_child_of_a_process_that_logs_in_many_threads_does_not_hang(self, tmp_path: Path):
         """Whatever lock a thread held at the fork, the child needs none of them."""

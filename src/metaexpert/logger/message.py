@@ -12,11 +12,8 @@ from metaexpert.logger.described import described, type_name
 from metaexpert.logger.nesting import nesting
 from metaexpert.logger.texts import exact, safe_text
 
-_PLAIN: Final = frozenset({str, int, float, bool, NoneType})
-"""Types whose formatting runs no code but Python's own, in a bounded time."""
-
-_PLAIN_TEXTS: Final = _PLAIN | {Decimal}
-"""As `_PLAIN`, where all are formatted by %s."""
+_PLAIN: Final = frozenset({str, int, float, bool, NoneType, Decimal})
+"""Types whose formatting runs no code but Python's own."""
 
 _LONG_DECIMAL_DIGITS: Final = 4300
 """Decimals with more digits before the point are no integers to %d: writing 1E+999999 so takes a minute."""
@@ -30,14 +27,16 @@ _ARGUMENTS_BYTES: Final = 4 * 1024
 def format_message(msg: object, args: tuple[object, ...]) -> str:
     """Apply %-args; what cannot be formatted arrives with its arguments and the reason."""
     try:
-        if type(msg) is str:
-            if _PLAIN.issuperset(map(type, args)):
-                return msg % args if args else msg
-            if msg.count("%") == msg.count("%s") and _PLAIN_TEXTS.issuperset(map(type, args)):
-                return msg % args
+        if type(msg) is str and (not args or (_PLAIN.issuperset(map(type, args)) and _is_prompt(msg, args))):
+            return msg % args if args else msg
     except Exception:  # noqa: BLE001 - told of below, with the arguments
         return _with_own_code(msg, args)
     return _with_own_code(msg, args)
+
+
+def _is_prompt(msg: str, args: tuple[object, ...]) -> bool:
+    """Whether no decimal is made an integer, which may take a minute."""
+    return msg.count("%") == msg.count("%s") or Decimal not in map(type, args)
 
 
 def _with_own_code(msg: object, args: tuple[object, ...]) -> str:
@@ -47,7 +46,7 @@ def _with_own_code(msg: object, args: tuple[object, ...]) -> str:
         return text
     nesting.depth += 1
     try:
-        if nesting.too_deep and not _PLAIN_TEXTS.issuperset(map(type, args)):
+        if nesting.too_deep and not _PLAIN.issuperset(map(type, args)):
             return f"{text} [not formatted: log calls within log calls; args: {', '.join(map(type_name, args))}]"
         single = args[0] if len(args) == 1 else None
         values = single if issubclass(type(single), Mapping) and single else tuple(map(_formattable, args))

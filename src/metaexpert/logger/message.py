@@ -27,16 +27,19 @@ _ARGUMENTS_BYTES: Final = 4 * 1024
 def format_message(msg: object, args: tuple[object, ...]) -> str:
     """Apply %-args; what cannot be formatted arrives with its arguments and the reason."""
     try:
-        if type(msg) is str and (not args or (_PLAIN.issuperset(map(type, args)) and _is_prompt(msg, args))):
-            return msg % args if args else msg
+        if type(msg) is str:
+            if not args:
+                return msg
+            # a decimal that is made an integer may take a minute
+            if _PLAIN.issuperset(map(type, args)) and (Decimal not in map(type, args) or _only_texts(msg)):
+                return msg % args
     except Exception:  # noqa: BLE001 - told of below, with the arguments
         return _with_own_code(msg, args)
     return _with_own_code(msg, args)
 
 
-def _is_prompt(msg: str, args: tuple[object, ...]) -> bool:
-    """Whether no decimal is made an integer, which may take a minute."""
-    return msg.count("%") == msg.count("%s") or Decimal not in map(type, args)
+def _only_texts(msg: str) -> bool:
+    return msg.count("%") == msg.count("%s")
 
 
 def _with_own_code(msg: object, args: tuple[object, ...]) -> str:

@@ -427,6 +427,7 @@ class Delivery:
             self._notices.say(f"disk queue of {self.name}", f"could not be written within {seconds:g} s")
 
     async def _keep(self, spilling: Spilling) -> None:
+        self._say_all()
         self._report(self.lanes.take_open_gap())
         await spilling.paused()
         spilling.put_back(self._cut_batches())

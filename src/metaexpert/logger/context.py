@@ -89,12 +89,18 @@ PIPELINE: Final = FieldSet({})
 current_fields: Final[ContextVar[FieldSet | None]] = ContextVar("metaexpert_log_fields", default=None)
 
 
+def _within(outer: FieldSet | None, items: dict[str, bytes]) -> FieldSet:
+    if outer is PIPELINE:
+        return PIPELINE  # what a sink of somebody's own does must not lose the mark
+    return FieldSet(items) if outer is None else outer.extended(items)
+
+
 @contextmanager
 def bound_context(fields: Mapping[str, object], encode: Encode) -> Generator[None]:
     """Add `fields` to every entry logged in this block, in tasks it starts and in `asyncio.to_thread` calls."""
     outer = current_fields.get()
     items = encode(fields)
-    token = current_fields.set(FieldSet(items) if outer is None else outer.extended(items))
+    token = current_fields.set(_within(outer, items))
     try:
         yield
     finally:

@@ -223,15 +223,17 @@ class Delivery:
             self._sift(self._sieve)
             self._say(self._sieve.all_due())
 
-    def _report(self, gap: Gap | None) -> None:
-        if gap is None:
-            return
-        entry = gap_entry(
-            self.name, gap.by_level, (gap.first_seq, gap.last_seq), (gap.first_ns, gap.last_ns), QUEUE_FULL
-        )
+    def report(self, entry: Capture) -> None:
+        """Take an entry that says what was dropped, whatever room there is."""
         self.ledger.routed += 1
         self.ledger.gaps += 1
+        self._urgent = True
         self.lanes.offer_reserved(entry)
+
+    def _report(self, gap: Gap | None) -> None:
+        if gap is not None:
+            times_ns, seqs = (gap.first_ns, gap.last_ns), (gap.first_seq, gap.last_seq)
+            self.report(gap_entry(self.name, gap.by_level, seqs, times_ns, QUEUE_FULL))
 
     # ---- the worker -------------------------------------------------------------------------------------------
 

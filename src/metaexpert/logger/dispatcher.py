@@ -9,12 +9,12 @@ so that a steady trickle costs one wake-up per linger and not one per entry; the
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, time_ns
 from typing import Final, final
 
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import Delivery
-from metaexpert.logger.entry import SIZE, Capture, Lane, lane_of
+from metaexpert.logger.entry import SIZE, TIME_NS, Capture, Lane, lane_of
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.ingress import INGRESS_FULL, Ingress
@@ -24,6 +24,12 @@ from metaexpert.logger.notices import Notices
 _LEAST_CHUNK: Final = 4
 _MOST_CHUNK: Final = 64
 """Entries a step takes from ingress; twice as many may go on from each sink's lanes, so that a backlog shrinks."""
+
+_LOSS_EVERY_SECONDS: Final = 0.1
+"""While ingress overflows, every sink is told of the loss this often; at once when it is over."""
+
+_LONG_WAIT_NS: Final = 100_000_000
+"""From here on the loop was blocked, or has more to do than it can."""
 
 _JOB_WAIT_SECONDS: Final = 0.001
 _POLLING_SECONDS: Final = 0.002
@@ -58,6 +64,8 @@ class DispatcherCounters:
     busy_seconds: float = 0.0
     slice_max_seconds: float = 0.0
     faults: int = 0
+    wait_max_seconds: float = 0.0
+    long_waits: int = 0
 
 
 _LONGEST_REST_SECONDS: Final = 0.5
@@ -104,6 +112,9 @@ class Dispatcher:
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
         self._waited_at = 0.0
+        self._loss_told_at = 0.0
+        self._began_ns = time_ns()
+        self._longest_wait_ns = 0
         self._chunk_entries = _MOST_CHUNK // 4
         self._relieved = asyncio.Event()
         self._released = False
@@ -142,6 +153,7 @@ class Dispatcher:
 
     def rebind(self) -> None:
         """Forget the loop that was; `run` begins on another one."""
+        self._began_ns = time_ns()
         self._waiter = None
         self._relieved = asyncio.Event()
         self._worked = asyncio.Event()
@@ -219,10 +231,12 @@ class Dispatcher:
         chunk = self._chunk_entries
         captures = self._ingress.take(chunk)
         if captures:
+            self._watch_wait(captures[0])
             self._route(captures)
-        self._report_loss()
         now = monotonic()
         more = len(captures) == chunk
+        if not more or now >= self._loss_told_at + _LOSS_EVERY_SECONDS:
+            self._report_loss(now)
         for delivery in self._forming:
             more = delivery.form(2 * chunk, now) or more
         return more
@@ -269,16 +283,25 @@ class Dispatcher:
         self._routes[level, log_type, logger] = route
         return route
 
-    def _report_loss(self) -> None:
+    def _watch_wait(self, oldest: Capture) -> None:
+        """See how long the oldest entry of a chunk has waited: as long as others kept the loop, or it is overloaded."""
+        waited_ns = time_ns() - max(oldest[TIME_NS], self._began_ns)
+        if waited_ns > self._longest_wait_ns:
+            self._longest_wait_ns = waited_ns
+            self.counters.wait_max_seconds = waited_ns / 1e9
+        if waited_ns > _LONG_WAIT_NS:
+            self.counters.long_waits += 1
+
+    def _report_loss(self, now: float) -> None:
         loss = self._ingress.take_loss()
         if loss is None:
             return
+        self._loss_told_at = now
         entry = gap_entry(
             "ingress", loss.by_level, (loss.first_seq, loss.last_seq), (loss.first_ns, loss.last_ns), INGRESS_FULL
         )
         for delivery in self._deliveries:
-            delivery.ledger.gaps += 1
-            delivery.offer(Lane.PROTECTED, [entry], entry[SIZE])
+            delivery.report(entry)
 
     # ---- backpressure and flush -------------------------------------------------------------------------------
 

@@ -96,6 +96,8 @@ class DaemonExecutor(Executor):
         try:
             thread.start()
         except RuntimeError:
+            if threading.main_thread().is_alive():
+                raise
             return False
         self._thread = thread
         return True

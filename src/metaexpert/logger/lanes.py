@@ -125,7 +125,7 @@ class Lanes:
 
     def offer_reserved(self, entry: Capture) -> None:
         """Take an entry that reports a loss, whatever the bounds say; there is at most one a gap."""
-        self._push(Lane.PROTECTED, entry)
+        self._follow(entry)
 
     def offer_report(self, entry: Capture) -> None:
         """Take an entry the pipeline made; it follows all that waits here now, and delays nothing that comes later.
@@ -135,6 +135,9 @@ class Lanes:
         if not self._fits(1, entry[SIZE]):
             self._shed(entry)
             return
+        self._follow(entry)
+
+    def _follow(self, entry: Capture) -> None:
         self._reports.append((self.mark(), entry))
         self._pushed[-1] += 1
         self.entries += 1
@@ -210,7 +213,7 @@ class Lanes:
 
     def take(self, most: int, most_bytes: int) -> list[Capture]:
         """Up to `most` entries of together about `most_bytes`, at least one, merged by sequence; they become held."""
-        if self._reports and self.passed(self._reports[0][0]):
+        if self._reports and (self.highest_first or self.passed(self._reports[0][0])):
             report = self._reports.popleft()[1]
             return self._hold([report], report[SIZE])
         waiting = [lane for lane in self._lanes if lane]

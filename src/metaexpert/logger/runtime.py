@@ -449,7 +449,7 @@ class LoggingRuntime:
 
 _NO_STATS: Final = RuntimeStats(
     ingress=IngressStats(0, 0, 0, MappingProxyType({}), 0),
-    dispatcher=DispatcherStats(0, 0, 0.0, 0.0, 0),
+    dispatcher=DispatcherStats(0, 0, 0.0, 0.0, 0, 0.0, 0),
     sinks=MappingProxyType({}),
 )
 

@@ -19,6 +19,8 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Final, Protocol, final
 
+_STALLED_SECONDS: Final = 1.0
+
 type _Handler = Callable[[int, FrameType | None], object] | int | None
 
 _TERMINATE: Final = tuple(
@@ -107,7 +109,7 @@ class Signals:
     def die(self) -> None:
         """At exit: end by the signal that began it, if one did."""
         if self.received is not None:
-            _flush_streams()
+            _flush_streams(self.received)
             die_of(self.received)
 
     def _terminate(self, number: int, _frame: FrameType | None) -> None:
@@ -117,7 +119,7 @@ class Signals:
         self._second_interrupt_ends()
         if not self._program.terminate():
             self._program.finish()
-            _flush_streams()
+            _flush_streams(number)
             die_of(number)
 
     def _second_interrupt_ends(self) -> None:
@@ -143,7 +145,11 @@ def die_of(number: int) -> None:
     signal.raise_signal(number)
 
 
-def _flush_streams() -> None:
+def _flush_streams(number: int) -> None:
+    """Write what the program printed, as an ordinary exit would; a reader who stalls holds that up for a second."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, lambda _number, _frame: die_of(number))
+        signal.setitimer(signal.ITIMER_REAL, _STALLED_SECONDS)
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()

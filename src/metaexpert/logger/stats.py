@@ -36,6 +36,9 @@ class DispatcherStats:
         busy_seconds: time worked in all.
         slice_max_seconds: the longest slice.
         faults: errors of our own it survived; 0 unless there is a bug.
+        wait_max_seconds: longest time an entry waited on its way in until the dispatcher came to it.
+        long_waits: how often the oldest entry had waited for more than 0.1 s: others kept the loop, or entries come
+            faster than it can work. Latency figures of such a run tell of that, not of logging.
     """
 
     slices: int
@@ -43,6 +46,8 @@ class DispatcherStats:
     busy_seconds: float
     slice_max_seconds: float
     faults: int
+    wait_max_seconds: float
+    long_waits: int
 
 
 @dataclass(frozen=True, slots=True)

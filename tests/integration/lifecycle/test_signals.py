@@ -140,6 +140,28 @@ class TestTerminate:
         assert (done.returncode, done.stderr) == (DIED, "")
         assert done.messages() == ["before", "still here"]
 
+    def test_a_reader_who_stalls_holds_up_the_end_for_a_moment_only(self, tmp_path: Path):
+        code = """
+        async def main():
+            async with setup_logging(config()):
+                log.info("logged")
+                say("ready")
+                os.set_blocking(1, False)
+                try:
+                    while os.write(1, b"x" * 4096):
+                        pass
+                except BlockingIOError:
+                    os.set_blocking(1, True)
+                sys.stdout.write("never read")
+                os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.sleep(60)
+
+        run(main())
+        """
+        done = signalled(code, tmp_path)
+        assert done.returncode == DIED
+        assert done.messages() == ["logged"]
+
     def test_a_handler_of_the_users_own_is_left_alone(self, tmp_path: Path):
         code = """
         def mine(number, frame):

@@ -5,11 +5,14 @@ import copy
 import logging
 import pickle
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 import pytest
 
 from metaexpert.logger import BoundLogger, Logger, get_logger, lazy, log_context
+from metaexpert.logger.context import PIPELINE, current_fields
+from metaexpert.logger.port import port
 
 type Line = dict[str, Any]
 type Lines = Callable[[], list[Line]]
@@ -297,3 +300,19 @@ class TestCapturedAtTheCall:
         first, second = lines()
         assert (first["message"], second["message"]) == ("{'bids': [1], 'asks': [2]}", "[1]")
         assert first["extra"]["book"] == second["extra"]["deep"] == {"bids": [1], "asks": [2]}
+
+
+class TestPipeline:
+    def test_a_context_within_the_pipelines_own_work_keeps_its_mark(self, lines: Lines, log: Logger):
+        def work() -> None:
+            current_fields.set(PIPELINE)
+            with log_context(of="a sink of somebody's own"):
+                log.info("feeds itself")
+                with log_context(deeper=1):
+                    log.info("feeds itself")
+            log.info("feeds itself")
+
+        before = port.ingress.self_logged
+        copy_context().run(work)
+        assert lines() == []
+        assert port.ingress.self_logged == before + 3

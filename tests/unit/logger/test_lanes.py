@@ -276,6 +276,21 @@ class TestReports:
         assert lanes.entries == 26
         assert ledger.dropped.total() == 0
 
+    def test_a_reported_loss_holds_up_no_trade_that_was_logged_before_it(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(1, Lane.INFO)])
+        lanes.offer_reserved(make_entry(1000, Lane.PROTECTED))
+        offer(lanes, [make_entry(2, Lane.PROTECTED), make_entry(3, Lane.INFO)])
+        taken = [entry[SEQ] for _ in range(4) if lanes.entries for entry in lanes.take(10, BYTES)]
+        assert taken == [1, 2, 3, 1000]
+
+    def test_where_the_highest_go_first_a_reported_loss_goes_before_them(self, make_entry: Make):
+        lanes, _ = new_lanes()
+        offer(lanes, [make_entry(1, Lane.INFO), make_entry(2, Lane.PROTECTED)])
+        lanes.offer_reserved(make_entry(1000, Lane.PROTECTED))
+        lanes.highest_first = True
+        assert [lanes.take(1, BYTES)[0][SEQ] for _ in range(3)] == [1000, 2, 1]
+
     def test_an_entry_of_the_pipelines_own_follows_what_waits_and_holds_nothing_up(self, make_entry: Make):
         lanes, _ = new_lanes()
         offer(lanes, [make_entry(1, Lane.DEBUG), make_entry(2, Lane.INFO)])

@@ -470,3 +470,25 @@ class TestConcurrency:
                     await asyncio.sleep(0)
                     assert unbalanced(runtime) == []
         assert unbalanced(runtime) == []
+
+
+class TestWaits:
+    async def test_stats_say_that_the_loop_was_blocked(self):
+        async with logging_to(MemoryOptions()) as runtime:
+            log.info("quick")
+            assert await runtime.flush()
+            before = runtime.stats().dispatcher
+            log.info("waits")
+            time.sleep(0.3)  # the user's code blocks the loop
+            assert await runtime.flush()
+            after = runtime.stats().dispatcher
+        assert after.wait_max_seconds >= 0.3 > before.wait_max_seconds
+        assert after.long_waits == before.long_waits + 1
+
+    async def test_what_was_logged_before_the_start_has_not_waited_for_the_loop(self):
+        log.info("early")
+        time.sleep(0.2)
+        async with logging_to(MemoryOptions()) as runtime:
+            assert await runtime.flush()
+            assert runtime.stats().dispatcher.long_waits == 0
+        assert messages(runtime) == ["early"]

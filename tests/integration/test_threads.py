@@ -13,7 +13,7 @@ from support.programs import entries_of
 from support.running_logger import logging_to, unbalanced
 from support.scripted_collector import ScriptedCollector, pushed, serving, status
 
-from metaexpert.logger import FileOptions, LokiOptions, LoggingRuntime, MemoryOptions, QueueOptions, get_logger
+from metaexpert.logger import FileOptions, LoggingRuntime, LokiOptions, MemoryOptions, QueueOptions, get_logger
 from metaexpert.logger.sinks.memory import MemorySink
 
 log = get_logger("threads")

@@ -88,7 +88,7 @@ def _captured(record: logging.LogRecord) -> Capture:
     parts = (fields, joined, *(details or ()))
     return (
         next_seq(),
-        int(record.created * 1e9),
+        round(record.created * 1e6) * 1000,
         record.levelno,
         record.name,
         text,
@@ -97,7 +97,7 @@ def _captured(record: logging.LogRecord) -> Capture:
         fields,
         joined,
         record.thread or 0,
-        record.taskName,
+        getattr(record, "taskName", None),
         GENERAL,
         details,
         sys.getsizeof(text) + sum(map(len, parts)) + CAPTURE_OVERHEAD_BYTES,

@@ -1,4 +1,4 @@
-"""Warnings and exceptions nobody caught, in real programs: each is one entry, whoever else wanted to know still does."""
+"""Warnings and exceptions nobody caught, in real programs: each is one entry, and whoever else asked is still told."""
 
 from pathlib import Path
 from typing import Any

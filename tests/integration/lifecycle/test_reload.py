@@ -1,4 +1,4 @@
-"""Going over to another configuration while logging runs: nothing is lost, nothing arrives twice, or nothing changes."""
+"""Another configuration while logging runs: nothing is lost and nothing arrives twice, or nothing changes."""
 
 import asyncio
 import threading

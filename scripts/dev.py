@@ -36,7 +36,7 @@ USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 """As shells report a command that a keyboard interrupt ended."""
 
-QUICK_TESTS = ("tests/unit", "tests/contract")
+QUICK_TESTS = ("tests/unit", "tests/contract", "tests/integration/lifecycle", "tests/integration/test_threads.py")
 
 Action = Callable[[List[str]], int]
 

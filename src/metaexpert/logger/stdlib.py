@@ -24,8 +24,16 @@ from metaexpert.logger.values import MAX_ENTRY_BYTES, safe_text
 if TYPE_CHECKING:
     from types import CodeType
 
-CALL_HANDLERS: Final = logging.Logger.callHandlers
-"""Stdlib's own; sentry and others put theirs in its place."""
+
+def _stdlibs_own() -> object:
+    """What stands there, if it is stdlib's: somebody may have replaced it before this was imported."""
+    found = logging.Logger.callHandlers
+    code = getattr(found, "__code__", None)
+    return found if getattr(code, "co_filename", None) == logging.Logger.info.__code__.co_filename else object()
+
+
+CALL_HANDLERS: Final = _stdlibs_own()
+"""Stdlib's own `Logger.callHandlers`; sentry and others put theirs in its place."""
 
 _STANDARD: Final = frozenset({*vars(logging.LogRecord("", 0, "", 0, "", (), None)), "message", "asctime", "taskName"})
 """What every record has; all else was given as `extra=`."""

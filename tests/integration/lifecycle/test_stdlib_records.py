@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.programs import run_program
 from support.running_logger import logging_to
 
 from metaexpert.logger import LoggingRuntime, MemoryOptions, get_logger, log_context
@@ -147,6 +149,32 @@ async def test_somebodys_patch_of_call_handlers_gets_each_once(
     theirs.error("theirs")
     assert seen == ["ours", "bound", "theirs"]
     assert [entry["message"] for entry in await arrived(runtime)] == seen
+
+
+@pytest.mark.parametrize("first", ["patched before the import", "patched afterwards"])
+def test_whenever_that_patch_comes(tmp_path: Path, first: str):
+    code = """
+    import logging, sys
+
+    seen = []
+    def patch():
+        real = logging.Logger.callHandlers
+        def patched(self, record):
+            seen.append(record.getMessage())
+            real(self, record)
+        logging.Logger.callHandlers = patched
+
+    if sys.argv[1] == "patched before the import":
+        patch()
+    from metaexpert.logger import LoggerConfig, get_logger, setup_logging
+    if sys.argv[1] != "patched before the import":
+        patch()
+    with setup_logging(LoggerConfig(log_to_console=False)):
+        get_logger("ours").error("ours")
+        logging.getLogger("theirs").error("theirs")
+    assert seen == ["ours", "theirs"], seen
+    """
+    run_program(code, tmp_path, first, beginning="").well()
 
 
 async def test_a_handlers_emit_called_by_hand(runtime: LoggingRuntime):

@@ -479,7 +479,7 @@ class TestWaits:
             assert await runtime.flush()
             before = runtime.stats().dispatcher
             log.info("waits")
-            time.sleep(0.3)  # the user's code blocks the loop
+            time.sleep(0.3)  # noqa: ASYNC251 - as careless code does
             assert await runtime.flush()
             after = runtime.stats().dispatcher
         assert after.wait_max_seconds >= 0.3 > before.wait_max_seconds
@@ -487,7 +487,7 @@ class TestWaits:
 
     async def test_what_was_logged_before_the_start_has_not_waited_for_the_loop(self):
         log.info("early")
-        time.sleep(0.2)
+        time.sleep(0.2)  # noqa: ASYNC251 - likewise
         async with logging_to(MemoryOptions()) as runtime:
             assert await runtime.flush()
             assert runtime.stats().dispatcher.long_waits == 0

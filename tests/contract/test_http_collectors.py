@@ -375,13 +375,26 @@ class TestRetryAfter:
 class TestOperatorsErrors:
     @pytest.mark.parametrize(
         "refusal",
-        [status(401, "who?"), status(403, "no"), status(404, "what?"), status(405, "how?"), status(415, "which type?")],
-        ids=["401", "403", "404", "405", "415"],
+        [
+            *(status(code, "what?") for code in (401, 403, 404, 405, 415)),
+            status(400, 'remoteAddr: "127.0.0.1:5"; requestURI: /x; unsupported path requested: "/x"'),
+            status(400, 'unsupported path requested: "/x"'),
+            status(400, "error: invalid 'Content-Type'\n"),
+        ],
+        ids=["401", "403", "404", "405", "415", "victorialogs", "its-other-words", "fluent-bit"],
     )
     async def test_entries_wait_until_it_is_mended(self, kind: Kind, server: ScriptedCollector, refusal: Reply):
         server.then(refusal)
         await log_and_flush(kind.options(server.url))
         assert len({request.raw for request in server.requests}) == 1
+
+    async def test_an_entry_that_is_echoed_does_not_look_like_one(self, kind: Kind, server: ScriptedCollector):
+        """Else one message could hold up a sink for ever."""
+        server.then(status(400, 'cannot parse line {"message":"unsupported path requested"}'))
+        async with logging_to(kind.options(server.url)) as runtime:
+            log.info("unsupported path requested")
+            assert not await runtime.flush(timeout=4.0)
+            assert sink_stats(runtime).ledger.rejected == 1
 
 
 @pytest.fixture(scope="module")

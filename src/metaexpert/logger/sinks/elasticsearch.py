@@ -84,7 +84,7 @@ def classify(answer: Answer | NoAnswer, sent: int) -> Outcome:
             return Retry(answer.reason, pause=answer.pause)
         case Answer(status=200):
             return _classify_items(answer, sent)
-        case Answer(status=400 | 413):
+        case Answer(status=400 | 413, refuses_entries=True):
             return Rejected(answer.status, answer.text)
         case _:
             return common_outcome(answer)

@@ -8,6 +8,7 @@ that is compressed nevertheless is unpacked in the sink's thread, and no further
 import asyncio
 import base64
 import gzip
+import re
 import ssl
 import time
 import zlib
@@ -34,8 +35,15 @@ _GZIP_LEVEL: Final = 1
 _KEEPALIVE_SECONDS: Final = 75.0
 _PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
+_BAD_REQUEST: Final = 400
+_REFUSED_BODY: Final = frozenset({_BAD_REQUEST, 413, 422})
+_LOOKED_AT_BYTES: Final = 1024
 _OPERATOR_STATUSES: Final = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 406, 415})
 """Wrong address, credentials or kind of server: trying again soon helps nobody."""
+
+_WRONG_OPTIONS: Final = re.compile(rb"(?:\A|; )unsupported path|\A(?:error: )?invalid 'Content-Type'")
+"""How VictoriaLogs (behind what it says of the request) and Fluent Bit answer, with 400, where it is not the body
+that is wrong but its address or Content-Type: cutting the batch would reject everything."""
 
 _REFUSING_STATUSES: Final = frozenset({401, 403})
 """The credentials are refused: their files may hold newer ones."""
@@ -53,6 +61,20 @@ class Answer:
     def text(self) -> str:
         """The beginning of the body, for people."""
         return one_line(self.body[:_SHOWN_BYTES].decode("utf-8", "replace"))
+
+    @property
+    def refuses_entries(self) -> bool:
+        """Whether something in the body is refused, or its size, rather than where or how it was sent."""
+        return self.status in _REFUSED_BODY and not self._is_misdirected
+
+    @property
+    def needs_operator(self) -> bool:
+        """Whether somebody has to mend the options or the collector first: trying again soon helps nobody."""
+        return self.status in _OPERATOR_STATUSES or self._is_misdirected
+
+    @property
+    def _is_misdirected(self) -> bool:
+        return self.status == _BAD_REQUEST and _WRONG_OPTIONS.search(self.body[:_LOOKED_AT_BYTES]) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +100,7 @@ def one_line(text: str) -> str:
 def common_outcome(answer: Answer) -> Retry:
     """The outcome of an answer that a collector's own table does not name: never a loss."""
     reason = f"HTTP {answer.status} {answer.text}"
-    pause = answer.status in _OPERATOR_STATUSES
-    return Retry(reason, answer.retry_after_seconds, pause=pause)
+    return Retry(reason, answer.retry_after_seconds, pause=answer.needs_operator)
 
 
 @final

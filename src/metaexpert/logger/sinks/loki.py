@@ -98,7 +98,7 @@ def classify(answer: Answer | NoAnswer, sent: int) -> Outcome:
         case Answer(status=260):
             reason = f"ingestion is blocked, data was discarded: {answer.text}"
             return Partial((), tuple(Rejection(at, BLOCKED, reason) for at in range(sent)), reason)
-        case Answer(status=400 | 413 | 422):
+        case Answer(refuses_entries=True):
             return Rejected(answer.status, answer.text)
         case Answer(status=500) if _TOO_LARGE_FOR_GRPC in answer.body:
             return Rejected(answer.status, answer.text)

@@ -21,9 +21,6 @@ KEY_HEADER: Final = "Idempotency-Key"
 
 _KEY_BYTES: Final = 16
 _STORED: Final = range(200, 300)
-_WRONG_OPTIONS: Final = (b"unsupported path", b"invalid 'Content-Type'")
-"""How VictoriaLogs and Fluent Bit answer, with status 400, where it is not the body that is wrong but `path` or
-`content_type`: an operator has to mend that, and cutting the batch would reject everything."""
 
 
 @final
@@ -75,9 +72,7 @@ def classify(answer: Answer | NoAnswer) -> Outcome:
             return Retry(answer.reason, pause=answer.pause)
         case Answer() if answer.status in _STORED:
             return Delivered()
-        case Answer(status=400) if any(words in answer.body for words in _WRONG_OPTIONS):
-            return Retry(f"HTTP 400 {answer.text}", pause=True)
-        case Answer(status=400 | 413 | 422):
+        case Answer(refuses_entries=True):
             return Rejected(answer.status, answer.text)
         case _:
             return common_outcome(answer)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final, Protocol, final
 from urllib.parse import quote
@@ -30,6 +31,7 @@ _FIRST_NUMBER: Final = 50_000_000
 """In the middle: what is put back goes in front, numbered downwards."""
 
 _NAME: Final = re.compile(r"(?P<run>(?P<boot>[0-9a-z]+)-\d+-(?P<count>\d+))\.(?P<label>.+)\.(?P<number>\d{8})\.spool")
+_LABEL_CHARACTERS: Final = 100
 _FRAMES_A_BREATH: Final = 128
 _breathe: Final = partial(time.sleep, 0.0001)
 """Lets the event loop's thread have the interpreter for real; `sleep(0)` would not."""
@@ -143,7 +145,7 @@ class FileSpool:
 
     def __init__(self, folder: Path, sink: str, boot_id: str, pid: int, max_bytes: int) -> None:
         self._folder = folder
-        self._label = quote(sink, safe="")
+        self._label = _label_of(sink)
         self._run = f"{boot_id}-{pid}-{_next_run()}"
         self._max_bytes = max_bytes
         self._file_bytes = max(_LEAST_FILE_BYTES, min(_FILE_BYTES, max_bytes // _FILES_UNDER_CAP))
@@ -337,6 +339,14 @@ class FileSpool:
     def _count(self) -> None:
         self.entries = sum([file.entries for file in self._files])
         self.disk_bytes = sum([file.unread_bytes for file in self._files])
+
+
+def _label_of(sink: str) -> str:
+    """The sink's name as a part of file names, which systems hold to 255 bytes: a long one is told by its hash."""
+    label = quote(sink, safe="")
+    if len(label) <= _LABEL_CHARACTERS:
+        return label
+    return f"{label[:_LABEL_CHARACTERS]}-{blake2b(sink.encode(), digest_size=8).hexdigest()}"
 
 
 def _framed(entries: Sequence[Capture], parts: Sequence[bytes]) -> list[bytes]:

@@ -125,6 +125,15 @@ class TestOneQueue:
         assert path.name.startswith(f"0abc-{os.getpid()}-")
         assert path.name.split(".", 1)[1].startswith("a%2Fb.c.")
 
+    def test_no_name_is_too_long_for_the_file_system(self, tmp_path: Path):
+        """64 characters are allowed, and each may take twelve of a file's name."""
+        put(new_spool(tmp_path, sink="loki-" + "\N{MONEY BAG}" * 64), b"ours")
+        put(new_spool(tmp_path, sink="loki-" + "\N{MONEY BAG}" * 63 + "x"), b"another's")
+        close_all()
+        again = new_spool(tmp_path, sink="loki-" + "\N{MONEY BAG}" * 64, boot="0b")
+        assert again.open() == Found(1)
+        assert again.read(ALL, ALL).parts == [b"ours"]
+
     def test_nothing_is_made_before_there_is_something_to_write(self, tmp_path: Path):
         spool = new_spool(tmp_path)
         assert spool.open() == Found()

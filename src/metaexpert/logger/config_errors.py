@@ -16,6 +16,11 @@ from metaexpert.logger.redaction import REDACTED, Redactor
 
 _SHOWN_CHARACTERS: Final = 80
 _USERINFO: Final = re.compile(r"(?<=//).*@")
+_WHOLE_KINDS: Final = frozenset({"model_type", "model_attributes_type", "dict_type", "tuple_type"})
+_WORD: Final = re.compile(r"[\w .,-]{0,32}")
+_MAY_HOLD_SECRETS: Final = re.compile(r"[@?#]")
+"""Of an address: credentials, parameters, a fragment."""
+
 _DEMAND: Final = re.compile(r"^(?:should|must) be ")
 _TAG_ERRORS: Final = frozenset({"union_tag_invalid", "union_tag_not_found"})
 _SECRET_KEYS: Final = ("headers",)
@@ -97,8 +102,15 @@ def _said(
     if kind in _TAG_ERRORS:
         return _wrong_type(given, kinds)
     message = _OF_KINDS.get(kind) or detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    is_whole = not path or isinstance(given, BaseModel) or (isinstance(given, dict) and kind == "value_error")
-    return "" if is_whole else f" = {_shown(path, cast('object', given))}", message
+    if not path or isinstance(given, BaseModel) or (isinstance(given, dict) and kind == "value_error"):
+        return "", message
+    if (
+        kind in _WHOLE_KINDS
+        and isinstance(given, str | list | tuple)
+        and not _WORD.fullmatch(str(cast("object", given)))
+    ):
+        return f" = {REDACTED}", message  # a whole table as text, secrets and all
+    return f" = {_shown(path, cast('object', given))}", message
 
 
 def _followed(
@@ -131,7 +143,7 @@ def _wrong_type(value: object, kinds: Mapping[str, type[BaseModel]]) -> tuple[st
 def _shown(path: list[str], value: object) -> str:
     """The value as it may be shown; below a hidden key nothing is."""
     text = REDACTED if any(map(_hides, path)) else _USERINFO.sub(f"{REDACTED}@", repr(_redacted(path[-1], value)))
-    if path[-1] == "url" and ("@" in text or "?" in text):
+    if path[-1] == "url" and _MAY_HOLD_SECRETS.search(text):
         text = REDACTED
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 

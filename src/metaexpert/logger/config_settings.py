@@ -15,10 +15,12 @@ from pydantic import BaseModel, SecretStr
 
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.config_origin import KeyPath, Origin
+from metaexpert.logger.redaction import Redactor
 
 HIDDEN: Final = "(hidden)"
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _WIDEST: Final = 56
+_redactor: Final = Redactor()
 
 
 @final
@@ -57,8 +59,13 @@ class Setting:
 def settings(config: LoggerConfig) -> Iterator[Setting]:
     """Every effective value, tables after the plain values beside them."""
     for path, value in _leaves(config, ()):
-        hidden = isinstance(value, SecretStr)
+        hidden = isinstance(value, SecretStr) or _is_secret_parameter(path)
         yield Setting(path, None if hidden else _plain(value), hidden, config.origin_at(path))
+
+
+def _is_secret_parameter(path: KeyPath) -> bool:
+    """Whether it is a query parameter that should have been a header."""
+    return path[-2:-1] == ("query",) and _redactor.hides(path[-1])
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

@@ -322,6 +322,11 @@ class TestWrong:
             ({"log_to_console": []}, ["log_to_console", "[]", "must be true or false"]),
             ({"queue": 5}, ["LoggerConfig.queue = 5: must be a table"]),
             ({"sinks": [5]}, ["LoggerConfig.sinks.0 = 5: must be a table"]),
+            (
+                {"sinks": f'[{{"type": "loki", "password": "{SECRET}"}}]'},
+                ["LoggerConfig.sinks = [REDACTED]: must be a list"],
+            ),
+            ({"sinks": [["password", SECRET]]}, ["LoggerConfig.sinks.0 = [REDACTED]: must be a table"]),
             ({"redaction": {"keys": 5}}, ["LoggerConfig.redaction.keys = 5: must be a list"]),
             ({"shutdown_timeout": -1}, ["shutdown_timeout", "-1", "greater than or equal to 0"]),
             ({"dispatcher": {"slice": 5}}, ["dispatcher", "slice", "5", "less than or equal to 0.05"]),
@@ -346,6 +351,7 @@ class TestWrong:
             (f"http://user:{SECRET}/x@host:3100", "must not carry credentials"),
             (f"http://user@x:{SECRET}@host", "must not carry credentials"),
             (f"ftp://user:{SECRET}/x@host", "must not carry credentials"),
+            (f"http://host/#{SECRET}", "must be an address"),
             ("http://host:99999", "must be an address"),
             ("http://host:0", "must be an address"),
             ("http://host:port", "must be an address"),
@@ -365,6 +371,9 @@ class TestWrong:
     )
     def test_addresses_that_can_are_not(self, url: str):
         assert LokiOptions(url=url).url == url
+
+    def test_the_scheme_is_kept_in_lower_case_so_that_tls_options_hold(self):
+        assert LokiOptions(url="HTTPS://Host:3100/Loki").url == "https://Host:3100/Loki"
 
     @pytest.mark.parametrize("field", ["password", "bearer_token", "api_key", "tenant", "username"])
     @pytest.mark.parametrize("inside", ["\n", "\r", "\x00", "\x7f"])

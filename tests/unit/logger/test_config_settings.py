@@ -59,6 +59,16 @@ def test_no_secret_is_in_it_and_each_is_named(config: LoggerConfig):
     assert re.findall(rf"^# (\S+) = {re.escape(HIDDEN)}", text, re.MULTILINE) == ["password", "X-Key", "api_key"]
 
 
+def test_nor_is_one_that_was_made_a_query_parameter():
+    made = LoggerConfig(sinks=[{"type": "ndjson", "url": "http://h", "query": {"token": SECRET, "_msg_field": "m"}}])  # pyright: ignore[reportArgumentType]
+    assert SECRET not in repr(made)
+    assert SECRET not in repr([each.as_json() for each in settings(made)])
+    text = text_of(made)
+    assert SECRET not in text
+    assert f"# token = {HIDDEN}" in text
+    assert '_msg_field = "m"' in text
+
+
 def test_every_option_of_every_table_is_listed_once_with_its_source(config: LoggerConfig):
     found = list(settings(config))
     keys = [each.key for each in found]

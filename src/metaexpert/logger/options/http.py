@@ -30,7 +30,7 @@ def _http_url(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or _bad_port(parts) or _NOT_IN_URL.search(value):
         message = 'must be an address such as "https://loki.example:3100"'
         raise ValueError(message)
-    return value
+    return f"{parts.scheme}{value[len(parts.scheme) :]}"  # in lower case, as whoever looks for "https" expects
 
 
 def _header_name(value: str) -> str:
@@ -191,7 +191,7 @@ class NdjsonOptions(HttpOptions):
     type: Literal["ndjson"] = "ndjson"
     path: HttpPath = "/"
     """Path the lines are posted to, below the address."""
-    query: dict[str, str] = Field(default_factory=dict[str, str])
+    query: dict[str, str] = Field(default_factory=dict[str, str], repr=False)
     """Query parameters of that address; secrets belong in `headers`, which are never shown."""
     content_type: HeaderValue = Field(default="application/x-ndjson", min_length=1)
     """Content-Type of a request; some collectors take lines of JSON as `application/json` only."""

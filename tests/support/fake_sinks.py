@@ -124,7 +124,7 @@ class Pumped:
     def offer(self, *offered: Capture) -> None:
         """Offer entries one by one, as calls at different moments would."""
         for one in offered:
-            self.delivery.offer(lane_of(one[LEVEL], one[LOG_TYPE]), [one], one[SIZE])
+            self.delivery.batching.offer(lane_of(one[LEVEL], one[LOG_TYPE]), [one], one[SIZE])
         self._woken.set()
 
     @property
@@ -142,10 +142,10 @@ class Pumped:
     async def pump(self) -> None:
         """Form batches whenever there is something to form."""
         while True:
-            while self.delivery.form(64, time.monotonic()):
+            while self.delivery.batching.form(64, time.monotonic()):
                 pass
             self._woken.clear()
-            due = self.delivery.due_in(time.monotonic())
+            due = self.delivery.batching.due_in(time.monotonic())
             try:
                 async with asyncio.timeout(due):
                     await self._woken.wait()

@@ -67,7 +67,7 @@ TESTING = rule("logger.testing pytest_plugin", "what is for tests costs a progra
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.spool": rule("logger.spilling logger.assembly", "the disk queue is one sink's worker's, wired by assembly"),
     "logger.spool_file": rule("logger.spool", "how a file looks is the disk queue's own business"),
-    "logger.spilling": rule("logger.delivery logger.assembly", "as the disk queue it drives"),
+    "logger.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
     "logger.runtime": rule(
         "logger logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"
     ),

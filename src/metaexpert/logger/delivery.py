@@ -1,52 +1,33 @@
-"""One sink's way from its lanes to its destination: batches, the worker that writes them, retries, the ledger.
+"""One sink's worker: it writes the batches, tries again, and brings what is left where it belongs at the end.
 
-The dispatcher calls `offer`, `form` and `due_in` (synchronous, within its slices); the worker task awaits the sink.
-Batches between them pass a small bounded asyncio.Queue: while it is full nothing is taken from the lanes, and there the
-overflow policy decides. A batch stays with the worker until each of its entries is settled; cancelling the worker loses
-none of them, `give_up` still counts them all.
-
-With a disk queue (policy `spill`) the batches of full lanes go through it, see `spilling`; without one it costs a
-comparison with None each time a batch is formed.
+Before it, `batching` forms the batches in the dispatcher's slices; behind it, `settlement` keeps the accounts. A batch
+stays with the worker until each of its entries is settled; cancelling the worker loses none of them, `give_up` still
+counts them all.
 """
 
 import asyncio
 import logging
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Final, final
 
 from metaexpert.logger.batch import Batch, BatchLimits
+from metaexpert.logger.batching import Batching
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import GAP, LEVEL, LOG_TYPE, SEQ, SIZE, Capture, Lane, lane_of
-from metaexpert.logger.gaps import gap_entry
-from metaexpert.logger.lanes import QUEUE_FULL, Gap, Lanes
+from metaexpert.logger.entry import LEVEL, Capture
+from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
-from metaexpert.logger.retry import Backoff, Health, SinkState
+from metaexpert.logger.retry import Backoff, SinkState
+from metaexpert.logger.settlement import DeliveryCounters, Settlement
 from metaexpert.logger.sieve import Sieve
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.spilling import Spilling
 
-QUEUED_BATCHES: Final = 2
-"""Cut batches that wait for the worker at most; enough to keep it busy, few enough that the policy rules the rest."""
-
 SHUTDOWN: Final = "shutdown"
-
-_KEPT_ENTRIES: Final = 1000
-"""Entries encoded at once where they are brought to disk at the end."""
-
-
-@dataclass(slots=True)
-class DeliveryCounters:
-    """What the worker did."""
-
-    batches: int = 0
-    retries: int = 0
-    bytes_written: int = 0
 
 
 @final
@@ -66,6 +47,10 @@ class Delivery:
         reshape: what becomes of an entry before the sink encodes it; None to leave it as it is.
         uniform: random source of the jitter.
         spilling: its disk queue, with the policy `spill`.
+
+    Attributes:
+        batching: its way from the lanes to the worker, for the dispatcher.
+        health: how the sink is doing.
     """
 
     def __init__(
@@ -88,167 +73,75 @@ class Delivery:
         self.sink = sink
         self.lanes = lanes
         self.ledger = ledger
-        self.health = Health()
-        self.counters = DeliveryCounters()
-        self.limits = limits
+        self._settlement = Settlement(name, lanes, ledger, notices)
+        self.health = self._settlement.health
+        self.batching = Batching(
+            name,
+            lanes,
+            ledger,
+            limits,
+            sink,
+            refuse=self._settlement.rejected,
+            wake=wake,
+            sieve=sieve,
+            reshape=reshape,
+            spilling=spilling,
+        )
         self._backoff = backoff
         self._notices = notices
         self._wake = wake
-        self._sieve = sieve
-        self._reshape = reshape
         self._uniform = uniform
-        self.spilling = spilling
-        self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
-        self._open = Batch([], [])
         self._writing: deque[Batch] = deque()
-        self._taken = self._open
-        self._urgent = False
-        self._cut_count = 0
+        self._taken = Batch([], [])
         self._finished_count = 0
-        self._flush_count = 0
-        self._formed = asyncio.Event()
         self._finished = asyncio.Event()
         self._last_attempt = asyncio.Event()
         self._held = False
         self._in_write = False
         self._written = asyncio.Event()
 
-    # ---- the dispatcher's side --------------------------------------------------------------------------------
-
-    def offer(self, lane: Lane, entries: list[Capture], total_bytes: int) -> None:
-        """Take entries of one lane in."""
-        if self._sieve is not None:
-            self._sieve.offer(entries)
-            return
-        self._take_in(lane, entries, total_bytes)
-
-    def _take_in(self, lane: Lane, entries: list[Capture], total_bytes: int) -> None:
-        self.ledger.routed += len(entries)
-        if lane >= Lane.ERROR:
-            self._urgent = True
-        self.lanes.offer(lane, entries, total_bytes)
-
-    def form(self, most: int, now: float) -> bool:
-        """Move up to `most` entries from the lanes into the open batch; True when there is more to do at once."""
-        if self.lanes.gap is not None:
-            self._report(self.lanes.take_gap())
-        if self._sieve is not None:
-            self._sift(self._sieve)
-            self._say(self._sieve.due(now, has_room=not self.lanes.pressed()))
-        if self._full:
-            return False
-        batch = self._open
-        if self.lanes.entries:
-            room = self.limits.max_entries - len(batch)
-            entries = self.lanes.take(min(most, room), self.limits.max_bytes - batch.size_bytes)
-            if not batch.entries:
-                batch.opened_at = now
-            self._encode(batch, entries)
-            self._formed.set()
-        if batch.entries and self._complete(batch, now):
-            if self.spilling is None:
-                self._queue.put_nowait(batch)
-            else:
-                self._hand_on(batch, self.spilling)
-            self._cut_count += 1
-            self._urgent = self._urgent and self.lanes.entries > 0
-            self._open = Batch([], [])
-        return self.lanes.entries > 0 and not self._full
-
-    def due_in(self, now: float) -> float | None:
-        """Seconds until there is something to do by time alone; None when there is nothing."""
-        batch_in = self._batch_due_in(now)
-        if self._sieve is None:
-            return batch_in
-        words_in = self._sieve.due_in(now, has_room=not self.lanes.pressed())
-        return min((wait for wait in (batch_in, words_in) if wait is not None), default=None)
-
-    def _batch_due_in(self, now: float) -> float | None:
-        if not self._open.entries or self._full:
-            return None
-        return max(0.0, self._open.opened_at + self.limits.max_age_seconds - now)
+    # ---- figures ----------------------------------------------------------------------------------------------
 
     @property
-    def _full(self) -> bool:
-        """Whether no batch may be cut, and therefore nothing taken from the lanes."""
-        full = self._queue.full()
-        return full if self.spilling is None else self.spilling.blocked(self.lanes.fill, has_room=not full)
+    def counters(self) -> DeliveryCounters:
+        """What the worker did."""
+        return self._settlement.counters
 
-    def _complete(self, batch: Batch, now: float) -> bool:
-        limits = self.limits
-        return (
-            batch.size_bytes >= limits.max_bytes
-            or len(batch) >= limits.max_entries
-            or (self._urgent and not self.lanes.entries)
-            or now - batch.opened_at >= limits.max_age_seconds
-            or self._cut_count < self._flush_count
-        )
+    @property
+    def spilling(self) -> Spilling | None:
+        """The disk queue in use."""
+        return self.batching.spilling
 
-    def _encode(self, batch: Batch, entries: list[Capture]) -> None:
-        encode = self.sink.encode if self._reshape is None else self._encode_reshaped
-        try:
-            batch.extend(entries, [encode(entry) for entry in entries])
-        except Exception:  # noqa: BLE001 - a fault in a sink's code must stop neither the dispatcher nor the neighbours
-            for entry in entries:
-                self._encode_alone(batch, entry)
+    @property
+    def last_error(self) -> str | None:
+        """What is wrong with the disk queue now, else the sink's latest trouble."""
+        failing = self.spilling is not None and self.spilling.last_error
+        return f"disk queue: {failing}" if failing else self.health.last_error
 
-    def _encode_alone(self, batch: Batch, entry: Capture) -> None:
-        try:
-            part = self.sink.encode(entry) if self._reshape is None else self._encode_reshaped(entry)
-        except Exception as error:  # noqa: BLE001 - as in _encode
-            self._reject(entry, Rejection(0, 0, f"cannot be encoded: {type(error).__name__}: {error}"))
-        else:
-            batch.extend([entry], [part])
+    @property
+    def spooled(self) -> int:
+        """Entries on disk and not read back."""
+        return self.batching.spooled
 
-    def _encode_reshaped(self, entry: Capture) -> bytes:
-        return self.sink.encode(entry if self._reshape is None else self._reshape(entry))
-
-    def _sift(self, sieve: Sieve) -> None:
-        """Take in what the sieve keeps: of all lanes, in the order of the calls."""
-        lanes: dict[Lane, list[Capture]] = {}
-        for entry in sieve.kept():
-            lanes.setdefault(lane_of(entry[LEVEL], entry[LOG_TYPE]), []).append(entry)
-        for lane, entries in lanes.items():
-            self._take_in(lane, entries, sum([entry[SIZE] for entry in entries]))
-
-    def _say(self, entries: Iterable[Capture]) -> None:
-        """Let entries of the sieve's own follow what waits."""
-        for entry in entries:
-            self.ledger.routed += 1
-            self.ledger.gaps += entry[LOG_TYPE] == GAP
-            self.lanes.offer_report(entry)
-
-    def _say_all(self) -> None:
-        if self._sieve is not None:
-            self._sift(self._sieve)
-            self._say(self._sieve.all_due())
-
-    def report(self, entry: Capture) -> None:
-        """Take an entry that says what was dropped, whatever room there is."""
-        self.ledger.routed += 1
-        self.ledger.gaps += 1
-        self._urgent = True
-        self.lanes.offer_reserved(entry)
-
-    def _report(self, gap: Gap | None) -> None:
-        if gap is not None:
-            times_ns, seqs = (gap.first_ns, gap.last_ns), (gap.first_seq, gap.last_seq)
-            self.report(gap_entry(self.name, gap.by_level, seqs, times_ns, QUEUE_FULL))
+    @property
+    def in_flight(self) -> int:
+        """Entries not settled, counted where they are."""
+        return self.batching.waiting + sum(map(len, self._writing))
 
     # ---- the worker -------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Write batches until cancelled."""
         current_fields.set(PIPELINE)
-        with nullcontext() if self.spilling is None else self.spilling.running(self):
+        with nullcontext() if self.spilling is None else self.spilling.running(self.batching):
             await self._work()
 
     async def _work(self) -> None:
         while True:
             if not self._writing:  # else this task goes on where a cancelled one was
-                self._taken = await self._queue.get()
+                self._taken = await self.batching.next_batch()
                 self._writing.append(self._taken)
-                self.moved()
+                self.batching.moved()
             attempt = 0
             while self._writing:
                 retry = await self._guarded_attempt(self._writing[0])
@@ -268,7 +161,7 @@ class Delivery:
             return await self._attempt(batch)
         except Exception as error:  # noqa: BLE001 - an answer that makes no sense must not end the worker in silence
             retry = Retry(f"{type(error).__name__} in reading the sink's outcome: {error}")
-            self._failed(retry)
+            self._settlement.failed(retry)
             return retry
 
     async def _attempt(self, batch: Batch) -> Retry | None:
@@ -278,18 +171,14 @@ class Delivery:
         match outcome:
             case Delivered():
                 self._writing.popleft()
-                self._settle(batch.entries, duplicates=outcome.duplicates)
-                self.counters.bytes_written += batch.size_bytes
-                if outcome.warning:
-                    self.health.last_error = outcome.warning
-                    self._notices.say(f"sink {self.name}", outcome.warning)
+                self._settlement.delivered(batch, outcome, self.spooled)
             case Rejected():
                 self._writing.popleft()
                 self._cut(batch, outcome)
             case Partial():
                 return self._settle_partly(batch, outcome)
             case Retry():
-                self._failed(outcome)
+                self._settlement.failed(outcome)
                 return outcome
         return None
 
@@ -311,47 +200,22 @@ class Delivery:
             self._written.set()
 
     def _settle_partly(self, batch: Batch, outcome: Partial) -> Retry | None:
-        unsettled = {*outcome.retry, *(rejection.position for rejection in outcome.rejected)}
         again = batch.subset(outcome.retry)
-        stored = [entry for at, entry in enumerate(batch.entries) if at not in unsettled]
         self._writing.popleft()
         if again.entries:
             self._writing.appendleft(again)
-        for rejection in outcome.rejected:
-            self._reject(batch.entries[rejection.position], rejection)
-        self._settle(stored, duplicates=outcome.duplicates)
+        self._settlement.partly(batch, outcome, self.spooled)
         if not again.entries:
             return None
         retry = Retry(outcome.reason, outcome.after_seconds, outcome.pause)
-        self._failed(retry)
+        self._settlement.failed(retry)
         return retry
 
     def _cut(self, batch: Batch, outcome: Rejected) -> None:
         if len(batch) == 1:
-            self._reject(batch.entries[0], Rejection(0, outcome.status, outcome.reason))
+            self._settlement.rejected(batch.entries[0], Rejection(0, outcome.status, outcome.reason))
             return
         self._writing.extendleft(reversed(batch.halves()))
-
-    def _settle(self, entries: list[Capture], *, duplicates: int = 0) -> None:
-        self.ledger.delivered += len(entries) - duplicates
-        self.ledger.duplicate += duplicates
-        self.lanes.release(entries)
-        if entries:
-            self.health.succeeded(backlog=self.lanes.pressed() or self.spooled > 0)
-
-    def _reject(self, entry: Capture, rejection: Rejection) -> None:
-        self.ledger.rejected += 1
-        self.lanes.release((entry,))
-        self.health.last_error = f"{rejection.status} {rejection.reason}"
-        self._notices.say(
-            f"sink {self.name} refused an entry", f"seq {entry[SEQ]}, status {rejection.status}: {rejection.reason}"
-        )
-
-    def _failed(self, retry: Retry) -> None:
-        self.counters.retries += 1
-        self.health.failed(retry.reason, pause=retry.pause)
-        if self.health.state is SinkState.FAILED:
-            self._notices.say(f"sink {self.name} failed", f"{retry.reason}; trying again, entries wait in its queue")
 
     async def _wait(self, attempt: int, retry: Retry) -> None:
         seconds = (
@@ -371,29 +235,11 @@ class Delivery:
 
     async def drained(self) -> None:
         """Wait until everything offered so far is settled, and what the sieve has to say of it."""
-        self._say_all()
-        mark = self.lanes.mark()
-        while not self.lanes.passed(mark):
-            await self._next_step(self._formed)
-        last = self._cut_count + (1 if self._open.entries else 0)
-        self._flush_count = max(self._flush_count, last)
-        if self.spilling is not None:
-            last = await self._through_disk(self.spilling, last)
+        last = await self.batching.flushed()
+        if self.spilling is not None:  # what came from disk was cut by an earlier run, or into other batches
+            last = self._finished_count + len(self.batching.queued) + bool(self._writing)
         while self._finished_count < last:
-            await self._next_step(self._finished)
-
-    async def _through_disk(self, spilling: Spilling, last_cut: int) -> int:
-        """Wait until what was cut by then has left the disk queue; the number of batches to be finished after that."""
-        while self._cut_count < last_cut or (mark := spilling.mark()) is None:
-            await self._next_step(self._formed)
-        while not spilling.passed(mark):
-            await self._next_step(self._formed)
-        return self._finished_count + len(self._queued()) + bool(self._writing)
-
-    async def _next_step(self, step: asyncio.Event) -> None:
-        step.clear()
-        self._wake()
-        await step.wait()
+            await self.batching.next_step(self._finished)
 
     def hurry(self) -> None:
         """The end is near: cut short the wait between attempts, report the open gap, and save first what matters most.
@@ -403,8 +249,7 @@ class Delivery:
         self._last_attempt.set()
         # what a disk queue can keep needs no choice
         self.lanes.highest_first = self.health.state is not SinkState.ACTIVE and self.spilling is None
-        self._say_all()
-        self._report(self.lanes.take_open_gap())
+        self.batching.report_rest()
 
     async def keep(self, seconds: float, *, close: bool = True) -> None:
         """Bring everything that is left to the disk queue, where there is one; `run` must have ended.
@@ -429,43 +274,22 @@ class Delivery:
             self._notices.say(f"disk queue of {self.name}", f"could not be written within {seconds:g} s")
 
     async def _keep(self, spilling: Spilling) -> None:
-        self._say_all()
-        self._report(self.lanes.take_open_gap())
+        self.batching.report_rest()
         await spilling.paused()
-        spilling.put_back(self._cut_batches())
-        self._forget_cut()
-        while await spilling.written(self) and (self._open.entries or self.lanes.entries):
-            if self.lanes.entries:
-                self._encode(self._open, self.lanes.take(_KEPT_ENTRIES, self.limits.max_bytes))
-            spilling.push(self._open)
-            self._open = Batch([], [])
+        spilling.put_back((*self._writing, *self.batching.queued))
+        self._writing.clear()
+        self.batching.forget_cut()
+        await self.batching.spill_rest(spilling)
 
     def give_up(self) -> int:
         """Count everything that is left as dropped by the shutdown; returns how many entries that are."""
-        self._say_all()
-        left = [entry for batch in self._cut_batches() for entry in batch.entries]
-        left += self._open.entries
-        if self.spilling is not None:
-            left += self.spilling.give_up()
+        left = [entry for batch in self._writing for entry in batch.entries]
         self.lanes.release(left)
-        rest = self.lanes.give_up()
-        self.lanes.release(rest)
-        for level, count in Counter([entry[LEVEL] for entry in left + rest]).items():
-            self.ledger.dropped[logging.getLevelName(level), SHUTDOWN] += count
-        self._forget_cut()
-        self._open = Batch([], [])
-        return len(left) + len(rest)
-
-    def _forget_cut(self) -> None:
         self._writing.clear()
-        self._queue = asyncio.Queue(QUEUED_BATCHES)
-
-    def _cut_batches(self) -> Iterable[Batch]:
-        return (*self._writing, *self._queued())
-
-    def _queued(self) -> Sequence[Batch]:
-        # asyncio.Queue keeps its items in this deque; there is no public way to look without taking
-        return self._queue._queue  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
+        left += self.batching.give_up()
+        for level, count in Counter([entry[LEVEL] for entry in left]).items():
+            self.ledger.dropped[logging.getLevelName(level), SHUTDOWN] += count
+        return len(left)
 
     def freeze(self) -> None:
         """Begin no further write."""
@@ -482,82 +306,18 @@ class Delivery:
         except TimeoutError:
             return  # it is cancelled then, and what it brought is sent again
 
+    # ---- another one after it, another loop -------------------------------------------------------------------
+
     def take_over(self, other: "Delivery") -> None:
         """Go on for a delivery of the same name that has ended: its entries, accounts and counters are this one's."""
-        other._say_all()  # noqa: SLF001
-        self.ledger.take_over(other.ledger)
-        self.counters = other.counters
-        if other.spilling is not None:
-            self._take_over_disk(other.spilling)
-        entries = [entry for batch in (*other._cut_batches(), other._open) for entry in batch.entries]  # noqa: SLF001
-        waiting = other.lanes.give_up()
-        other.lanes.release(waiting)
-        for entry in (*entries, *waiting):
-            self.lanes.offer(lane_of(entry[LEVEL], entry[LOG_TYPE]), [entry], entry[SIZE])
-        self.lanes.gap = self.lanes.gap or other.lanes.gap
-        self._urgent = True
-
-    def _take_over_disk(self, spilling: Spilling) -> None:
-        if spilling.closed:
-            self.ledger.spooled_apart += spilling.entries
-            return
-        spilling.follow(self.spilling)
-        self.spilling = spilling
-        self.lanes.hold(spilling.waiting())  # what the disk refused
+        self.batching.take_over(other.batching, other._writing)  # noqa: SLF001
+        self._settlement.counters = other.counters
 
     def rebind(self) -> None:
         """Forget the loop that was; `run` begins on another one and goes on where it stopped."""
-        cut = tuple(self._queued())
-        self._queue = asyncio.Queue(QUEUED_BATCHES)
-        for batch in cut:
-            self._queue.put_nowait(batch)
-        self._formed = asyncio.Event()
+        self.batching.rebind()
         self._finished = asyncio.Event()
         self._last_attempt = asyncio.Event()
         self._written = asyncio.Event()
         self._held = False
         self._in_write = False
-        if self.spilling is not None:
-            self.spilling.rebind()
-
-    # ---- the disk queue's side --------------------------------------------------------------------------------
-
-    def _hand_on(self, batch: Batch, spilling: Spilling) -> None:
-        if spilling.engaged or self._queue.full():
-            spilling.push(batch)
-        else:
-            self._queue.put_nowait(batch)
-        self._formed.set()
-
-    @property
-    def has_room(self) -> bool:
-        """Whether the worker's queue takes another batch."""
-        return not self._queue.full()
-
-    def put(self, batch: Batch) -> None:
-        """Queue a batch for the worker."""
-        self._queue.put_nowait(batch)
-
-    def moved(self) -> None:
-        """Something has moved on: the dispatcher, a flush and the disk queue look again."""
-        self._wake()
-        if self.spilling is not None:
-            self._formed.set()
-            self.spilling.wake()
-
-    @property
-    def last_error(self) -> str | None:
-        """What is wrong with the disk queue now, else the sink's latest trouble."""
-        failing = self.spilling is not None and self.spilling.last_error
-        return f"disk queue: {failing}" if failing else self.health.last_error
-
-    @property
-    def spooled(self) -> int:
-        """Entries on disk and not read back."""
-        return 0 if self.spilling is None else self.spilling.entries
-
-    @property
-    def in_flight(self) -> int:
-        """Entries not settled, counted where they are."""
-        spilling = 0 if self.spilling is None else len(self.spilling.waiting())
-        return self.lanes.entries + spilling + len(self._open) + sum(len(batch) for batch in self._cut_batches())

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from time import monotonic, perf_counter, time_ns
 from typing import Final, final
 
+from metaexpert.logger.batching import Batching
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import SIZE, TIME_NS, Capture, Lane, lane_of
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.gaps import gap_entry
@@ -41,18 +41,18 @@ class Route:
     """Where entries of one level and log type go, and the present chunk's entries on their way there."""
 
     lane: Lane
-    deliveries: tuple[Delivery, ...]
-    filtered: tuple[Delivery, ...]
+    batchings: tuple[Batching, ...]
+    filtered: tuple[Batching, ...]
     entries: list[Capture] = field(default_factory=list[Capture])
 
     def pass_on(self) -> None:
         """Offer the collected entries to every sink of this route."""
         entries, self.entries = self.entries, []
         total_bytes = sum([entry[SIZE] for entry in entries])
-        for delivery in self.deliveries:
-            delivery.offer(self.lane, entries, total_bytes)
-        for delivery in self.filtered:
-            delivery.ledger.filtered += len(entries)
+        for batching in self.batchings:
+            batching.offer(self.lane, entries, total_bytes)
+        for batching in self.filtered:
+            batching.ledger.filtered += len(entries)
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Dispatcher:
 
     Args:
         ingress: where entries come from.
-        deliveries: the sinks, each with what it admits.
+        batchings: the sinks, each with what it admits.
         jobs: the executor jobs under way.
         notices: where it tells of a fault of its own.
         slice_seconds: longest work without yielding.
@@ -91,7 +91,7 @@ class Dispatcher:
     def __init__(
         self,
         ingress: Ingress,
-        deliveries: Iterable[tuple[Delivery, Admission]],
+        batchings: Iterable[tuple[Batching, Admission]],
         jobs: Jobs,
         notices: Notices,
         *,
@@ -100,15 +100,15 @@ class Dispatcher:
     ) -> None:
         self.counters = DispatcherCounters()
         self._ingress = ingress
-        self._sinks = tuple(deliveries)
-        self._deliveries = self._forming = tuple(delivery for delivery, _ in self._sinks)
+        self._sinks = tuple(batchings)
+        self._batchings = self._forming = tuple(batching for batching, _ in self._sinks)
         self._jobs = jobs
         self._notices = notices
         self._slice_seconds = slice_seconds
         self._linger_seconds = linger_seconds
         self._by_logger = any(admission.by_logger for _, admission in self._sinks)
         self._routes: dict[tuple[int, str, str], Route] = {}
-        self._ways: dict[tuple[Lane, tuple[Delivery, ...]], Route] = {}
+        self._ways: dict[tuple[Lane, tuple[Batching, ...]], Route] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
         self._waited_at = 0.0
@@ -137,11 +137,11 @@ class Dispatcher:
         finally:
             self._ingress.leave()
 
-    def set_sinks(self, deliveries: Iterable[tuple[Delivery, Admission]], leaving: Iterable[Delivery] = ()) -> None:
+    def set_sinks(self, batchings: Iterable[tuple[Batching, Admission]], leaving: Iterable[Batching] = ()) -> None:
         """Route to these sinks from now on; for those that are leaving only form batches of what they have."""
-        self._sinks = tuple(deliveries)
-        self._deliveries = tuple(delivery for delivery, _ in self._sinks)
-        self._forming = (*self._deliveries, *leaving)
+        self._sinks = tuple(batchings)
+        self._batchings = tuple(batching for batching, _ in self._sinks)
+        self._forming = (*self._batchings, *leaving)
         self._by_logger = any(admission.by_logger for _, admission in self._sinks)
         self._routes.clear()
         self._ways.clear()
@@ -214,7 +214,7 @@ class Dispatcher:
         if self._woken:
             return
         now = monotonic()
-        waits = [due for delivery in self._forming if (due := delivery.due_in(now)) is not None]
+        waits = [due for batching in self._forming if (due := batching.due_in(now)) is not None]
         waits.append(most_seconds)
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
@@ -237,8 +237,8 @@ class Dispatcher:
         more = len(captures) == chunk
         if not more or now >= self._loss_told_at + _LOSS_EVERY_SECONDS:
             self._report_loss(now)
-        for delivery in self._forming:
-            more = delivery.form(2 * chunk, now) or more
+        for batching in self._forming:
+            more = batching.form(2 * chunk, now) or more
         return more
 
     def _route(self, captures: list[Capture]) -> None:
@@ -272,11 +272,11 @@ class Dispatcher:
 
     def _new_route(self, level: int, log_type: str, logger: str) -> Route:
         lane = lane_of(level, log_type)
-        wanted = tuple(delivery for delivery, admission in self._sinks if admission(level, log_type, logger))
+        wanted = tuple(batching for batching, admission in self._sinks if admission(level, log_type, logger))
         # one object for all with the same way, so that neighbours of different level or logger travel together
         route = self._ways.get((lane, wanted))
         if route is None:
-            filtered = tuple(delivery for delivery in self._deliveries if delivery not in wanted)
+            filtered = tuple(batching for batching in self._batchings if batching not in wanted)
             route = self._ways[lane, wanted] = Route(lane, wanted, filtered)
         if len(self._routes) >= _MAX_ROUTES:
             self._routes.clear()
@@ -300,8 +300,8 @@ class Dispatcher:
         entry = gap_entry(
             "ingress", loss.by_level, (loss.first_seq, loss.last_seq), (loss.first_ns, loss.last_ns), INGRESS_FULL
         )
-        for delivery in self._deliveries:
-            delivery.report(entry)
+        for batching in self._batchings:
+            batching.report(entry)
 
     # ---- backpressure and flush -------------------------------------------------------------------------------
 
@@ -310,7 +310,7 @@ class Dispatcher:
         """Whether bulk producers may go on: no sink is under pressure, what is in ingress counted in."""
         entries, total_bytes = self._ingress.queued_entries, self._ingress.queued_bytes
         # all are asked, since each keeps its own hysteresis
-        pressed = [delivery.lanes.pressed(entries, total_bytes) for delivery in self._deliveries]
+        pressed = [batching.lanes.pressed(entries, total_bytes) for batching in self._batchings]
         return not any(pressed)
 
     async def wait_ready(self) -> None:
@@ -326,7 +326,7 @@ class Dispatcher:
         self._ingress.open_gate()
 
     def _relieve(self) -> None:
-        rooms = [room for delivery in self._deliveries if (room := delivery.lanes.room) is not None]
+        rooms = [room for batching in self._batchings if (room := batching.lanes.room) is not None]
         if rooms and not self._released:
             self._ingress.close_gate(min(room[0] for room in rooms), min(room[1] for room in rooms))
         if not self._relieved.is_set() and self.ready:

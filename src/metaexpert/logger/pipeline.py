@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, final
 
 from metaexpert.logger import assembly
+from metaexpert.logger.batching import Batching
 from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import SHUTDOWN, Delivery
@@ -107,8 +108,8 @@ class Pipeline:
             self._types[name] = options.type
             self._former.pop(name, None)
 
-    def _routed(self) -> list[tuple[Delivery, Admission]]:
-        return [(self._deliveries[name], assembly.accepts(options)) for name, options in self._options.items()]
+    def _routed(self) -> list[tuple[Batching, Admission]]:
+        return [(self._deliveries[name].batching, assembly.accepts(options)) for name, options in self._options.items()]
 
     def _wake(self) -> None:
         self.dispatcher.wake()
@@ -265,7 +266,7 @@ class Pipeline:
         self.config = config
         self._add(made)
         self._options = {name: self._options[name] for name in wanted}
-        self.dispatcher.set_sinks(self._routed(), [delivery for delivery, _ in gone.values()])
+        self.dispatcher.set_sinks(self._routed(), [delivery.batching for delivery, _ in gone.values()])
         self._set_pace()
         self.ingress.resize(*_bounds(_queues(config)))
         for name in made:

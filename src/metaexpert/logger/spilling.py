@@ -39,7 +39,7 @@ type _Job = tuple[Callable[[], Any], Callable[[Any], None]]
 
 
 class Outlet(Protocol):
-    """The delivery that spills, as its disk queue sees it."""
+    """What the disk queue stands between, lanes and worker, as it sees them."""
 
     lanes: Lanes
     ledger: Ledger
@@ -107,7 +107,7 @@ class Spilling:
         self._given_out = 0
         self._woken = asyncio.Event()
 
-    # ---- delivery's side --------------------------------------------------------------------------------------
+    # ---- batching's side -------------------------------------------------------------------------------------
 
     @property
     def engaged(self) -> bool:

@@ -35,7 +35,7 @@ async def test_where_no_notice_can_be_said_the_accounts_still_add_up(monkeypatch
     sink = FakeSink(some)
     async with pumped(sink) as under_test:
         monkeypatch.setattr(threading.Thread, "start", refused)
-        under_test.delivery.offer(Lane.INFO, captures(range(10)), 5_000)
+        under_test.delivery.batching.offer(Lane.INFO, captures(range(10)), 5_000)
         await under_test.settled()
         monkeypatch.undo()
         ledger = under_test.ledger
@@ -277,7 +277,7 @@ class TestBatches:
             running.offer(capture(1))
             await asyncio.sleep(0)
             running.offer(capture(2))
-            due = running.delivery.due_in(asyncio.get_running_loop().time())
+            due = running.delivery.batching.due_in(asyncio.get_running_loop().time())
             assert due is None or due <= 0.2
             assert sink.batches == []
             await running.settled(seconds=5.0)
@@ -317,7 +317,7 @@ class TestBatches:
             await running.settled()
             running.offer(capture(2, level))
             await eventually(lambda: not running.lanes.entries)
-            assert running.delivery.due_in(time.monotonic()) == pytest.approx(60.0, abs=10.0)
+            assert running.delivery.batching.due_in(time.monotonic()) == pytest.approx(60.0, abs=10.0)
             assert sink.batches == [["m1"]]
 
     async def test_at_most_a_few_batches_are_cut_ahead_and_the_rest_waits_where_the_policy_rules(self):

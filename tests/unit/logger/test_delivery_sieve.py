@@ -18,7 +18,7 @@ EVERYTHING = Scope(logging.CRITICAL)
 
 
 def sieved(under_test: Pumped, **parts: Any) -> Pumped:
-    under_test.delivery._sieve = Sieve("fake", under_test.ledger, time.monotonic, **parts)
+    under_test.delivery.batching._sieve = Sieve("fake", under_test.ledger, time.monotonic, **parts)
     return under_test
 
 
@@ -98,7 +98,7 @@ async def test_a_successor_writes_what_the_sieve_before_it_had_to_say():
     async with pumped(old) as before, pumped(new) as after:
         old.may_write.clear()
         sieved(before, repeats=(EVERYTHING, Repeats(3600.0)))
-        before.delivery.offer(*_one_lane(same(range(1, 6))))
+        before.delivery.batching.offer(*_one_lane(same(range(1, 6))))
         after.delivery.take_over(before.delivery)
         after.delivery._wake()
         await eventually(lambda: len(new.stored) == 2)
@@ -119,7 +119,7 @@ async def test_an_entry_is_reshaped_before_the_sink_encodes_it_and_each_retry_ha
 
     sink = FakeSink(third_time)
     async with pumped(sink) as under_test:
-        under_test.delivery._reshape = lambda entry: (*entry[:4], entry[4].upper(), *entry[5:])
+        under_test.delivery.batching._reshape = lambda entry: (*entry[:4], entry[4].upper(), *entry[5:])
         under_test.offer(capture(1))
         await under_test.settled()
         assert sink.parts == [b"M1", b"M1", b"M1"]

@@ -43,7 +43,7 @@ class Running:
         self.deliveries = [self._delivery(f"fake{at}", sink, max_age) for at, sink in enumerate(sinks)]
         self.dispatcher = Dispatcher(
             self.ingress,
-            [(delivery, admission) for delivery in self.deliveries],
+            [(delivery.batching, admission) for delivery in self.deliveries],
             self.jobs,
             Notices(),
             slice_seconds=slice_seconds,
@@ -159,7 +159,7 @@ class TestRouting:
             under_test.log(1, logger="app")
             await under_test.flushed()
             (delivery,) = under_test.deliveries
-            under_test.dispatcher.set_sinks([(delivery, Admission(exclude=("app",)))])
+            under_test.dispatcher.set_sinks([(delivery.batching, Admission(exclude=("app",)))])
             under_test.log(2, logger="app")
             under_test.log(3, logger="other")
             await under_test.flushed()

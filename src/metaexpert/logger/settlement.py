@@ -1,0 +1,88 @@
+"""What the answers of one sink mean for its entries: settled in the ledger, released from its room, told where bad.
+
+Pure but for notices. An entry is settled once; an answer that can't be read settles nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from metaexpert.logger.batch import Batch
+from metaexpert.logger.entry import SEQ, Capture
+from metaexpert.logger.lanes import Lanes
+from metaexpert.logger.ledger import Ledger
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.outcome import Delivered, Partial, Rejection, Retry
+from metaexpert.logger.retry import Health, SinkState
+
+
+@dataclass(slots=True)
+class DeliveryCounters:
+    """What the worker did."""
+
+    batches: int = 0
+    retries: int = 0
+    bytes_written: int = 0
+
+
+@final
+class Settlement:
+    """The accounts of one sink's writes.
+
+    Args:
+        name: the sink's name in notices.
+        lanes: its waiting room, which settled entries leave for good.
+        ledger: its accounts.
+        notices: where it speaks when entries are refused or the sink fails.
+
+    Attributes:
+        health: how the sink is doing.
+        counters: what its worker did.
+    """
+
+    def __init__(self, name: str, lanes: Lanes, ledger: Ledger, notices: Notices) -> None:
+        self.health = Health()
+        self.counters = DeliveryCounters()
+        self._name = name
+        self._lanes = lanes
+        self._ledger = ledger
+        self._notices = notices
+
+    def delivered(self, batch: Batch, outcome: Delivered, spooled: int) -> None:
+        """All of a batch is stored; `spooled` entries of this sink still wait on disk."""
+        self._stored(batch.entries, outcome.duplicates, spooled)
+        self.counters.bytes_written += batch.size_bytes
+        if outcome.warning:
+            self.health.last_error = outcome.warning
+            self._notices.say(f"sink {self._name}", outcome.warning)
+
+    def partly(self, batch: Batch, outcome: Partial, spooled: int) -> None:
+        """Settle what an answer entry by entry does not want again; `spooled` as in `delivered`."""
+        unsettled = {*outcome.retry, *(rejection.position for rejection in outcome.rejected)}
+        stored = [entry for at, entry in enumerate(batch.entries) if at not in unsettled]
+        for rejection in outcome.rejected:
+            self.rejected(batch.entries[rejection.position], rejection)
+        self._stored(stored, outcome.duplicates, spooled)
+
+    def _stored(self, entries: Sequence[Capture], duplicates: int, spooled: int) -> None:
+        self._ledger.delivered += len(entries) - duplicates
+        self._ledger.duplicate += duplicates
+        self._lanes.release(entries)
+        if entries:
+            self.health.succeeded(backlog=self._lanes.pressed() or spooled > 0)
+
+    def rejected(self, entry: Capture, rejection: Rejection) -> None:
+        """An entry will never be taken."""
+        self._ledger.rejected += 1
+        self._lanes.release((entry,))
+        self.health.last_error = f"{rejection.status} {rejection.reason}"
+        self._notices.say(
+            f"sink {self._name} refused an entry", f"seq {entry[SEQ]}, status {rejection.status}: {rejection.reason}"
+        )
+
+    def failed(self, retry: Retry) -> None:
+        """A write has to go again, all of it or a part."""
+        self.counters.retries += 1
+        self.health.failed(retry.reason, pause=retry.pause)
+        if self.health.state is SinkState.FAILED:
+            self._notices.say(f"sink {self._name} failed", f"{retry.reason}; trying again, entries wait in its queue")

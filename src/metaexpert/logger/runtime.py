@@ -253,16 +253,30 @@ class LoggingRuntime:
         await self._stop_here()
 
     async def _stop_here(self) -> None:
+        cancelled = await self._reloaded()
+        if self._life is not _Life.RUNNING:
+            return
         pipeline = self._running_pipeline()
         self._life = _Life.STOPPING
         self._connection.disconnect()
         self._hooks.remove()
-        cancelled = await pipeline.stop()
+        cancelled = await pipeline.stop() or cancelled
         self._connection.sweep()
         self._signals.remove()
         self._life = _Life.STOPPED
         if cancelled:
             raise asyncio.CancelledError
+
+    async def _reloaded(self) -> bool:
+        """Wait for a reload under way, which is bounded too; whether this task was cancelled meanwhile."""
+        cancelled = False
+        while self._reloading.locked():
+            try:
+                async with self._reloading:
+                    pass
+            except asyncio.CancelledError:
+                cancelled = True
+        return cancelled
 
     def _end_thread(self) -> None:
         thread, self._thread = self._thread, None
@@ -359,22 +373,28 @@ class LoggingRuntime:
         """Go over to another configuration while logging runs; no entry is lost.
 
         Sinks whose options stay the same go on untouched; new ones begin; ones that change hand their entries over;
-        ones that are gone deliver what they have, within `shutdown_timeout`.
+        ones that are gone deliver what they have, within `shutdown_timeout`. Cancelling it does not undo or end it.
 
         Args:
             config: the new one; when left out, the present one is read again from where it was loaded.
 
         Raises:
-            ConfigError: the configuration is not usable; nothing has changed.
-            LoggingStateError: logging does not run, or the present configuration was made in code.
+            ConfigError: the configuration is not usable, or the present one was made in code; nothing has changed.
+            LoggingStateError: logging does not run.
         """
-        pipeline = self._running_pipeline()
+        self._running_pipeline()
         config = self.config.reloaded() if config is None else config
-        await self._on_home(lambda: self._apply(pipeline, config))
+        await self._on_home(lambda: self._apply(config))
 
-    async def _apply(self, pipeline: Pipeline, config: LoggerConfig) -> None:
+    async def _apply(self, config: LoggerConfig) -> None:
+        applying = asyncio.create_task(self._apply_wholly(config), name="metaexpert-reload")
+        self._background.add(applying)
+        applying.add_done_callback(self._background.discard)
+        await asyncio.shield(applying)  # ended half-way it would leave a sink between two configurations
+
+    async def _apply_wholly(self, config: LoggerConfig) -> None:
         async with self._reloading:
-            await pipeline.apply(config)
+            await self._running_pipeline().apply(config)
             self.config = config
             self._connection.configure(config)
             self._hooks.remove()

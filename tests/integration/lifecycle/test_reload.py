@@ -309,3 +309,30 @@ async def test_it_may_be_asked_for_on_another_loop():
             return runtime.config.log_level, messages(runtime)
 
     assert await asyncio.to_thread(program) == ("DEBUG", ["now"])
+
+
+@pytest.mark.parametrize("how", ["cancelled", "stopped", "cancelled and stopped"])
+async def test_one_that_is_cancelled_or_met_by_a_stop_comes_to_its_end(how: str):
+    """Half of it would leave a sink between two configurations, and its entries uncounted."""
+    async with two_collectors() as (dead, other):
+        dead.default = dead.hang
+        going = LokiOptions(name="going", url=dead.url, batch_max_age=0.01)
+        changing = LokiOptions(name="changing", url=dead.url, batch_max_age=0.01)
+        async with logging_to(KEEP, going, changing, shutdown_timeout=1.0) as runtime:
+            for number in range(10):
+                log.info("n %d", number)
+            await eventually(lambda: len(dead.requests) == 2)
+            new = with_sinks(runtime, changing.model_copy(update={"url": other.url}), shutdown_timeout=1.0)
+            reloading = asyncio.create_task(runtime.reload(new))
+            await asyncio.sleep(0.01)
+            if "cancelled" in how:
+                reloading.cancel()
+            if "stopped" in how:
+                await runtime.stop()
+            await asyncio.wait([reloading])
+            assert reloading.cancelled() == ("cancelled" in how)
+        assert received(other) == [f"n {number}" for number in range(10)]
+        sinks = runtime.stats().sinks
+        assert sinks["going"].ledger.dropped == {("INFO", "shutdown"): 10}
+        assert {name: sink.ledger.delivered for name, sink in sinks.items()} == {"keep": 10, "changing": 10, "going": 0}
+        assert unbalanced(runtime) == []

@@ -7,19 +7,21 @@ In: the records of loggers that are not ours (aiohttp, ccxt, asyncio), through o
 import logging
 import sys
 import traceback
+from _thread import get_ident
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, final, override
 
 import orjson
 
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, STACK_INFO, TRADE_DATA, Capture, Details
+from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, LEVEL, STACK_INFO, TRADE_DATA, Capture, Details
 from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
 from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.message import format_message
 from metaexpert.logger.nesting import nesting
 from metaexpert.logger.port import port
 from metaexpert.logger.site import line_of, placed
-from metaexpert.logger.values import MAX_ENTRY_BYTES, safe_text
+from metaexpert.logger.values import MAX_ENTRY_BYTES, described, safe_text
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -42,6 +44,8 @@ _STANDARD: Final = frozenset({*vars(logging.LogRecord("", 0, "", 0, "", (), None
 _FIELDS_BYTES: Final = MAX_ENTRY_BYTES // 4
 _MESSAGE_BYTES: Final = MAX_ENTRY_BYTES // 8
 """What a record's extra and message may take; exception and stack take up to a half together with them."""
+
+_LATEST_NS: Final = 2**63 - 1
 
 
 @final
@@ -76,40 +80,83 @@ class RecordBridge(logging.Handler):
 
 def take(record: logging.LogRecord) -> None:
     """Put a record into the pipeline; what the pipeline's own transport logs is counted and goes no further."""
-    if current_fields.get() is PIPELINE:
+    if current_fields.get() is PIPELINE and not interrupts():
         port.ingress.self_logged += 1
         return
-    port.put(_captured(record))
-    if record.levelno >= logging.ERROR:
+    try:
+        capture = _captured(record)
+    except Exception as failure:  # noqa: BLE001 - somebody's log call does not raise for what its record is made of
+        capture = _remains(record, failure)
+    port.put(capture)
+    if capture[LEVEL] >= logging.ERROR:
         port.ingress.hurry()
 
 
 def _captured(record: logging.LogRecord) -> Capture:
     encoder = port.encoder
     extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
-    fields = encoder.full(extra, _FIELDS_BYTES) if extra else b""
+    plain = encoder.plain(extra, _FIELDS_BYTES) if extra else {}  # its keys may be others, and each is written once
     context = current_fields.get()
-    joined = b"" if context is None else context.under(encoder, encoder.items).without(extra)
+    joined = b"" if context is None else context.under(encoder, encoder.items).without(plain)
     args = record.args if isinstance(record.args, tuple) else () if record.args is None else (record.args,)
     text = safe_text(format_message(record.msg, args), _MESSAGE_BYTES)
+    place = placed(_named(record.pathname), _named(record.funcName or "<unknown>"), record.lineno)
+    task = getattr(record, "taskName", None)
     details = _details_of(record)
-    parts = (fields, joined, *(details or ()))
-    return (
-        next_seq(),
-        round(record.created * 1e6) * 1000,
-        record.levelno,
-        record.name,
+    return _capture(
+        min(max(0, round(record.created * 1e6) * 1000), _LATEST_NS),
+        int(record.levelno),
+        _named(record.name),
         text,
-        placed(record.pathname, record.funcName or "<unknown>", record.lineno),
-        0,
-        fields,
+        place,
+        orjson.dumps(plain)[1:-1],
         joined,
-        record.thread or 0,
-        getattr(record, "taskName", None),
-        GENERAL,
+        record.thread if type(record.thread) is int else 0,
+        None if task is None else _named(task),
         details,
-        sys.getsizeof(text) + sum(map(len, parts)) + CAPTURE_OVERHEAD_BYTES,
     )
+
+
+def _remains(record: logging.LogRecord, failure: Exception) -> Capture:
+    """What can be told of a record that makes no sense, as one from another process may."""
+    own = record.__dict__
+    level = own.get("levelno")
+    told = orjson.dumps({"record_failed": type(failure).__name__})[1:-1]
+    text = described(own.get("msg"), str, _MESSAGE_BYTES)
+    place = placed("<unknown>", "<unknown>", 0)
+    return _capture(
+        time_ns(),
+        level if type(level) is int else logging.ERROR,
+        _named(own.get("name")),
+        text,
+        place,
+        told,
+        b"",
+        get_ident(),
+        None,
+        None,
+    )
+
+
+def _capture(  # noqa: PLR0917 - in the order of a capture
+    time_ns: int,
+    level: int,
+    name: str,
+    text: str,
+    place: "CodeType",
+    fields: bytes,
+    joined: bytes,
+    thread: int,
+    task: str | None,
+    details: Details | None,
+) -> Capture:
+    size = sys.getsizeof(text) + len(fields) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES
+    return (next_seq(), time_ns, level, name, text, place, 0, fields, joined, thread, task, GENERAL, details, size)
+
+
+def _named(value: object) -> str:
+    """A name, which in a record may be anything."""
+    return value if type(value) is str else described(value, str)
 
 
 def _details_of(record: logging.LogRecord) -> Details | None:
@@ -119,7 +166,7 @@ def _details_of(record: logging.LogRecord) -> Details | None:
         return None
     return (
         b"" if error is None else encode_exception(error),
-        orjson.dumps(safe_text(stack, TRACEBACK_LIMIT_BYTES)) if stack else b"",
+        orjson.dumps(safe_text(_named(stack), TRACEBACK_LIMIT_BYTES)) if stack else b"",
         b"",
     )
 

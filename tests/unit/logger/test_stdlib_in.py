@@ -10,6 +10,10 @@ import pytest
 from metaexpert.logger import log_context
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.entry import DETAILS, LogEntry
+from metaexpert.logger.formats.ecs import EcsDocuments
+from metaexpert.logger.formats.json_lines import JsonLines
+from metaexpert.logger.formats.text import TextLines
+from metaexpert.logger.identity import Identity
 from metaexpert.logger.port import port
 from metaexpert.logger.site import line_of
 from metaexpert.logger.stdlib import OwnRecord, RecordBridge, log_record, take
@@ -117,3 +121,44 @@ def test_what_is_no_call_is_logged_as_one_would_be(caplog: Any):
     logging.getLogger("theirs").setLevel(logging.ERROR)
     log_record(own)
     assert taken() == []
+
+
+def test_a_key_that_encoding_changes_stands_once_too():
+    with log_context(**{"\\udc80": "context", "kept": 1}):
+        entry = only(record(**{"\udc80": "extra"}))
+    assert orjson.loads(b"{%b}" % entry.capture[7]) == {"\\udc80": "extra"}
+    assert orjson.loads(b"{%b}" % entry.capture[8]) == {"kept": 1}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("created", None),
+        ("created", float("nan")),
+        ("created", 1e30),
+        ("created", -1.0),
+        ("thread", "MainThread"),
+        ("levelno", 20.5),
+        ("levelno", 10**30),
+        ("name", None),
+        ("name", 5),
+        ("taskName", 5),
+        ("lineno", "twelve"),
+        ("lineno", 2**70),
+        ("pathname", None),
+        ("funcName", 5),
+        ("stack_info", 5),
+        ("exc_info", 7),
+        ("exc_text", 7),
+        ("args", 7),
+        ("msg", None),
+    ],
+)
+def test_an_odd_attribute_neither_raises_nor_costs_the_entry(attribute: str, value: object):
+    """Records may come from another process or be made by hand, as `logging.makeLogRecord` makes them."""
+    entry = only(record("m", level=logging.WARNING, **{attribute: value}))
+    told = orjson.loads(JsonLines(Identity(service="s"))(entry.capture))
+    assert TextLines(use_colors=False)(entry.capture)
+    assert EcsDocuments(Identity(service="s"))(entry.capture)
+    assert attribute == "msg" or told["message"].startswith("m")
+    assert told["timestamp"]

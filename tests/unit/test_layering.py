@@ -39,7 +39,7 @@ KNOWS: Mapping[str, Rule] = {
     ),
     "logger.call": rule(
         "logger.entry logger.context logger.ingress logger.journal logger.redaction logger.values logger.stdlib "
-        "logger.errors logger.message logger.port logger.reported logger.logger",
+        "logger.errors logger.message logger.port logger.reported logger.logger logger.interruption",
         "as logger.logger, whose methods it makes",
     ),
     "logger.sinks": rule(

@@ -22,6 +22,7 @@ from metaexpert.logger.context import PIPELINE, FieldSet, current_fields
 from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, TRADE_DATA, Capture, Details
 from metaexpert.logger.errors import encode_exception, encode_stack, exception_of
 from metaexpert.logger.ingress import next_seq
+from metaexpert.logger.interruption import interrupts
 from metaexpert.logger.message import format_message
 from metaexpert.logger.port import port
 from metaexpert.logger.reported import mark_reported
@@ -199,7 +200,7 @@ def _emit(  # noqa: PLR0917 - as emit
     details: Details | None,
 ) -> None:
     context = current_fields.get()
-    if context is PIPELINE:
+    if context is PIPELINE and not interrupts():
         port.ingress.self_logged += 1
         return
     while frame.f_code.co_filename == _STDLIB_FILE and frame.f_back is not None:

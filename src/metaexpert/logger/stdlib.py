@@ -17,6 +17,7 @@ from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, LEVEL, STACK_INFO, TRADE_DATA, Capture, Details
 from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
 from metaexpert.logger.ingress import next_seq
+from metaexpert.logger.interruption import interrupts
 from metaexpert.logger.message import format_message
 from metaexpert.logger.nesting import nesting
 from metaexpert.logger.port import port

@@ -20,7 +20,7 @@ from metaexpert.logger.entry import LEVEL, Capture
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
-from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
+from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry, check
 from metaexpert.logger.retry import Backoff, SinkState
 from metaexpert.logger.settlement import DeliveryCounters, Settlement
 from metaexpert.logger.sieve import Sieve
@@ -168,6 +168,7 @@ class Delivery:
         """Write once and settle what the answer settles; a Retry when the head of `_writing` has to go again."""
         outcome = await self._write(batch)
         self.counters.batches += 1
+        check(outcome, len(batch))
         match outcome:
             case Delivered():
                 self._writing.popleft()

@@ -1,7 +1,7 @@
 """What became of one write: values that delivery matches, never exceptions.
 
 A sink answers for the whole batch it was given, entry by entry where the collector tells entries apart. Positions are
-indexes into that batch.
+indexes into that batch. `check` refuses what would settle an entry twice or not at all.
 """
 
 from dataclasses import dataclass
@@ -65,3 +65,26 @@ class Rejected:
 
 
 type Outcome = Delivered | Partial | Retry | Rejected
+
+
+def check(outcome: Outcome, entries: int) -> None:
+    """See that an answer makes sense for a batch of so many entries; a sink of somebody else's may answer anything.
+
+    Raises:
+        TypeError: it is no outcome at all, as when `write` forgets to return one.
+        ValueError: it names entries that the batch doesn't have, or one entry twice, or more duplicates than it stored.
+    """
+    match outcome:
+        case Delivered(duplicates=duplicates):
+            stored = entries
+        case Partial(duplicates=duplicates):
+            named = [*outcome.retry, *(rejection.position for rejection in outcome.rejected)]
+            if len({*named}) < len(named) or not all(0 <= position < entries for position in named):
+                raise ValueError(f"positions {named} name an entry twice, or one beyond the {entries} there are")
+            stored = entries - len(named)
+        case Retry() | Rejected():
+            return
+        case _:
+            raise TypeError(f"{type(outcome).__name__} is neither Delivered, Partial, Retry nor Rejected")
+    if not 0 <= duplicates <= stored:
+        raise ValueError(f"{duplicates} duplicates among {stored} stored entries")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -42,6 +43,21 @@ async def test_where_no_notice_can_be_said_the_accounts_still_add_up(monkeypatch
         assert (ledger.routed, ledger.delivered, ledger.rejected) == (10, 8, 2)
         assert under_test.balanced
         assert under_test.lanes.held_bytes == 0
+
+
+NO = Rejection(1, 400, "no")
+NONSENSE = [
+    pytest.param(None, "NoneType is neither Delivered", id="no answer at all"),
+    pytest.param(Partial((5,), (), "some"), "positions [5]", id="beyond the batch"),
+    pytest.param(Partial((), (Rejection(-1, 400, "no"),), "some"), "positions [-1]", id="before the batch"),
+    pytest.param(Partial((1, 1), (), "some"), "positions [1, 1]", id="twice again"),
+    pytest.param(Partial((), (NO, NO), "some"), "positions [1, 1]", id="rejected twice"),
+    pytest.param(Partial((1,), (NO,), "some"), "positions [1, 1]", id="again and rejected"),
+    pytest.param(Partial((0,), (NO,), "some", duplicates=4), "4 duplicates among 3", id="more duplicates than stored"),
+    pytest.param(Delivered(6), "6 duplicates among 5", id="more duplicates than entries"),
+    pytest.param(Delivered(-1), "-1 duplicates", id="negative duplicates"),
+]
+"""Answers for five entries that a sink of somebody else's may give."""
 
 
 class SinkError(Exception):
@@ -362,6 +378,26 @@ class TestFaults:
             running.offer(capture(1))
             await running.settled(seconds=2.0)
             assert running.ledger.delivered == 1
+
+    @pytest.mark.parametrize(("answered", "reason"), NONSENSE)
+    async def test_an_answer_that_makes_no_sense_settles_nothing_and_is_asked_for_again_after_a_wait(
+        self, answered: Any, reason: str
+    ):
+        answers = iter([answered, answered])
+
+        async def answer(_: Batch) -> Outcome:
+            return next(answers, Delivered())
+
+        sink = FakeSink(answer)
+        async with pumped(sink) as running:
+            running.offer(*captures(range(1, 6)))
+            await running.settled()
+            assert sink.batches == [["m1", "m2", "m3", "m4", "m5"]] * 3
+            assert (running.ledger.delivered, running.ledger.duplicate, running.ledger.rejected) == (5, 0, 0)
+            assert running.balanced
+            assert running.delivery.counters.retries == 2
+            assert reason in (running.delivery.health.last_error or "")
+            assert (running.lanes.held_entries, running.lanes.held_bytes) == (0, 0)
 
     async def test_an_entry_that_cannot_be_encoded_harms_no_other(self):
         class Picky(FakeSink):

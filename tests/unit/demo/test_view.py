@@ -33,7 +33,7 @@ STATUS = Status(
     orders=7,
     logging=RuntimeStats(
         IngressStats(5, 500, 1300, MappingProxyType({}), 0),
-        DispatcherStats(1, 1300, 0.1, 0.0001, 0),
+        DispatcherStats(1, 1300, 0.1, 0.0001, 0, 0.0, 0),
         MappingProxyType({"loki": LOKI}),
     ),
     logged_per_second=410.4,

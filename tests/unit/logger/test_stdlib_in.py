@@ -156,7 +156,9 @@ def test_a_key_that_encoding_changes_stands_once_too():
 )
 def test_an_odd_attribute_neither_raises_nor_costs_the_entry(attribute: str, value: object):
     """Records may come from another process or be made by hand, as `logging.makeLogRecord` makes them."""
-    entry = only(record("m", level=logging.WARNING, **{attribute: value}))
+    made = record("m", level=logging.WARNING)
+    made.__dict__[attribute] = value
+    entry = only(made)
     told = orjson.loads(JsonLines(Identity(service="s"))(entry.capture))
     assert TextLines(use_colors=False)(entry.capture)
     assert EcsDocuments(Identity(service="s"))(entry.capture)

@@ -11,7 +11,7 @@ from typing import Final, final
 import orjson
 
 from metaexpert.logger.entry import Capture, data_key
-from metaexpert.logger.formats.sites import Sites, encode_text
+from metaexpert.logger.formats.sites import Sites, bounded_name, encode_name, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import Site
@@ -61,19 +61,23 @@ class EcsDocuments:
             number,
             self._process,
             thread,
-            b',"labels":{"task":%b}' % encode_text(task) if task is not None else b"",
+            b',"labels":{"task":%b}' % encode_name(task) if task is not None else b"",
             b',"extra":{%b}' % fields if fields else b"",
             b"" if details is None else _details(*details, data_key(log_type).encode()),
         )
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
         origin = {
-            "file": {"name": f"{safe_text(site.module)}.py", "line": site.line},
-            "function": safe_text(site.function),
+            "file": {"name": f"{_name(site.module)}.py", "line": site.line},
+            "function": _name(site.function),
         }
-        log = {"level": safe_text(logging.getLevelName(level).lower()), "logger": safe_text(logger), "origin": origin}
+        log = {"level": _name(logging.getLevelName(level).lower()), "logger": _name(logger), "origin": origin}
         dataset = encode_text(f"metaexpert.{log_type}")
         return b'"message":', b',"log":%b,"event":{"dataset":%b,"id":"%b-' % (orjson.dumps(log), dataset, self._boot_id)
+
+
+def _name(name: str) -> str:
+    return safe_text(bounded_name(name))
 
 
 def _details(exception: bytes, stack_info: bytes, data: bytes, key: bytes) -> bytes:

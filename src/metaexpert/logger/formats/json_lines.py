@@ -9,7 +9,7 @@ from typing import Final, final
 
 from metaexpert.logger.entry import SEQ, SIZE, Capture, Details, data_key
 from metaexpert.logger.formats.severity import severity_of
-from metaexpert.logger.formats.sites import Sites, encode_text
+from metaexpert.logger.formats.sites import Sites, encode_name, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import Site
@@ -43,7 +43,7 @@ class JsonLines:
         number = b"%d" % seq
         if thread != self._thread or task is not self._task:
             self._origin = (
-                b',"thread":%d' % thread if task is None else b',"thread":%d,"task":%b' % (thread, encode_text(task))
+                b',"thread":%d' % thread if task is None else b',"thread":%d,"task":%b' % (thread, encode_name(task))
             )
             self._thread, self._task = thread, task
         if context:
@@ -60,11 +60,11 @@ class JsonLines:
         )
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
-        before = b'"level":%b,"logger":%b,"message":' % (encode_text(logging.getLevelName(level)), encode_text(logger))
+        before = b'"level":%b,"logger":%b,"message":' % (encode_name(logging.getLevelName(level)), encode_name(logger))
         severity = b',"severity":%b' % encode_text(severity_of(level)) if level >= logging.ERROR else b""
         after = b',"module":%b,"function":%b,"line":%d,"log_type":%b%b,"process":%d,"id":"%b-' % (
-            encode_text(site.module),
-            encode_text(site.function),
+            encode_name(site.module),
+            encode_name(site.function),
             site.line,
             encode_text(log_type),
             severity,

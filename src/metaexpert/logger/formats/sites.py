@@ -14,6 +14,9 @@ from metaexpert.logger.values import safe_text
 
 _MAX_SITES: Final = 10_000
 _KEPT_MESSAGE_CHARACTERS: Final = 256
+_NAME_BYTES: Final = 1024
+_SHORT_NAME_CHARACTERS: Final = 200
+"""Names up to which are within that in any encoding."""
 
 type SiteKey = tuple[int, int, int, str, str]
 """id() of the code object, instruction, level, logger, log type."""
@@ -28,6 +31,16 @@ def encode_text(text: str) -> bytes:
         return orjson.dumps(text)
     except TypeError:
         return orjson.dumps(safe_text(text))
+
+
+def encode_name(name: str) -> bytes:
+    """A JSON string of a name, cut where it is none: of a logger, a task, a module or a function."""
+    return encode_text(bounded_name(name))
+
+
+def bounded_name(name: str) -> str:
+    """A name as it may be written; one of megabytes would stand on each line."""
+    return name if len(name) <= _SHORT_NAME_CHARACTERS else safe_text(name, _NAME_BYTES)
 
 
 @final

@@ -11,6 +11,7 @@ from typing import Final, final
 import orjson
 
 from metaexpert.logger.entry import Capture, extra_json
+from metaexpert.logger.formats.sites import bounded_name
 from metaexpert.logger.formats.timestamps import utc_parts
 
 _UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
@@ -49,7 +50,7 @@ class TextLines:
         moment = f"{second.decode()}.{fraction[:6].decode()}Z"
         level = f"{logging.getLevelName(capture[2]):8}"
         head = f"{self._coloured(moment, _DIM)} {self._coloured(level, _colour_of(capture[2]))}"
-        text = f"{head} {neutralised(capture[3])}: {neutralised(capture[4])}"
+        text = f"{head} {neutralised(bounded_name(capture[3]))}: {neutralised(capture[4])}"
         details = capture[12]
         if capture[7] or capture[8]:
             text += " " + self._coloured(_pairs(extra_json(capture[7], capture[8])), _DIM)

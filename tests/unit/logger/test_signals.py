@@ -50,6 +50,7 @@ def deaths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Signals the process would have died of."""
     died: list[int] = []
     monkeypatch.setattr(signals, "die_of", died.append)
+    monkeypatch.setattr(signals, "_flush_streams", lambda _: None)  # it sets an alarm, for a process that dies anyway
     return died
 
 

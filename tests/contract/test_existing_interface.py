@@ -284,6 +284,15 @@ class TestFormattersNeverRaise:
         told = line(MainFormatter(), failed(UnshownError()))["exception"]["message"]
         assert told.endswith("not describable: RuntimeError>")
 
+    @pytest.mark.parametrize("name", ["x" * 10_000_000, "\udc80"], ids=["10 MB", "surrogate"])
+    def test_for_names_that_are_none(self, name: str):
+        names = dict.fromkeys(
+            ("name", "levelname", "module", "funcName", "threadName", "processName", "taskName"), name
+        )
+        told = line(MainFormatter(), record(**names, thread=name, process=name, lineno=name))
+        assert told["message"] == "told", "whatever its names are"
+        assert len(json.dumps(told)) < 20_000
+
     def test_for_a_record_whose_own_attributes_are_broken(self):
         told = line(TradeFormatter(), record(created="yesterday", lineno=object(), levelname=None))
         assert told["message"] == "told"

@@ -14,7 +14,7 @@ import orjson
 from metaexpert.exceptions import ConfigError
 from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
 from metaexpert.logger.formats.severity import severity_of
-from metaexpert.logger.formats.sites import encode_text
+from metaexpert.logger.formats.sites import encode_name, encode_text
 from metaexpert.logger.message import format_message
 from metaexpert.logger.port import port
 from metaexpert.logger.values import described, safe_text
@@ -64,12 +64,12 @@ class MainFormatter(logging.Formatter):
     def _members(self, record: logging.LogRecord) -> Members:
         members = {
             "timestamp": _text(self._timestamp(record)),
-            "level": _text(record.levelname),
-            "logger": _text(record.name),
+            "level": _name(record.levelname),
+            "logger": _name(record.name),
             "message": _text(format_message(record.msg, _arguments(record))),
-            "module": _text(record.module),
-            "function": _text(record.funcName),
-            "line": orjson.dumps(record.lineno),
+            "module": _name(record.module),
+            "function": _name(record.funcName),
+            "line": _number(record.lineno),
         }
         return members | _origin(record) | _failure(record) | self._extra(record)
 
@@ -143,11 +143,25 @@ def _origin(record: logging.LogRecord) -> Members:
     """Thread, process and task, as far as the record knows them."""
     found: Members = {}
     if record.thread:
-        found["thread"] = orjson.dumps({"id": record.thread, "name": record.threadName})
+        found["thread"] = _numbered(record.thread, record.threadName)
     if record.process:
-        found["process"] = orjson.dumps({"id": record.process, "name": record.processName})
+        found["process"] = _numbered(record.process, record.processName)
     task = getattr(record, "taskName", None)
-    return found | ({"task": _text(task)} if task else {})
+    return found | ({"task": _name(task)} if task else {})
+
+
+def _numbered(number: object, name: object) -> bytes:
+    """A thread or process."""
+    return b'{"id":%b,"name":%b}' % (_number(number), b"null" if name is None else _name(name))
+
+
+def _number(value: object) -> bytes:
+    """A number where it is one; a record made by hand may have anything there."""
+    return orjson.dumps(value) if value is None or type(value) is int else _name(value)
+
+
+def _name(value: object) -> bytes:
+    return encode_name(value if type(value) is str else described(value, str))
 
 
 def _failure(record: logging.LogRecord) -> Members:

@@ -511,6 +511,8 @@ class TestAsALogger:
             MetaLogger("LOUD")
         with pytest.raises(ConfigError, match=r"same\.log"):
             MetaLogger(log_file="same.log", trade_log_file="same.log")
+        with pytest.raises(ConfigError, match="log_file = None"):
+            MetaLogger(log_file=None)  # pyright: ignore[reportArgumentType]
         assert not port.attached
 
     def test_configure_answers_when_logging_cannot_start(self, monkeypatch: pytest.MonkeyPatch):

@@ -63,10 +63,11 @@ class MetaLogger(Logger):
         async_logging: bool = False,  # noqa: ARG002, FBT001, FBT002 - as above; see the docstring
     ) -> None:
         self._config = LoggerConfig(
-            log_level=log_level,  # pyright: ignore[reportArgumentType] - a level's number is taken too
-            log_file=Path(log_file),
-            log_trade_file=Path(trade_log_file),
-            log_error_file=Path(error_log_file),
+            # as given: a level's number and a file's name are taken too, and what is neither is refused in words
+            log_level=log_level,  # pyright: ignore[reportArgumentType]
+            log_file=log_file,  # pyright: ignore[reportArgumentType]
+            log_trade_file=trade_log_file,  # pyright: ignore[reportArgumentType]
+            log_error_file=error_log_file,  # pyright: ignore[reportArgumentType]
             log_to_console=log_to_console,
             json_logging=structured_logging,
         )

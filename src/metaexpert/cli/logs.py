@@ -1,5 +1,6 @@
 """`metaexpert logs …`: what concerns logging; each command imports what it needs when it runs."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,6 +68,9 @@ def _print_lines(made: "LoggerConfig") -> None:
 
     from metaexpert.logger.config_settings import as_lines, settings  # noqa: PLC0415 - as the module says
 
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # to a file or pipe Windows writes in its code page
     console = Console(soft_wrap=True, highlight=False)
     for line, comment in as_lines(list(settings(made))):
         console.print(Text.assemble(line, (comment, "dim")))

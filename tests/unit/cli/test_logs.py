@@ -142,3 +142,12 @@ def test_a_process_of_its_own_prints_and_checks(folder: Path):
     )
     assert (bad.returncode, bad.stdout) == (1, "")
     assert bad.stderr.startswith("error: environment variable METAEXPERT_LOG_X: there is no such option")
+
+
+def test_what_the_terminal_cannot_show_is_escaped(folder: Path):
+    (folder / "metaexpert.toml").write_text('log_name = "эксперт"', encoding="utf-8")
+    command = [sys.executable, "-m", "metaexpert", "logs", "config"]
+    shown = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=True
+    ).stdout
+    assert tomllib.loads(shown)["log_name"] == "эксперт"

@@ -168,6 +168,9 @@ class LoggerConfig(Options):
 
         Args:
             key: its keys with dots between them, such as `"queue.max_entries"` and `"sinks.0.url"`.
+
+        Raises:
+            ConfigError: there is no such value.
         """
         return self.origin_at(tuple(key.split(".")))
 
@@ -186,14 +189,13 @@ class LoggerConfig(Options):
     def _given_at(self, path: KeyPath) -> object:
         """The value at a path, `_NOTHING` when it is a default."""
         value: object = self
+        is_given = True
         for key in path:
-            if isinstance(value, BaseModel):
-                value = getattr(value, key) if key in value.model_fields_set else _NOTHING
-            elif isinstance(value, tuple):
-                value = cast("tuple[object, ...]", value)[int(key)]
-            elif isinstance(value, dict):
-                value = cast("dict[str, object]", value).get(key, _NOTHING)
-        return value
+            is_given = is_given and not (isinstance(value, BaseModel) and key not in value.model_fields_set)
+            value = _below(value, key)
+            if value is _NOTHING:
+                raise ConfigError(f"{type(self).__name__}: there is nothing at {'.'.join(path)!r}")
+        return value if is_given else _NOTHING
 
     @model_validator(mode="before")
     @classmethod
@@ -255,6 +257,16 @@ class LoggerConfig(Options):
             backup_count=self.backup_count,
             **options,
         )
+
+
+def _below(value: object, key: str) -> object:
+    """What stands under a key of options, a list or a table; `_NOTHING` when there is no such key."""
+    if isinstance(value, BaseModel):
+        return getattr(value, key) if key in type(value).model_fields else _NOTHING
+    if isinstance(value, tuple):
+        elements = cast("tuple[object, ...]", value)
+        return elements[int(key)] if key.isdecimal() and int(key) < len(elements) else _NOTHING
+    return cast("dict[str, object]", value).get(key, _NOTHING) if isinstance(value, dict) else _NOTHING
 
 
 def _repeated(names: list[str]) -> list[str]:

@@ -79,6 +79,13 @@ class TestOrigin:
         assert str(made.origin("queue.max_bytes")) == "default"
         assert str(LoggerConfig().origin("log_name")) == "default"
 
+    @pytest.mark.parametrize(
+        "key", ["nope", "queue.nope", "log_name.x", "sinks.9.url", "sinks.x", "sinks.0.labels.no", ""]
+    )
+    def test_of_what_there_is_not_is_an_error(self, loaded: LoggerConfig, key: str):
+        with pytest.raises(ConfigError, match=f"there is nothing at '{key}'"):
+            loaded.origin(key)
+
     def test_it_is_no_part_of_equality_and_text(self, loaded: LoggerConfig):
         plain = LoggerConfig(**{name: getattr(loaded, name) for name in LoggerConfig.model_fields})
         assert plain == loaded

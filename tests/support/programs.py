@@ -210,5 +210,9 @@ def _script(code: str, folder: Path, beginning: str) -> Path:
 
 
 def _environment(loop: str) -> Mapping[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("METAEXPERT_LOG_")}
-    return {**kept, "TEST_LOOP": loop, "PYTHONPATH": str(SOURCE), "PYTHONFAULTHANDLER": "0"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(("METAEXPERT_LOG_", "PYTHON"))  # PYTHONUNBUFFERED would change what is tested
+    }
+    return {**kept, "TEST_LOOP": loop, "PYTHONPATH": str(SOURCE), "PYTHONFAULTHANDLER": "0", "PYTHONUNBUFFERED": ""}

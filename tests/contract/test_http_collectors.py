@@ -203,17 +203,36 @@ class TestCredentials:
         await log_and_flush(kind.options(server.url, **more))
         assert server.requests[0].headers[header] == expected
 
+    @pytest.mark.parametrize(
+        "credentials",
+        [
+            {"bearer_token": "s3cret-token"},
+            {"api_key": "s3cret-token"},
+            {"username": "bot", "password": "s3cret-token"},
+            {"headers": {"X-Key": "s3cret-token", "Authorization": "Basic not base64"}},
+        ],
+        ids=["bearer", "api key", "basic", "headers"],
+    )
     async def test_secrets_show_in_no_statistics_and_no_notice(
-        self, kind: Kind, server: ScriptedCollector, capfd: pytest.CaptureFixture[str]
+        self, kind: Kind, server: ScriptedCollector, credentials: dict[str, Any], capfd: pytest.CaptureFixture[str]
     ):
-        server.default = status(401, "no")
-        options = kind.options(server.url, bearer_token="s3cret-token", backoff_max=30.0)
+        """Not even where the collector repeats what it was sent, decoded or not."""
+
+        async def repeat(request: web.Request, _received: Received) -> web.StreamResponse:
+            sent = [request.headers[name] for name in ("Authorization", "X-Key") if name in request.headers]
+            return web.Response(status=401, text=f"no: {sent} s3cret-token")
+
+        server.default = repeat
+        options = kind.options(server.url, backoff_max=30.0, **credentials)
         async with logging_to(options, shutdown_timeout=0.05) as runtime:
             log.error("now")
             await eventually(lambda: sink_stats(runtime).state == "failed")
             said = await told(capfd)
             assert "failed" in said
-            assert "s3cret" not in f"{runtime.stats()} {runtime.config!r} {said}"
+            shown = f"{runtime.stats()} {runtime.config!r} {said}"
+            assert "s3cret" not in shown
+            assert base64.b64encode(b"bot:s3cret-token").decode() not in shown
+            assert "no: " in said
 
 
 class TestConnections:

@@ -13,7 +13,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, final
@@ -35,9 +35,14 @@ _GZIP_LEVEL: Final = 1
 _KEEPALIVE_SECONDS: Final = 75.0
 _PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
+_OPEN_HEADERS: Final = frozenset({"User-Agent", "Accept-Encoding", "X-Scope-OrgID"})
+_HIDDEN: Final = b"(hidden)"
+_SECRET_CHARACTERS: Final = 6
+"""Shorter values stand in any text, and are none."""
+
 _BAD_REQUEST: Final = 400
 _REFUSED_BODY: Final = frozenset({_BAD_REQUEST, 413, 422})
-_LOOKED_AT_BYTES: Final = 1024
+_LOOKED_AT_BYTES: Final = 16 * 1024
 _OPERATOR_STATUSES: Final = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 406, 415})
 """Wrong address, credentials or kind of server: trying again soon helps nobody."""
 
@@ -51,16 +56,20 @@ _REFUSING_STATUSES: Final = frozenset({401, 403})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a collector answered; `retry_after_seconds` from its Retry-After header."""
+    """What a collector answered; `retry_after_seconds` from its Retry-After header, `secrets` what it was sent."""
 
     status: int
     body: bytes = b""
     retry_after_seconds: float | None = None
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
-        """The beginning of the body, for people."""
-        return one_line(self.body[:_SHOWN_BYTES].decode("utf-8", "replace"))
+        """The beginning of the body, for people; some servers repeat the request, credentials and all."""
+        shown = self.body[:_LOOKED_AT_BYTES]
+        for secret in self.secrets:
+            shown = shown.replace(secret, _HIDDEN)
+        return one_line(shown[:_SHOWN_BYTES].decode("utf-8", "replace"))
 
     @property
     def refuses_entries(self) -> bool:
@@ -118,6 +127,7 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own_headers: dict[str, str] = {}
+        self._secrets: tuple[bytes, ...] = ()
 
     async def post(
         self, path: str, body: bytes, content_type: str, more_headers: Mapping[str, str] | None = None
@@ -162,7 +172,7 @@ class HttpClient:
         async with session.post(url, data=body, headers=sent, allow_redirects=False) as response:
             content = await self._unpacked(response.headers.get("Content-Encoding"), await _read_bounded(response))
             after = parse_retry_after(response.headers.get("Retry-After"), time.time, response.headers.get("Date"))
-            return Answer(response.status, content, after)
+            return Answer(response.status, content, after, self._secrets)
 
     async def _unpacked(self, encoding: str | None, content: bytes) -> bytes:
         if (encoding or "").strip().lower() not in _PACKED:
@@ -174,7 +184,7 @@ class HttpClient:
         await self._close_session()
         # reading certificates takes tens of milliseconds
         tls = await self._worker.run(tls_context, options) if options.url.startswith("https:") else True
-        self._own_headers = await self._new_headers()
+        self._take_headers(await self._new_headers())
         timeout = aiohttp.ClientTimeout(total=options.timeout, sock_connect=options.connect_timeout)
         self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
@@ -198,8 +208,12 @@ class HttpClient:
             headers = await self._new_headers()
         except ConfigError:  # while a secret is replaced; the ones at hand may yet be taken
             return False
-        before, self._own_headers = self._own_headers, headers
+        before = self._own_headers
+        self._take_headers(headers)
         return headers != before
+
+    def _take_headers(self, headers: dict[str, str]) -> None:
+        self._own_headers, self._secrets = headers, _secrets_in(headers)
 
     async def close(self) -> None:
         """Close the connections and let the thread end; another request opens anew."""
@@ -256,6 +270,25 @@ def _headers(options: HttpOptions) -> dict[str, str]:
     if options.tenant:
         headers["X-Scope-OrgID"] = options.tenant
     return headers
+
+
+def _secrets_in(headers: Mapping[str, str]) -> tuple[bytes, ...]:
+    """What of the headers must not be shown, the longest first: values, credentials behind a scheme, a password."""
+    found: set[str] = set()
+    for name, value in headers.items():
+        if name not in _OPEN_HEADERS:
+            scheme, _, credentials = value.partition(" ")
+            found |= {value, credentials}
+            if name == "Authorization" and scheme == "Basic":
+                found.add(_password_in(credentials))
+    return tuple(sorted((one.encode() for one in found if len(one) >= _SECRET_CHARACTERS), key=len, reverse=True))
+
+
+def _password_in(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials).decode().partition(":")[2]
+    except ValueError:  # a header of the user's own, which need not be well-formed
+        return ""
 
 
 def _secret(name: str, given: SecretStr | None, path: Path | None) -> str | None:

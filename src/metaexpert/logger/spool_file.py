@@ -42,6 +42,7 @@ class Frames:
         consumed_bytes: how long the stretch was.
         damaged: places skipped in it.
         broken: it ended within such a place.
+        torn: the last such place began as a frame that is longer than the file, as a crash leaves it.
     """
 
     entries: list[Capture] = field(default_factory=list[Capture])
@@ -50,6 +51,7 @@ class Frames:
     consumed_bytes: int = 0
     damaged: int = 0
     broken: bool = False
+    torn: bool = False
 
 
 def frame(entry: Capture, part: bytes) -> bytes:
@@ -82,7 +84,9 @@ def parse(data: bytes, most: int, most_bytes: int, *, whole: bool, broken: bool 
             _take(found, data, at, stop)
             at = stop
             continue
-        found.damaged += not found.broken
+        if not found.broken:
+            found.damaged += 1
+            found.torn = stop > end
         found.broken = True
         following = data.find(_MAGIC, at + 1)
         # the last bytes may be the beginning of a frame that the next stretch completes
@@ -165,12 +169,14 @@ class SpoolFile:
         """
         self.size_bytes = max(_PREAMBLE.size, self._opened().seek(0, os.SEEK_END))
         begin = self._read_at = self._found_done()
+        torn = False
         while (found := self._next(sys.maxsize, sys.maxsize)).consumed_bytes:
             self.entries += len(found.parts)
             self.damaged += found.damaged
+            torn = found.torn if found.damaged else torn
             breathe()
         self._scanned_damage = self.damaged
-        self.torn = self._broken
+        self.torn = self._broken and torn
         self._read_at, self._broken = begin, False
 
     def _found_done(self) -> int:

@@ -307,6 +307,23 @@ class TestCrash:
         after.ack(block.cursor)
         assert [one.suffix for one in (tmp_path / "spool").iterdir() if one.suffix != ".lock"] == [".damaged"]
 
+    @pytest.mark.parametrize(
+        "junk", [bytes(100_000), b"\xf5MX" * 50_000, b"MXQ1"], ids=["zeros", "like frames", "short"]
+    )
+    def test_an_end_that_is_no_frame_is_damage_and_no_tear(self, tmp_path: Path, junk: bytes):
+        spool = new_spool(tmp_path)
+        put(spool, b"one", b"two")
+        spool.close()
+        (path,) = (tmp_path / "spool").glob("*.spool")
+        path.write_bytes(path.read_bytes() + junk)
+        again = new_spool(tmp_path, boot="0b")
+        assert again.open() == Found(2, damaged=1)
+        block = again.read(ALL, ALL)
+        assert block.parts == [b"one", b"two"]
+        assert block.cursor is not None
+        again.ack(block.cursor)
+        assert [left.name for left in (tmp_path / "spool").glob("*.damaged")] == [path.with_suffix(".damaged").name]
+
     def test_a_length_that_lies_hides_nothing_behind_it(self, tmp_path: Path):
         spool = new_spool(tmp_path)
         put(spool, b"first", *[b"x" * 50_000] * 5, b"last")

@@ -296,6 +296,10 @@ class Delivery:
         """Begin no further write."""
         self._held = True
 
+    def thaw(self) -> None:
+        """Writes may begin again; a worker that `hold` or `freeze` has stopped has to begin anew."""
+        self._held = False
+
     async def hold(self, seconds: float) -> None:
         """Begin no further write and wait until the one under way has ended, at most `seconds`."""
         self._held = True

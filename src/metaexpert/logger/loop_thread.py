@@ -35,6 +35,14 @@ def unheard[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     return context.run(function, *args, **kwargs)
 
 
+async def _end_tasks() -> None:
+    """Tell what others wait for on this loop that it ends, as `asyncio.run` does."""
+    left = asyncio.all_tasks() - {current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
 @final
 class LoopThread:
     """Runs an event loop until `end`; daemonic, since the runtime stops it at exit."""
@@ -58,6 +66,7 @@ class LoopThread:
     def _run(self) -> None:
         try:
             self.loop.run_forever()
+            self.loop.run_until_complete(_end_tasks())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             self.loop.close()

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any, Final, final
 
+from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
 from metaexpert.logger.batching import Batching
 from metaexpert.logger.config import AnySink, LoggerConfig
@@ -70,8 +71,9 @@ class Pipeline:
         self._former: dict[str, SinkStats] = {}
         self._lost_entries = 0
         self._alone = False
+        self._loops = 0
         self.ingress = Ingress(*_bounds(_queues(config)))
-        self._add(self._assembled(config, config.all_sinks()))
+        self._add(self._assembled(config, config.all_sinks(), identity))
         self.dispatcher = Dispatcher(
             self.ingress,
             self._routed(),
@@ -81,10 +83,12 @@ class Pipeline:
             linger_seconds=config.dispatcher.linger,
         )
 
-    def _assembled(self, config: LoggerConfig, wanted: Sequence[AnySink]) -> dict[str, tuple[AnySink, Sink, Delivery]]:
+    def _assembled(
+        self, config: LoggerConfig, wanted: Sequence[AnySink], identity: Identity
+    ) -> dict[str, tuple[AnySink, Sink, Delivery]]:
         """Sinks and deliveries for `wanted`; nothing of what runs is touched."""
-        json_lines = assembly.json_lines_for(config.all_sinks(), self._identity)
-        parts = assembly.SinkAssembly(config.log_dir, self._identity, self._jobs, json_lines)
+        json_lines = assembly.json_lines_for(config.all_sinks(), identity)
+        parts = assembly.SinkAssembly(config.log_dir, identity, self._jobs, json_lines)
         made: dict[str, tuple[AnySink, Sink, Delivery]] = {}
         for options in wanted:
             sink = parts.sink(options)
@@ -162,6 +166,7 @@ class Pipeline:
             delivery.freeze()
 
     def _rebind(self) -> None:
+        self._loops += 1
         self._jobs.rebind()
         self.dispatcher.rebind()
         for delivery in self._deliveries.values():
@@ -251,14 +256,22 @@ class Pipeline:
             ConfigError: a sink cannot be made; nothing has changed then.
         """
         wanted = {options.name: options for options in config.all_sinks()}
-        self._identity = replace(self._identity, service=config.log_name)
+        identity = replace(self._identity, service=config.log_name)
         made = self._assembled(
-            config, [options for name, options in wanted.items() if not self._stays(name, options, config)]
+            config, [options for name, options in wanted.items() if not self._stays(name, options, config)], identity
         )
         changed = [name for name in made if name in self._deliveries]
-        await self._release(changed)
-        for name in changed:
-            await self._deliveries[name].keep(_KEEP_SECONDS, close=self._types[name] != made[name][0].type)
+        loops = self._loops
+        try:
+            await self._release(changed)
+            for name in changed:
+                await self._deliveries[name].keep(_KEEP_SECONDS, close=self._types[name] != made[name][0].type)
+        except BaseException:  # somebody cancelled all tasks there are: the old ones go on
+            self._go_on_with(changed)
+            raise
+        if loops != self._loops:
+            raise LoggingStateError("the event loop was left amid a reload; the configuration is as it was")
+        self._identity = identity
         # nothing awaits from here to the new routes: no entry slips between the old ones and them
         for name in changed:
             made[name][2].take_over(self._deliveries[name])
@@ -273,6 +286,15 @@ class Pipeline:
             self._begin_delivery(name, self._deliveries[name])
         await asyncio.gather(*[self._dismiss(name, delivery, sink) for name, (delivery, sink) in gone.items()])
         self.dispatcher.set_sinks(self._routed())
+
+    def _go_on_with(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._deliveries[name].thaw()
+            task = self._tasks.get(f"sink-{name}")
+            if task is None:
+                self._begin_delivery(name, self._deliveries[name])
+            else:
+                task.begin_anew()
 
     def _stays(self, name: str, options: AnySink, config: LoggerConfig) -> bool:
         now = self.config

@@ -8,16 +8,17 @@ is closed before that is left for a thread, with all there was; what nobody stop
 
 import asyncio
 import logging
-import threading
 from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from enum import Enum
+from time import monotonic
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import at_exit
+from metaexpert.logger.across_loops import LoopEndedError, Turns, done_on, done_on_sync
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.connection import Connection
 from metaexpert.logger.hooks import UNHANDLED, Hooks, log_unhandled
@@ -30,11 +31,7 @@ from metaexpert.logger.signals import Signals
 from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from metaexpert.logger.sinks.base import Sink
-
-_MOVE_POLL_SECONDS: Final = 0.001
 
 _GRACE_SECONDS: Final = 3.0
 """What a stop on another thread may take beyond `shutdown_timeout`, until it is given up."""
@@ -67,7 +64,7 @@ class LoggingRuntime:
         self._thread: LoopThread | None = None
         self._main: asyncio.Task[Any] | None = None
         self._orphan = False
-        self._moving = threading.Lock()
+        self._moves = Turns()
         self._reloading = asyncio.Lock()
         self._background: set[asyncio.Task[Any]] = set()
         self._hooks = _hooks(config)
@@ -163,16 +160,14 @@ class LoggingRuntime:
 
     async def _move_here(self) -> None:
         """Leave the loop it lives on, whatever has become of that, for the running one."""
-        async with self._moving_alone():
+        async with self._moves:
             if self._life is _Life.RUNNING and self._home is not asyncio.get_running_loop():
                 await self._move(None)
 
     async def _move(self, thread: LoopThread | None) -> None:
         pipeline, left, old_thread = self._running_pipeline(), self._home, self._thread
         self._hooks.unwatch()
-        if left is not None and left.is_running():
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pipeline.pause(), left))
-        else:
+        if left is None or not left.is_running() or not await self._paused_on(left, pipeline):
             pipeline.abandon()
         self._thread = thread
         self._orphan = thread is not None
@@ -181,15 +176,17 @@ class LoggingRuntime:
         if old_thread is not None:
             old_thread.end()
 
-    @asynccontextmanager
-    async def _moving_alone(self) -> AsyncGenerator[None]:
-        """One move at a time, whichever loops are asked."""
-        while not self._moving.acquire(blocking=False):  # noqa: ASYNC110 - several loops wait for it, and threads
-            await asyncio.sleep(_MOVE_POLL_SECONDS)
+    async def _paused_on(self, left: asyncio.AbstractEventLoop, pipeline: Pipeline) -> bool:
         try:
-            yield
-        finally:
-            self._moving.release()
+            await done_on(left, lambda: self._pause(pipeline))
+        except LoopEndedError:
+            return False
+        return True
+
+    async def _pause(self, pipeline: Pipeline) -> None:
+        """Leave this loop, when a reload under way has ended."""
+        async with self._reloading:
+            await pipeline.pause()
 
     def _orphaned(self) -> None:
         """The loop was closed without a stop, and a log call found out: go on, on a thread."""
@@ -201,7 +198,7 @@ class LoggingRuntime:
                 asyncio.run_coroutine_threadsafe(self._go_on_upon(thread), thread.loop)
 
     async def _go_on_upon(self, thread: LoopThread) -> None:
-        async with self._moving_alone():
+        async with self._moves:
             if self._life is _Life.RUNNING and self._home is not None and self._home.is_closed():
                 await self._move(thread)
             else:
@@ -241,31 +238,63 @@ class LoggingRuntime:
 
         Cancelling it does not hurry it: the deadline does, and then the cancellation goes on.
         """
-        if self._life is not _Life.RUNNING:
-            return
-        home = self._home
-        if home is not asyncio.get_running_loop():
-            if home is not None and home.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), home))
-                self._end_thread()
-                return
-            await self._move_here()
-        await self._stop_here()
+        cancelled = False
+        while self._life is _Life.RUNNING or self._left_amid_stop:
+            try:
+                cancelled = await self._stop_at_home() or cancelled
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
 
-    async def _stop_here(self) -> None:
+    async def _stop_at_home(self) -> bool:
+        """Stop where it lives, or move here for it; whether this task was cancelled meanwhile."""
+        home = self._home
+        if home is asyncio.get_running_loop():
+            return await self._stop_here()
+        if self._life is _Life.STOPPING:
+            return await self._end_anew()
+        if home is None or not home.is_running():
+            await self._move_here()
+            return False
+        with suppress(LoopEndedError):
+            await done_on(home, self.stop)
+            self._end_thread()
+        return False
+
+    async def _stop_here(self) -> bool:
         cancelled = await self._reloaded()
-        if self._life is not _Life.RUNNING:
-            return
-        pipeline = self._running_pipeline()
-        self._life = _Life.STOPPING
-        self._connection.disconnect()
-        self._hooks.remove()
-        cancelled = await pipeline.stop() or cancelled
+        async with self._moves:
+            if self._life is not _Life.RUNNING or self._home is not asyncio.get_running_loop():
+                return cancelled
+            if self._reloading.locked():
+                return cancelled  # another reload began meanwhile
+            pipeline = self._running_pipeline()
+            self._life = _Life.STOPPING
+            self._connection.disconnect()
+            self._hooks.remove()
+        return await self._end(pipeline) or cancelled
+
+    async def _end(self, pipeline: Pipeline) -> bool:
+        cancelled = await pipeline.stop()
         self._connection.sweep()
         self._signals.remove()
         self._life = _Life.STOPPED
-        if cancelled:
-            raise asyncio.CancelledError
+        return cancelled
+
+    @property
+    def _left_amid_stop(self) -> bool:
+        """Whether the loop of a stop under way runs no more."""
+        return self._life is _Life.STOPPING and self._home is not None and not self._home.is_running()
+
+    async def _end_anew(self) -> bool:
+        async with self._moves:
+            if self._pipeline is None or not self._left_amid_stop:
+                return False
+            self._home = asyncio.get_running_loop()
+            self._pipeline.abandon()
+            self._pipeline.start(alone=True)
+        return await self._end(self._pipeline)
 
     async def _reloaded(self) -> bool:
         """Wait for a reload under way, which is bounded too; whether this task was cancelled meanwhile."""
@@ -289,32 +318,38 @@ class LoggingRuntime:
         Raises:
             LoggingStateError: called on the loop that logging lives on, which it would block; `await stop()` there.
         """
-        if self._life is not _Life.RUNNING:
-            return
+        deadline = monotonic() + self.config.shutdown_timeout + _GRACE_SECONDS
+        while self._life is _Life.RUNNING or self._left_amid_stop:
+            if not self._close_at_home(deadline):
+                self._notices.say("logging stopped", "its loop did not come to it in time")
+                return
+
+    def _close_at_home(self, deadline: float) -> bool:
+        """Stop where it lives, or on a loop made for it; False when that did not come to its end by `deadline`."""
         home, here = self._home, _get_running_loop()
         if here is not None and here is home:
             raise LoggingStateError("close() would block the loop that logging lives on; write `await runtime.stop()`")
         if home is not None and home.is_running():
-            self._wait_for(asyncio.run_coroutine_threadsafe(self.stop(), home))
-            self._end_thread()
-        else:
-            self._stop_anew(here)
-
-    def _wait_for(self, stopping: "Future[None]") -> None:
-        try:
-            stopping.result(self.config.shutdown_timeout + _GRACE_SECONDS)
-        except TimeoutError:
-            self._notices.say("logging stopped", "its loop did not come to it in time")
-
-    def _stop_anew(self, here: asyncio.AbstractEventLoop | None) -> None:
-        """Stop on a loop made for it, since the one it lived on runs no more."""
+            return self._close_on(home, deadline)
         if here is None:
             unheard(asyncio.run, self.stop())
-            return
+            return True
         thread = LoopThread()
         thread.start()
-        self._wait_for(asyncio.run_coroutine_threadsafe(self.stop(), thread.loop))
-        thread.end()
+        try:
+            return self._close_on(thread.loop, deadline)
+        finally:
+            thread.end()
+
+    def _close_on(self, loop: asyncio.AbstractEventLoop, deadline: float) -> bool:
+        try:
+            done_on_sync(loop, self.stop, deadline - monotonic())
+            self._end_thread()
+        except LoopEndedError:
+            return True  # it is asked again, where it lives then
+        except TimeoutError:
+            return False
+        return True
 
     # ---- what the process tells -------------------------------------------------------------------------------
 
@@ -364,6 +399,8 @@ class LoggingRuntime:
     async def _reread(self) -> None:
         try:
             await self.reload()
+        except LoggingStateError:
+            return  # it has stopped meanwhile
         except Exception as error:  # noqa: BLE001 - nobody waits for it; the old configuration goes on
             self._notices.say("reload", f"{error}; the configuration stays as it was")
 
@@ -394,14 +431,19 @@ class LoggingRuntime:
 
     async def _apply_wholly(self, config: LoggerConfig) -> None:
         async with self._reloading:
-            await self._running_pipeline().apply(config)
-            self.config = config
-            self._connection.configure(config)
-            self._hooks.remove()
-            self._hooks = _hooks(config)
-            self._hooks.install()
-            if self._home is not None and self._thread is None:
-                self._hooks.watch(self._home)
+            if self._home is not asyncio.get_running_loop() or self._moves.taken:
+                raise LoopEndedError  # it moves, or has moved: once more, there
+            await self._apply_here(config)
+
+    async def _apply_here(self, config: LoggerConfig) -> None:
+        await self._running_pipeline().apply(config)
+        self.config = config
+        self._connection.configure(config)
+        self._hooks.remove()
+        self._hooks = _hooks(config)
+        self._hooks.install()
+        if self._home is not None and self._thread is None:
+            self._hooks.watch(self._home)
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything logged so far is acknowledged by every sink that takes it.
@@ -432,8 +474,8 @@ class LoggingRuntime:
         if _get_running_loop() is home:
             raise LoggingStateError("flush_sync() would block the loop that logging lives on; write `await flush()`")
         try:
-            return asyncio.run_coroutine_threadsafe(pipeline.flush(timeout), home).result(timeout + _GRACE_SECONDS)
-        except (TimeoutError, RuntimeError):  # the loop is busy, or closed
+            return done_on_sync(home, lambda: pipeline.flush(timeout), timeout + _GRACE_SECONDS)
+        except (TimeoutError, LoopEndedError):  # the loop is busy, or closed
             return False
 
     async def wait_ready(self) -> None:
@@ -444,13 +486,17 @@ class LoggingRuntime:
 
     async def _on_home[T](self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do it on the loop that logging lives on, from whichever loop it is asked for."""
-        home = self._home
-        if home is asyncio.get_running_loop():
-            return await work()
-        if home is None or not home.is_running():
-            await self._move_here()
-            return await work()
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), home))
+        while True:
+            home = self._home
+            with suppress(LoopEndedError):
+                if home is asyncio.get_running_loop():
+                    return await work()
+                if home is None or not home.is_running():
+                    await self._move_here()
+                    return await work()
+                return await done_on(home, work)
+            async with self._moves:
+                pass  # it moves: to be asked again where it lives then
 
     def _running_pipeline(self) -> Pipeline:
         if self._pipeline is None or self._life is not _Life.RUNNING:

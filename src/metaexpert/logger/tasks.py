@@ -48,6 +48,10 @@ class OwnedTask:
         if self._wanted and self.task.done():
             self.task = self._new()
 
+    def begin_anew(self) -> None:
+        """End what it does now and begin again."""
+        self.task.cancel()
+
     def cancel(self) -> None:
         """End the task."""
         self._wanted = False

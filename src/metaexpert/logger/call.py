@@ -122,7 +122,7 @@ def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, s
             if (
                 home.handlers
                 or home.parent is not _ROOT
-                or len(_ROOT.handlers) != port.bridges
+                or _ROOT.handlers != port.bridges
                 or _StdlibLogger.callHandlers is not CALL_HANDLERS
             ) and has_handlers(home):
                 call_handlers(home, capture, port.encoder.shown(fields), None)

@@ -240,3 +240,14 @@ class TestNestedSecrets:
         record = caplog.records[-1]
         assert "hunter2" not in str(record.__dict__)
         assert record.__dict__["session"] == {"user": "ann", "password": "[REDACTED]"}
+
+
+def test_one_that_took_the_place_of_the_pipelines_own_on_the_root(log: Logger):
+    """As `basicConfig(force=True)` and `dictConfig` leave it: they remove every handler there was."""
+    theirs, before = Collecting(), list(logging.root.handlers)
+    logging.root.handlers[:] = [theirs]
+    try:
+        log.warning("heard")
+    finally:
+        logging.root.handlers[:] = before
+    assert theirs.messages == ["heard"]

@@ -10,7 +10,7 @@ from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, TRADE_
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.loop_thread import Draining
 from metaexpert.logger.pipeline import Pipeline
-from metaexpert.logger.port import port
+from metaexpert.logger.port import port, under_stdlibs_lock
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.stdlib import RecordBridge
 from metaexpert.logger.values import ValueEncoder
@@ -84,11 +84,14 @@ class Connection:
 
     def disconnect(self) -> None:
         """Let calls wait again; what a thread still brings here goes there too."""
+        under_stdlibs_lock(self._leave_root)
+        port.disconnect()
+        self._pipeline.ingress.retire(port.put)
+
+    def _leave_root(self) -> None:
         if self._root_level is not None:
             logging.root.setLevel(self._root_level)
         self.remove_bridge()
-        port.disconnect()
-        self._pipeline.ingress.retire(port.put)
 
     def sweep(self) -> None:
         """Pass on what came in while the pipeline ended."""
@@ -100,7 +103,7 @@ class Connection:
             logging.root.addHandler(self._bridge)
         elif not wanted:
             logging.root.removeHandler(self._bridge)
-        port.bridges = int(wanted)
+        port.bridges = [self._bridge] if wanted else []
 
     def remove_bridge(self) -> None:
         """Leave the root logger as it was."""

@@ -7,14 +7,32 @@ import logging
 from _thread import get_ident
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, cast, final
 
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.values import ValueEncoder
 
+if TYPE_CHECKING:
+    from threading import RLock
+
+_STDLIBS_LOCK: Final = cast("RLock", vars(logging)["_lock"])
+_LOCK_SECONDS: Final = 0.5
+
 type Put = Callable[[Capture], None]
+
+
+def under_stdlibs_lock(change: Callable[[], object]) -> None:
+    """Change something of stdlib logging's; left alone where its lock is not to be had.
+
+    A thread that holds it may be waiting for us: a signal handler interrupted it there, and stops logging.
+    """
+    if _STDLIBS_LOCK.acquire(timeout=_LOCK_SECONDS):
+        try:
+            change()
+        finally:
+            _STDLIBS_LOCK.release()
 
 
 @final
@@ -35,7 +53,7 @@ class Port:
     )
 
     def __init__(self) -> None:
-        self.bridges = 0
+        self.bridges: list[logging.Handler] = []
         """Handlers on the root logger that are the pipeline's own."""
         self._wrap: Callable[[Put], Put] | None = None
         self.connect(Ingress(graded=False), ValueEncoder(Redactor()), loop=None)
@@ -63,7 +81,7 @@ class Port:
         self.loop = loop
         self.loop_thread = get_ident() if loop is not None else 0
         self.attached = loop is not None
-        logging.root.setLevel(logging.root.level)  # stdlib's way to clear the level caches
+        under_stdlibs_lock(lambda: logging.root.setLevel(logging.root.level))  # its way to clear the level caches
 
     def set_encoder(self, encoder: ValueEncoder) -> None:
         """Let calls go by other redaction rules."""

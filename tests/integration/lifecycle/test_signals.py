@@ -102,6 +102,22 @@ class TestTerminate:
         assert (done.returncode, done.stderr) == (DIED, "")
         assert done.messages() == NUMBERS
 
+    def test_amid_something_of_stdlib_loggings_own(self, tmp_path: Path):
+        """The interrupted thread holds stdlib's lock meanwhile, which nobody else can have then."""
+        code = """
+        setup_logging(config(shutdown_timeout=30.0))
+        for number in range(500):
+            log.info("n %d", number)
+        with logging._lock:
+            say("ready")
+            signal.pause()
+        """
+        began = time.monotonic()
+        done = signalled(code, tmp_path, signal.SIGTERM)
+        assert (done.returncode, done.stderr) == (DIED, "")
+        assert done.messages() == NUMBERS
+        assert time.monotonic() - began < 20.0
+
     @pytest.mark.parametrize("kind", ["info", "error"])
     def test_in_the_middle_of_a_log_call_without_a_loop(self, tmp_path: Path, kind: str):
         """The handler runs between two instructions of a call, which may be waiting for the dispatcher."""

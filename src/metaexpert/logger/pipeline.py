@@ -240,12 +240,20 @@ class Pipeline:
         closing = [asyncio.create_task(_closed(sink), name=f"metaexpert-close-{name}") for name, sink in sinks.items()]
         if not closing:
             return
-        done, late = await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
+        cancelled, ended = False, None
+        while ended is None:
+            try:
+                ended = await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
+            except asyncio.CancelledError:
+                cancelled = True  # whoever goes on with these sinks does so when they are closed
+        done, late = ended
         for task in late:
             task.cancel()
         for task in done:
             if not task.cancelled() and (error := task.exception()) is not None:
                 self._notices.say(task.get_name().removeprefix("metaexpert-"), str(error))
+        if cancelled:
+            raise asyncio.CancelledError
 
     # ---- another configuration --------------------------------------------------------------------------------
 

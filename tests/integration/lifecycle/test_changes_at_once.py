@@ -88,7 +88,8 @@ async def main():
             await asyncio.wait([reloading])
         log.info("after")
         assert await runtime.flush()
-    assert logged() == [*(f"n {number}" for number in range(20)), "after"], logged()
+    # a write that was cancelled with its reload is made again
+    assert list(dict.fromkeys(logged())) == [*(f"n {number}" for number in range(20)), "after"], logged()
 
 
 asyncio.run(main())

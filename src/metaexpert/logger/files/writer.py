@@ -63,6 +63,7 @@ class AppendFile:
         self._looked_at = 0.0
         self._cancelled_in_thread = False
         self._is_regular = True
+        self._opened_in = worker.executor
 
     async def append(self, data: bytes, token: object) -> None:
         """Write all of `data`.
@@ -76,7 +77,7 @@ class AppendFile:
         """
         if self._cancelled_in_thread:
             await self._settle()
-        file = self._file or await self._open()
+        file = self._in_present_thread() or await self._open()
         if token is self._unfinished:
             file = await self._resume(file)
         else:
@@ -84,6 +85,18 @@ class AppendFile:
             self._unfinished, self._written_bytes, self._begun_at_bytes = token, 0, self._size_bytes
         await self._write(file, data)
         self._unfinished = None
+
+    def _in_present_thread(self) -> AsyncFileIO | None:
+        """The open file, if there is one; a close that was cancelled has left it open and ended its thread."""
+        if self._file is not None and self._raw is not None and self._opened_in is not self._worker.executor:
+            self._use_in_thread(self._raw)
+        return self._file
+
+    def _use_in_thread(self, raw: FileIO) -> AsyncFileIO:
+        # without a loop of its own, so that it can be written to from whichever loop the runtime lives on
+        self._opened_in = self._worker.executor
+        self._file, self._raw = AsyncFileIO(raw, None, self._opened_in), raw
+        return self._file
 
     async def _begin(self, file: AsyncFileIO, more_bytes: int) -> AsyncFileIO:
         """The file to write the next batch to: this one, a new one by size, or one where this one was taken away."""
@@ -156,9 +169,7 @@ class AppendFile:
         # a pipe or a device has no size, is not rotated and not brought to any disk
         self._is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         self._size_bytes = file.tell() if self._is_regular else 0
-        # without a loop of its own, so that it can be written to from whichever loop the runtime lives on
-        self._file, self._raw = AsyncFileIO(file, None, self._worker.executor), file
-        return self._file
+        return self._use_in_thread(file)
 
     async def _run_to_its_end[T](self, function: Callable[[], T]) -> T:
         """Run in the thread what opens or closes the file; it goes on there when the one who waits is cancelled."""

@@ -177,7 +177,8 @@ class TestPrecedence:
 
     def test_setup_logging_without_a_configuration_loads_it(self, folder: Path):
         (folder / "metaexpert.toml").write_text('log_level = "ERROR"\n')
-        assert setup_logging().config.log_level == "ERROR"
+        with setup_logging() as runtime:
+            assert runtime.config.log_level == "ERROR"
         (folder / "metaexpert.toml").write_text('log_lvel = "ERROR"\n')
         with pytest.raises(ConfigError):
             setup_logging()

@@ -27,8 +27,8 @@ from metaexpert.logger.loop_thread import LoopThread, unheard
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.pipeline import Pipeline
 from metaexpert.logger.port import port
-from metaexpert.logger.signals import Signals
-from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats
+from metaexpert.logger.process import Process
+from metaexpert.logger.stats import NO_STATS, RuntimeStats
 
 if TYPE_CHECKING:
     from metaexpert.logger.sinks.base import Sink
@@ -66,9 +66,9 @@ class LoggingRuntime:
         self._orphan = False
         self._moves = Turns()
         self._reloading = asyncio.Lock()
-        self._background: set[asyncio.Task[Any]] = set()
+        self._changes: set[asyncio.Task[None]] = set()
         self._hooks = _hooks(config)
-        self._signals = Signals(self, rereads=config.is_reloadable)
+        self._process = Process(self, self._notices)
 
     # ---- start ------------------------------------------------------------------------------------------------
 
@@ -83,16 +83,14 @@ class LoggingRuntime:
             self._begin_here()
         else:
             self._begin_on_thread()
-        if self.config.handle_signals:
-            self._signals.install()
+        self._process.enter(self.config)
         self._hooks.install()
-        at_exit.remember(self)
         return self
 
     def _claim(self) -> None:
         left_behind = at_exit.remembered()
-        if isinstance(left_behind, LoggingRuntime) and left_behind._orphan:  # noqa: SLF001 - of this class
-            left_behind.close()  # the program it was started in has ended without stopping it
+        if isinstance(left_behind, Process) and left_behind.runtime.is_orphan:
+            left_behind.runtime.close()  # the program it was started in has ended without stopping it
         if port.attached:
             message = "logging is already running in this process; stop that runtime first, or use it and its reload()"
             raise LoggingStateError(message)
@@ -213,7 +211,7 @@ class LoggingRuntime:
             log_unhandled(UNHANDLED, logging.CRITICAL, "leaving with an exception", error)
         if self._life is _Life.STOPPED:  # already, or in a forked child that leaves its parent's blocks
             return
-        self._signals.begin_stop(asked=isinstance(error, asyncio.CancelledError | KeyboardInterrupt))
+        self._process.signals.begin_stop(asked=isinstance(error, asyncio.CancelledError | KeyboardInterrupt))
         stopping = asyncio.create_task(self.stop(), name="metaexpert-stop")
         cancelled = False
         while not stopping.done():
@@ -221,7 +219,7 @@ class LoggingRuntime:
                 await asyncio.shield(stopping)
             except asyncio.CancelledError:
                 cancelled = True  # however often: the deadline bounds the wait, and then the cancellation goes on
-        self._signals.end_stop()
+        self._process.signals.end_stop()
         if cancelled or stopping.cancelled():
             raise asyncio.CancelledError
         stopping.result()
@@ -278,7 +276,7 @@ class LoggingRuntime:
     async def _end(self, pipeline: Pipeline) -> bool:
         cancelled = await pipeline.stop()
         self._connection.sweep()
-        self._signals.remove()
+        self._process.signals.remove()
         self._life = _Life.STOPPED
         return cancelled
 
@@ -351,59 +349,6 @@ class LoggingRuntime:
             return False
         return True
 
-    # ---- what the process tells -------------------------------------------------------------------------------
-
-    def end_at_exit(self) -> None:
-        """Stop what nobody stopped."""
-        self._notices.at_end = True
-        with suppress(LoggingStateError):
-            self.close()
-
-    def die(self) -> None:
-        """End by the signal that began the end, if one did."""
-        self._signals.die()
-
-    def leave_to_child(self) -> None:
-        """In a forked child: let go of what is the parent's."""
-        self._life = _Life.STOPPED
-        self._signals.leave_to_child()
-        self._hooks.forget_loop()
-        self._hooks.remove()
-        self._connection.remove_bridge()
-        if self._pipeline is not None:
-            self._pipeline.leave_to_child()
-
-    def terminate(self) -> bool:
-        """A signal asks for the end: cancel the task that logging was started in."""
-        main, home = self._main, self._home
-        if main is None or main.done() or home is None or not home.is_running():
-            return False
-        home.call_soon_threadsafe(main.cancel)
-        return True
-
-    def finish(self) -> None:
-        """A signal asks for the end, and there is no task to cancel: flush here and now."""
-        with suppress(LoggingStateError):
-            self.close()
-
-    def reread(self) -> None:
-        """A signal asks for the configuration to be read again."""
-        if self._home is not None and self._home.is_running():
-            self._home.call_soon_threadsafe(self._reread_soon)
-
-    def _reread_soon(self) -> None:
-        task = asyncio.create_task(self._reread(), name="metaexpert-reload")
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def _reread(self) -> None:
-        try:
-            await self.reload()
-        except LoggingStateError:
-            return  # it has stopped meanwhile
-        except Exception as error:  # noqa: BLE001 - nobody waits for it; the old configuration goes on
-            self._notices.say("reload", f"{error}; the configuration stays as it was")
-
     # ---- use --------------------------------------------------------------------------------------------------
 
     async def reload(self, config: LoggerConfig | None = None) -> None:
@@ -425,8 +370,8 @@ class LoggingRuntime:
 
     async def _apply(self, config: LoggerConfig) -> None:
         applying = asyncio.create_task(self._apply_wholly(config), name="metaexpert-reload")
-        self._background.add(applying)
-        applying.add_done_callback(self._background.discard)
+        self._changes.add(applying)
+        applying.add_done_callback(self._changes.discard)
         await asyncio.shield(applying)  # ended half-way it would leave a sink between two configurations
 
     async def _apply_wholly(self, config: LoggerConfig) -> None:
@@ -444,6 +389,7 @@ class LoggingRuntime:
         self._hooks.install()
         if self._home is not None and self._thread is None:
             self._hooks.watch(self._home)
+        self._process.reenter(config)
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything logged so far is acknowledged by every sink that takes it.
@@ -504,20 +450,37 @@ class LoggingRuntime:
         return self._pipeline
 
     @property
+    def is_orphan(self) -> bool:
+        """Whether the loop it was started on has ended without a stop."""
+        return self._orphan
+
+    @property
+    def home(self) -> asyncio.AbstractEventLoop | None:
+        """The loop it lives on."""
+        return self._home
+
+    @property
+    def main_task(self) -> asyncio.Task[Any] | None:
+        """The task it was started in, where there was one."""
+        return self._main
+
+    def leave_to_child(self) -> None:
+        """In a forked child: let go of what is the parent's, and touch none of it."""
+        self._life = _Life.STOPPED
+        self._hooks.forget_loop()
+        self._hooks.remove()
+        self._connection.remove_bridge()
+        if self._pipeline is not None:
+            self._pipeline.leave_to_child()
+
+    @property
     def sinks(self) -> "Mapping[str, Sink]":
         """The sinks by name, for instance to look into a memory sink."""
         return self._pipeline.sinks if self._pipeline is not None else MappingProxyType({})
 
     def stats(self) -> RuntimeStats:
         """A snapshot of depths, counts and states; after the stop, the final one."""
-        return self._pipeline.stats() if self._pipeline is not None else _NO_STATS
-
-
-_NO_STATS: Final = RuntimeStats(
-    ingress=IngressStats(0, 0, 0, MappingProxyType({}), 0),
-    dispatcher=DispatcherStats(0, 0, 0.0, 0.0, 0, 0.0, 0),
-    sinks=MappingProxyType({}),
-)
+        return self._pipeline.stats() if self._pipeline is not None else NO_STATS
 
 
 def _hooks(config: LoggerConfig) -> Hooks:

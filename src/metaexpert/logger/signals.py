@@ -11,6 +11,8 @@ Only the main thread may set handlers; elsewhere none are.
 """
 
 import asyncio
+import os
+import select
 import signal
 import sys
 import threading
@@ -109,7 +111,7 @@ class Signals:
     def die(self) -> None:
         """At exit: end by the signal that began it, if one did."""
         if self.received is not None:
-            _flush_streams(self.received)
+            _flush_streams()
             die_of(self.received)
 
     def _terminate(self, number: int, _frame: FrameType | None) -> None:
@@ -117,9 +119,10 @@ class Signals:
             die_of(number)
         self.received = number
         self._second_interrupt_ends()
+        _let_go_of_stalled_readers()
         if not self._program.terminate():
             self._program.finish()
-            _flush_streams(number)
+            _flush_streams()
             die_of(number)
 
     def _second_interrupt_ends(self) -> None:
@@ -139,17 +142,44 @@ class Signals:
             previous(number, frame)
 
 
+def _let_go_of_stalled_readers() -> None:
+    """From now on a stream whose reader takes nothing for a second leads nowhere.
+
+    The interpreter flushes stdout and stderr at several places of its end, and would wait there for ever.
+    """
+    # neither exists on Windows, and a program that uses them itself keeps them
+    if hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL:
+        stalled: set[int] = set()
+        signal.signal(signal.SIGALRM, lambda _number, _frame: _let_go(stalled))
+        signal.setitimer(signal.ITIMER_REAL, _STALLED_SECONDS, _STALLED_SECONDS)
+
+
+def _let_go(stalled: set[int]) -> None:
+    """Lead nowhere what was without room a second ago and is still."""
+    full = {descriptor for descriptor in (1, 2) if _is_full(descriptor)}
+    for descriptor in full & stalled:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+    stalled.clear()
+    stalled.update(full)
+
+
+def _is_full(descriptor: int) -> bool:
+    try:
+        return not select.select((), (descriptor,), (), 0)[1]
+    except (OSError, ValueError):  # closed
+        return False
+
+
 def die_of(number: int) -> None:
     """End this process by a signal's default action."""
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 
 
-def _flush_streams(number: int) -> None:
-    """Write what the program printed, as an ordinary exit would; a reader who stalls holds that up for a second."""
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, lambda _number, _frame: die_of(number))
-        signal.setitimer(signal.ITIMER_REAL, _STALLED_SECONDS)
+def _flush_streams() -> None:
+    """Write what the program printed, as an ordinary exit would."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()

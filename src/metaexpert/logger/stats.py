@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from metaexpert.logger.ledger import LedgerSnapshot
 from metaexpert.logger.retry import SinkState
@@ -94,3 +96,11 @@ class RuntimeStats:
     ingress: IngressStats
     dispatcher: DispatcherStats
     sinks: Mapping[str, SinkStats]
+
+
+NO_STATS: Final = RuntimeStats(
+    ingress=IngressStats(0, 0, 0, MappingProxyType({}), 0),
+    dispatcher=DispatcherStats(0, 0, 0.0, 0.0, 0, 0.0, 0),
+    sinks=MappingProxyType({}),
+)
+"""Of a runtime that has not started."""

@@ -50,7 +50,7 @@ def deaths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Signals the process would have died of."""
     died: list[int] = []
     monkeypatch.setattr(signals, "die_of", died.append)
-    monkeypatch.setattr(signals, "_flush_streams", lambda _: None)  # it sets an alarm, for a process that dies anyway
+    monkeypatch.setattr(signals, "_let_go_of_stalled_readers", lambda: None)  # it sets an alarm, for what ends anyway
     return died
 
 

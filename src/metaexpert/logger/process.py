@@ -1,0 +1,117 @@
+"""What the process tells a runtime: signals, the interpreter's exit, a fork."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Protocol, final
+
+from metaexpert.exceptions import LoggingStateError
+from metaexpert.logger import at_exit
+from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.signals import Signals
+
+
+class Runtime(Protocol):
+    """A runtime as the process sees it."""
+
+    @property
+    def home(self) -> asyncio.AbstractEventLoop | None:
+        """The loop it lives on."""
+        ...
+
+    @property
+    def main_task(self) -> asyncio.Task[Any] | None:
+        """The task it was started in, where there was one."""
+        ...
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the loop it was started on has ended without a stop."""
+        ...
+
+    def close(self) -> None:
+        """Stop, here and now."""
+        ...
+
+    def leave_to_child(self) -> None:
+        """In a forked child: let go of what is the parent's."""
+        ...
+
+    async def reload(self) -> None:
+        """Read the configuration again."""
+        ...
+
+
+@final
+class Process:
+    """The process around one runtime.
+
+    Args:
+        runtime: what it tells.
+        notices: where a reload that failed is told.
+    """
+
+    def __init__(self, runtime: Runtime, notices: Notices) -> None:
+        self.runtime = runtime
+        self.signals = Signals(self, rereads=False)
+        self._notices = notices
+        self._background: set[asyncio.Task[None]] = set()
+
+    def enter(self, config: LoggerConfig) -> None:
+        """From now on listen to signals, where the configuration says so, and to the exit."""
+        self.reenter(config)
+        at_exit.remember(self)
+
+    def reenter(self, config: LoggerConfig) -> None:
+        """Listen to signals as `config` says."""
+        if self.signals.received is None:
+            self.signals.remove()
+            self.signals = Signals(self, rereads=config.is_reloadable)
+            if config.handle_signals:
+                self.signals.install()
+
+    def end_at_exit(self) -> None:
+        """Stop what nobody stopped."""
+        self._notices.at_end = True
+        self.finish()
+
+    def finish(self) -> None:
+        """Stop here and now."""
+        with suppress(LoggingStateError):
+            self.runtime.close()
+
+    def die(self) -> None:
+        """End by the signal that began the end, if one did."""
+        self.signals.die()
+
+    def leave_to_child(self) -> None:
+        """In a forked child: let go of what is the parent's."""
+        self.signals.leave_to_child()
+        self.runtime.leave_to_child()
+
+    def terminate(self) -> bool:
+        """A signal asks for the end: cancel the task that logging was started in."""
+        main, home = self.runtime.main_task, self.runtime.home
+        if main is None or main.done() or home is None or not home.is_running():
+            return False
+        home.call_soon_threadsafe(main.cancel)
+        return True
+
+    def reread(self) -> None:
+        """A signal asks for the configuration to be read again."""
+        home = self.runtime.home
+        if home is not None and home.is_running():
+            home.call_soon_threadsafe(self._reread_soon)
+
+    def _reread_soon(self) -> None:
+        task = asyncio.create_task(self._reread(), name="metaexpert-reload")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _reread(self) -> None:
+        try:
+            await self.runtime.reload()
+        except LoggingStateError:
+            return  # it has stopped meanwhile
+        except Exception as error:  # noqa: BLE001 - nobody waits for it; the old configuration goes on
+            self._notices.say("reload", f"{error}; the configuration stays as it was")

@@ -175,12 +175,20 @@ class Batching:
 
     # ---- what the pipeline has to say -------------------------------------------------------------------------
 
-    def report(self, entry: Capture) -> None:
-        """Take an entry that says what was dropped, whatever room there is."""
+    def report(self, entry: Capture, *, bounded: bool = True) -> None:
+        """Take an entry that says what was dropped.
+
+        Args:
+            entry: the report.
+            bounded: it may take no more than the room there is and the reserve; else whatever it takes.
+        """
         self.ledger.routed += 1
         self.ledger.gaps += 1
         self._urgent = True
-        self.lanes.offer_reserved(entry)
+        if bounded:
+            self.lanes.offer_report(entry, reserved=True)
+        else:
+            self.lanes.offer_reserved(entry)
 
     def report_rest(self) -> None:
         """Let all that is still to be said, by the sieve and of an open gap, follow what waits; for the end."""
@@ -190,7 +198,7 @@ class Batching:
     def _report(self, gap: Gap | None) -> None:
         if gap is not None:
             times_ns, seqs = (gap.first_ns, gap.last_ns), (gap.first_seq, gap.last_seq)
-            self.report(gap_entry(self._name, gap.by_level, seqs, times_ns, QUEUE_FULL))
+            self.report(gap_entry(self._name, gap.by_level, seqs, times_ns, QUEUE_FULL), bounded=False)
 
     def _sift(self, sieve: Sieve) -> None:
         """Take in what the sieve keeps: of all lanes, in the order of the calls."""

@@ -127,12 +127,16 @@ class Lanes:
         """Take an entry that reports a loss, whatever the bounds say; there is at most one a gap."""
         self._follow(entry)
 
-    def offer_report(self, entry: Capture) -> None:
+    def offer_report(self, entry: Capture, *, reserved: bool = False) -> None:
         """Take an entry the pipeline made; it follows all that waits here now, and delays nothing that comes later.
 
         Its number is newer than those of entries still on their way: in a lane it would hold them up.
+
+        Args:
+            entry: the entry.
+            reserved: it may use the reserve, as one that reports a loss.
         """
-        if not self._fits(1, entry[SIZE]):
+        if not (self._fits(1, entry[SIZE]) or (reserved and self._fits_reserve(Lane.PROTECTED, entry[SIZE]))):
             self._shed(entry)
             return
         self._follow(entry)

@@ -12,7 +12,13 @@ from metaexpert.logger.signals import Signals
 
 
 class Runtime(Protocol):
-    """A runtime as the process sees it."""
+    """A runtime as the process sees it.
+
+    Attributes:
+        is_orphan: the loop it was started on has ended without a stop.
+    """
+
+    is_orphan: bool
 
     @property
     def home(self) -> asyncio.AbstractEventLoop | None:
@@ -22,11 +28,6 @@ class Runtime(Protocol):
     @property
     def main_task(self) -> asyncio.Task[Any] | None:
         """The task it was started in, where there was one."""
-        ...
-
-    @property
-    def is_orphan(self) -> bool:
-        """Whether the loop it was started on has ended without a stop."""
         ...
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ class LoggingRuntime:
         self._home: asyncio.AbstractEventLoop | None = None
         self._thread: LoopThread | None = None
         self._main: asyncio.Task[Any] | None = None
-        self._orphan = False
+        self.is_orphan = False  # its loop has ended without a stop
         self._moves = Turns()
         self._reloading = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
@@ -168,7 +168,7 @@ class LoggingRuntime:
         if left is None or not left.is_running() or not await self._paused_on(left, pipeline):
             pipeline.abandon()
         self._thread = thread
-        self._orphan = thread is not None
+        self.is_orphan = thread is not None
         self._main = asyncio.current_task() if thread is None else None
         self._settle_in(pipeline)
         if old_thread is not None:
@@ -188,7 +188,7 @@ class LoggingRuntime:
 
     def _orphaned(self) -> None:
         """The loop was closed without a stop, and a log call found out: go on, on a thread."""
-        self._orphan = True
+        self.is_orphan = True
         if self._life is _Life.RUNNING:
             thread = LoopThread()
             with suppress(RuntimeError):  # the interpreter ends and starts no more threads: its exit stops us
@@ -204,11 +204,14 @@ class LoggingRuntime:
 
     # ---- stop -------------------------------------------------------------------------------------------------
 
+    def _tell_of(self, error: BaseException | None) -> None:
+        if isinstance(error, Exception) and self.config.capture.exceptions:
+            log_unhandled(UNHANDLED, logging.CRITICAL, "leaving with an exception", error)
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and self.config.capture.exceptions:
-            log_unhandled(UNHANDLED, logging.CRITICAL, "leaving with an exception", error)
+        self._tell_of(error)
         if self._life is _Life.STOPPED:  # already, or in a forked child that leaves its parent's blocks
             return
         self._process.signals.begin_stop(asked=isinstance(error, asyncio.CancelledError | KeyboardInterrupt))
@@ -227,8 +230,7 @@ class LoggingRuntime:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and self.config.capture.exceptions:
-            log_unhandled(UNHANDLED, logging.CRITICAL, "leaving with an exception", error)
+        self._tell_of(error)
         self.close()
 
     async def stop(self) -> None:
@@ -450,11 +452,6 @@ class LoggingRuntime:
         return self._pipeline
 
     @property
-    def is_orphan(self) -> bool:
-        """Whether the loop it was started on has ended without a stop."""
-        return self._orphan
-
-    @property
     def home(self) -> asyncio.AbstractEventLoop | None:
         """The loop it lives on."""
         return self._home
@@ -490,8 +487,7 @@ def _hooks(config: LoggerConfig) -> Hooks:
 def setup_logging(config: LoggerConfig | None = None) -> LoggingRuntime:
     """Start logging: beside the coroutines of the running loop, else on a thread of its own.
 
-    Leave it by `async with`, by `with` in a program without a loop, by `await runtime.stop()` or `runtime.close()`;
-    what nobody stopped is stopped at the interpreter's exit.
+    Leave it by `async with`, by `with` without a loop, by `await runtime.stop()`, `runtime.close()`, or the exit.
 
     Args:
         config: the configuration; `LoggerConfig.load()` when left out.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.programs import run_program
+from support.programs import run_program
 
 MOVES_AMID_A_RELOAD = """
 def once(number, delay):

@@ -373,7 +373,7 @@ class TestGrow:
                     most = max(most, sink_stats(runtime).queued_bytes)
             await eventually(lambda: runtime.stats().ingress.queued_entries == 0)
             stats = sink_stats(runtime)
-            assert cap * 0.95 < stats.queued_bytes <= cap
+            assert cap * 0.95 < stats.queued_bytes <= cap * 1.25  # with the reserve, where reports of losses go
             assert most <= cap * 1.25
             assert stats.ledger.dropped_total > 0
             assert stats.ledger.balanced

@@ -8,12 +8,12 @@ from functools import partial
 from types import FrameType
 
 import pytest
+from support.programs import POSIX
+from support.running_logger import logging_to
 
 from metaexpert.logger import MemoryOptions, get_logger
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.sinks.memory import MemorySink
-from tests.support.programs import POSIX
-from tests.support.running_logger import logging_to
 
 log = get_logger("interruption")
 theirs = logging.getLogger("interruption.theirs")

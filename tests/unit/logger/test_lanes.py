@@ -311,6 +311,14 @@ class TestReports:
         lanes.offer_report(make_entry(99))
         assert (lanes.entries, ledger.dropped.total()) == (ENTRIES, 1)
 
+    def test_one_that_tells_of_a_loss_may_use_the_reserve_and_no_more(self, make_entry: Make):
+        lanes, ledger = new_lanes()
+        offer(lanes, [make_entry(seq) for seq in range(ENTRIES)])
+        reserve = ENTRIES // 4
+        for seq in range(ENTRIES, ENTRIES + 2 * reserve):
+            lanes.offer_report(make_entry(seq), reserved=True)
+        assert (lanes.entries, ledger.dropped.total()) == (ENTRIES + reserve, reserve)
+
     def test_at_the_end_nothing_is_left_of_either(self, make_entry: Make):
         lanes, _ = new_lanes()
         for seq in (1, 3, 5):

@@ -125,7 +125,8 @@ def test_what_is_no_call_is_logged_as_one_would_be(caplog: Any):
 
 def test_a_key_that_encoding_changes_stands_once_too():
     with log_context(**{"\\udc80": "context", "kept": 1}):
-        entry = only(record(**{"\udc80": "extra"}))
+        more: dict[str, Any] = {"\udc80": "extra"}
+        entry = only(record(**more))
     assert orjson.loads(b"{%b}" % entry.capture[7]) == {"\\udc80": "extra"}
     assert orjson.loads(b"{%b}" % entry.capture[8]) == {"kept": 1}
 

@@ -36,7 +36,13 @@ USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 """As shells report a command that a keyboard interrupt ended."""
 
-QUICK_TESTS = ("tests/unit", "tests/contract", "tests/integration/lifecycle", "tests/integration/test_threads.py")
+QUICK_TESTS = (
+    "tests/unit",
+    "tests/contract",
+    "tests/integration/faults",
+    "tests/integration/lifecycle",
+    "tests/integration/test_threads.py",
+)
 
 Action = Callable[[List[str]], int]
 

@@ -342,7 +342,7 @@ class TestFaults:
         handler.flush()
         assert wrapped.messages == ["stalls", "goes on"]
 
-    def test_a_forked_child_begins_empty(self, wrap: Wrap, wrapped: Keeping):
+    async def test_a_forked_child_begins_empty(self, wrap: Wrap, wrapped: Keeping):
         handler = wrap(max_queue_size=1)
         log = logger_to(handler)
         stalled(wrapped, log)
@@ -351,9 +351,8 @@ class TestFaults:
         handler.begin_empty()  # as the fork does in the child
         log.info("the child's")
         wrapped.gate.set()
-        handler.flush()
-        assert wrapped.messages[-1] == "the child's"
-        assert "the parent's" not in wrapped.messages
+        # here the parent's thread lives on beside the child's and hands its one record on, now or later
+        await eventually(lambda: set(wrapped.messages) == {"stalls", "the child's"})
         assert handler.dropped == {}
 
     def test_no_flush_waits_for_ever(self, wrap: Wrap, wrapped: Keeping, monkeypatch: pytest.MonkeyPatch):

@@ -27,7 +27,7 @@ class Notices:
         self._lines: deque[str] = deque(maxlen=_MOST_LINES)
         self._writing = False
         self.at_end = False
-        """The process ends: CPython 3.12 starts no more threads then."""
+        """The process ends: what is said now is written at once."""
         self._lock = threading.RLock()  # a signal handler may speak while its own thread holds it
 
     def say(self, subject: str, text: str) -> None:
@@ -47,12 +47,13 @@ class Notices:
             if self._writing:
                 return
             self._writing = True
+        if self.at_end:  # before a thread came to it the process would have ended, and CPython 3.12 starts none
+            self._drain()
+            return
         try:
             threading.Thread(target=self._drain, name="metaexpert-notice", daemon=True).start()
-        except RuntimeError:  # no thread can be had: here and now at the process's end, else with the next notice
-            if self.at_end:
-                self._drain()
-            self._writing = False
+        except RuntimeError:
+            self._writing = False  # no thread can be had: the next notice tries again
 
     def _drain(self) -> None:
         while True:

@@ -42,6 +42,8 @@ class EcsDocuments:
             )
         )
         self._sites = Sites(self._encode_site)
+        self._task: str | None = None
+        self._labels = b""
 
     def __call__(self, entry: Capture) -> bytes:
         """The entry's document, without newline."""
@@ -51,6 +53,9 @@ class EcsDocuments:
         )
         second, fraction = utc_parts(time_ns)
         number = b"%d" % seq
+        if task is not self._task:
+            self._labels = b"" if task is None else b',"labels":{"task":%b}' % encode_name(task)
+            self._task = task
         if context:
             fields = b"%b,%b" % (context, fields) if fields else context
         return b'{"@timestamp":"%b.%bZ",%b%b","sequence":%b},%b%d}}%b%b%b}' % (
@@ -61,7 +66,7 @@ class EcsDocuments:
             number,
             self._process,
             thread,
-            b',"labels":{"task":%b}' % encode_name(task) if task is not None else b"",
+            self._labels,
             b',"extra":{%b}' % fields if fields else b"",
             b"" if details is None else _details(*details, data_key(log_type).encode()),
         )

@@ -1,12 +1,16 @@
 """The existing interface: every name is there, with the signature its callers use, and every JSON key stays."""
 
+import _thread
 import inspect
 import json
 import logging
 import math
+import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,6 +35,8 @@ from metaexpert.logger import (
     setup_logging,
     unbind_contextvars,
 )
+from metaexpert.logger.port import port
+from metaexpert.logger.typed_logger import error_logger
 
 type Parameters = list[str]
 
@@ -314,3 +320,26 @@ class TestJsonKeysOfOurOwnLines:
         assert trade.keys() >= BASE | {"log_type", "trade_data"}
         assert error.keys() >= BASE | {"log_type", "severity", "error_context"}
         assert (error["log_type"], error["severity"], error["error_context"]) == ("error", "high", {"error_code": 7})
+
+
+@pytest.mark.parametrize("kind", ["trade", "error"])
+def test_a_call_that_c_makes_arrives_as_any_other(kind: str):
+    """As at exit, or as the whole work of a thread: there is no frame that called."""
+    raised: list[BaseException] = []
+
+    def told(args: Any) -> None:
+        raised.append(args.exc_value)
+
+    log = get_trade_logger() if kind == "trade" else error_logger(get_logger("errors"))
+    port.ingress.take(1000)
+    unraisable, sys.unraisablehook = sys.unraisablehook, told
+    try:
+        for call in (log.error, log.exception, partial(log.log, logging.ERROR)):
+            _thread.start_new_thread(call, ("made by C",))
+        deadline = time.monotonic() + 10.0
+        while port.ingress.queued_entries < 3 and not raised and time.monotonic() < deadline:
+            time.sleep(0.005)
+    finally:
+        sys.unraisablehook = unraisable
+    assert raised == []
+    assert [capture[4] for capture in port.ingress.take(10)] == ["made by C"] * 3

@@ -11,6 +11,7 @@ A level's answer comes from stdlib's own `_cache`, which stdlib clears when leve
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from types import FrameType
 from typing import Any, Final, cast, override
 
 from metaexpert.logger.at_exit import arrange_exit
@@ -54,13 +55,13 @@ class Logger(logging.Logger):
     def exception(self, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log at ERROR with the exception being handled."""
         if self._enabled(ERROR):
-            emit(self, ERROR, msg, args, {"exc_info": True, **fields}, caller())
+            self.write(ERROR, msg, args, {"exc_info": True, **fields}, caller())
 
     def log(self, level: int | str | None = None, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log at `level`, a stdlib level number; a level that is none counts as ERROR, so that nothing is lost."""
         number = _level_number(fields.pop("level", None) if level is None else level)
         if self._enabled(number):
-            emit(self, number, msg, args, fields, caller())
+            self.write(number, msg, args, fields, caller())
 
     def audit(self, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log an audit entry: it ignores levels and travels protected."""
@@ -121,7 +122,13 @@ class Logger(logging.Logger):
         stacklevel: int = 1,
     ) -> None:
         fields = {"exc_info": exc_info, "extra": extra, "stack_info": stack_info, "stacklevel": stacklevel}
-        emit(self, level, msg, tuple(args), fields, caller())
+        self.write(level, msg, tuple(args), fields, caller())
+
+    def write(
+        self, level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any], frame: FrameType
+    ) -> None:
+        """Log as called from `frame`, whatever the level; it never raises."""
+        emit(self, level, msg, args, fields, frame)
 
     def _enabled(self, level: int) -> bool:
         try:

@@ -8,7 +8,6 @@ and not stopped.
 
 import asyncio
 import os
-import sys
 import threading
 from contextlib import suppress
 from functools import cache
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, final, override
 from weakref import WeakSet
 
 from metaexpert.exceptions import LoggingStateError
-from metaexpert.logger.call import emit
+from metaexpert.logger.call import caller, emit
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.entry import AUDIT
 from metaexpert.logger.logger import ERROR, INFO, BoundLogger, Logger, get_logger
@@ -29,8 +28,6 @@ from metaexpert.logger.values import described
 
 if TYPE_CHECKING:
     from metaexpert.logger.ingress import Ingress
-
-_getframe: Final = sys._getframe  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as stdlib logging does
 
 
 class MetaLogger(Logger):
@@ -152,7 +149,7 @@ class MetaLogger(Logger):
     def log_trade(self, message: str, **kwargs: Any) -> None:
         """Write a trade entry, whatever the levels say; keyword arguments stand under `trade_data`, as given."""
         self._begin()
-        self._trades.write(INFO, message, (), kwargs, _getframe(1))
+        self._trades.write(INFO, message, (), kwargs, caller())
 
     def log_error(self, message: str, exception: BaseException | None = None, **kwargs: Any) -> None:
         """Write an ERROR entry of log type "error".
@@ -167,7 +164,7 @@ class MetaLogger(Logger):
             kwargs["exc_info"] = exception
         elif exception is not None:
             kwargs["exception"] = exception
-        self._errors.write(ERROR, message, (), kwargs, _getframe(1))
+        self._errors.write(ERROR, message, (), kwargs, caller())
 
     @override
     def isEnabledFor(self, level: int) -> bool:
@@ -181,7 +178,7 @@ class MetaLogger(Logger):
     def audit(self, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log an audit entry: it ignores levels and travels protected."""
         self._begin()
-        emit(self, INFO, msg, args, fields, _getframe(1), AUDIT)
+        emit(self, INFO, msg, args, fields, caller(), AUDIT)
 
     @property
     @override

@@ -6,12 +6,11 @@ own data: `trade_data` or `error_context`. Below it they log as any logger does.
 # As logger.py, whose classes these extend: stdlib's methods are widened, and its own way into them is underscored.
 # pyright: reportIncompatibleMethodOverride=false, reportPrivateUsage=false
 
-import sys
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, ClassVar, Final, Self, cast, final, override
 
-from metaexpert.logger.call import LogCall, emit, rescue
+from metaexpert.logger.call import LogCall, caller, emit, rescue
 from metaexpert.logger.context import FieldSet
 from metaexpert.logger.entry import FAILURE, PROTECTED_LOG_TYPES, TRADE, Details
 from metaexpert.logger.logger import (
@@ -22,19 +21,16 @@ from metaexpert.logger.logger import (
     WARNING,
     BoundLogger,
     Logger,
-    _level_number,
     get_logger,
 )
 from metaexpert.logger.port import port
 
 _STDLIB_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel"})
 
-_getframe: Final = sys._getframe  # noqa: SLF001 - as stdlib logging does
-
 
 def _method(level: int, name: str) -> LogCall:
     def method(self: "TypedLogger", msg: object = "", /, *args: object, **fields: Any) -> None:
-        self.write(level, msg, args, fields, _getframe(1))
+        self.write(level, msg, args, fields, caller())
 
     method.__name__ = name
     method.__doc__ = f"Log at {name.upper()}; keyword arguments become the entry's own data."
@@ -57,34 +53,13 @@ class TypedLogger(BoundLogger):
     warn: LogCall = warning  # pyright: ignore[reportDeprecated] - stdlib's alias
 
     @override
-    def exception(self, msg: object = "", /, *args: object, **fields: Any) -> None:
-        """Log at ERROR with the exception being handled."""
-        self.write(ERROR, msg, args, {"exc_info": True, **fields}, _getframe(1))
-
-    @override
-    def log(self, level: int | str | None = None, msg: object = "", /, *args: object, **fields: Any) -> None:
-        """Log at `level`, a stdlib level number or name."""
-        number = _level_number(fields.pop("level", None) if level is None else level)
-        self.write(number, msg, args, fields, _getframe(1))
-
-    @override
-    def _log(
-        self,
-        level: int,
-        msg: object,
-        args: Any,
-        exc_info: Any = None,
-        extra: Mapping[str, object] | None = None,
-        stack_info: bool = False,
-        stacklevel: int = 1,
-    ) -> None:
-        fields = {"exc_info": exc_info, "extra": extra, "stack_info": stack_info, "stacklevel": stacklevel}
-        self.write(level, msg, tuple(args), fields, _getframe(1))
-
-    @override
     def isEnabledFor(self, level: int) -> bool:
         """Whether a call at `level` would log."""
         return self._always(level) or super().isEnabledFor(level)
+
+    @override
+    def _enabled(self, level: int) -> bool:
+        return self._always(level) or super()._enabled(level)
 
     def _always(self, level: int) -> bool:
         return level >= self.floor and self.log_type in PROTECTED_LOG_TYPES
@@ -99,11 +74,12 @@ class TypedLogger(BoundLogger):
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return _again, (type(self), self.name, self._bound.items if self._bound else {})
 
+    @override
     def write(
         self, level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any], frame: FrameType
     ) -> None:
-        """Log as called from `frame`; it never raises."""
-        if not self._always(level) and not self._enabled(level):
+        """Log as called from `frame`, where the level is enabled; it never raises."""
+        if not self._enabled(level):
             return
         if level < self.floor:
             emit(self, level, msg, args, fields, frame)

@@ -4,10 +4,11 @@ A loop may end before the work does, or be left with it for ever: whoever waits 
 """
 
 import asyncio
-import inspect
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError as FutureCancelledError
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, final
 
@@ -25,22 +26,18 @@ async def done_on[T](loop: asyncio.AbstractEventLoop, work: Callable[[], Corouti
     Raises:
         LoopEndedError: that loop ended before.
     """
-    coroutine = work()
+    there = _Errand(loop, work())
+    done = asyncio.wrap_future(there.result)
+    done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # it's read from `there`
     try:
-        done = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
-        try:
-            while not done.done() and loop.is_running():
-                await asyncio.wait([done], timeout=_LOOK_SECONDS)
-        finally:
-            if not done.done():
-                done.cancel()
-    except RuntimeError as closed:
-        coroutine.close()
-        raise LoopEndedError from closed
-    if done.cancelled():
-        _forget(coroutine, loop)
+        while not done.done() and loop.is_running():
+            await asyncio.wait([done], timeout=_LOOK_SECONDS)
+    finally:
+        if not done.done():
+            there.cancel()
+    if not there.result.done() or there.result.cancelled():
         raise LoopEndedError
-    return done.result()
+    return there.result.result()
 
 
 def done_on_sync[T](loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
@@ -51,29 +48,71 @@ def done_on_sync[T](loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutin
         TimeoutError: it has not come to its end in time; it goes on.
     """
     deadline = monotonic() + seconds
-    coroutine = work()
-    try:
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
-    except RuntimeError as closed:
-        coroutine.close()
-        raise LoopEndedError from closed
+    there = _Errand(loop, work())
     while True:
         try:
-            return future.result(min(_LOOK_SECONDS, max(0.0, deadline - monotonic())))
+            return there.result.result(min(_LOOK_SECONDS, max(0.0, deadline - monotonic())))
         except FutureCancelledError as ended:
-            _forget(coroutine, loop)
             raise LoopEndedError from ended
         except TimeoutError:
-            if future.done() or monotonic() >= deadline:
+            if there.result.done():
+                return there.result.result()
+            if monotonic() >= deadline:
                 raise
             if not loop.is_running():
-                future.cancel()
+                there.cancel()
+                raise LoopEndedError from None
 
 
-def _forget(coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> None:
-    """Spare it the warning that nobody awaited it, where its loop never came to it."""
-    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED and not loop.is_running():
-        coroutine.close()
+@final
+class _Errand[T]:
+    """A coroutine brought to another thread's loop, which may end at any moment.
+
+    `asyncio.run_coroutine_threadsafe` would do while that loop lives; once it is closed, what cancels its future is
+    told so with a traceback on stderr, and the task left there with a second one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
+        self.result: Future[T] = Future()
+        self._loop = loop
+        self._coroutine = coroutine
+        self._task: asyncio.Task[T] | None = None
+        try:
+            loop.call_soon_threadsafe(self._begin)
+        except RuntimeError:  # closed
+            coroutine.close()
+            self.result.cancel()
+
+    def _begin(self) -> None:
+        if self.result.cancelled():
+            self._coroutine.close()
+            return
+        task = self._task = self._loop.create_task(self._coroutine)
+        # left pending by a loop that ends, its work is begun again elsewhere, and nothing is amiss
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue]
+        task.add_done_callback(self._tell)
+
+    def _tell(self, task: asyncio.Task[T]) -> None:
+        error = None if task.cancelled() else task.exception()
+        with suppress(InvalidStateError):  # nobody wants it any longer
+            if task.cancelled():
+                self.result.cancel()
+            elif error is not None:
+                self.result.set_exception(error)
+            else:
+                self.result.set_result(task.result())
+
+    def cancel(self) -> None:
+        """Want it no longer: cancel it where its loop lives, and leave it alone where that has ended."""
+        self.result.cancel()
+        task = self._task
+        try:
+            if task is not None:
+                self._loop.call_soon_threadsafe(task.cancel)
+        except RuntimeError:  # closed
+            return
+        if task is None and not self._loop.is_running():
+            self._coroutine.close()  # its loop never came to it
 
 
 @final

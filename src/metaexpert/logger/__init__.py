@@ -18,6 +18,7 @@ from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_contex
 from metaexpert.logger.meta_logger import MetaLogger
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.dead_letters import DeadLetterOptions
 from metaexpert.logger.options.filters import (
     FieldConditionOptions,
     FilterOptions,
@@ -47,6 +48,7 @@ __all__ = [
     "CaptureOptions",
     "ConsoleOptions",
     "CustomOptions",
+    "DeadLetterOptions",
     "Delivered",
     "DispatcherOptions",
     "DispatcherStats",

@@ -7,6 +7,7 @@ from typing import Final, final
 
 from metaexpert.logger.batch import BatchLimits
 from metaexpert.logger.config import AnySink, LoggerConfig
+from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.writer import AppendFile, SizeRotation
@@ -111,6 +112,21 @@ class SinkAssembly:
         worker = Worker(self.jobs, f"{options.name}-spool")
         return Spilling(options.name, spool, worker, notices, kind=options.type, high_watermark=queue.high_watermark)
 
+    def dead_letters(self, options: AnySink, notices: Notices) -> DeadLetters | None:
+        """What keeps the entries the sink's destination refuses for good; it does no I/O yet."""
+        if not isinstance(options, HttpOptions | CustomOptions) or not options.dead_letters.enabled:
+            return None
+        worker = Worker(self.jobs, f"{options.name}-dead-letters")
+        return DeadLetters(
+            options.name,
+            options.type,
+            self.log_dir,
+            options.dead_letters,
+            identity=self.identity,
+            worker=worker,
+            notices=notices,
+        )
+
     def _worker(self, options: SinkOptions) -> Worker:
         return Worker(self.jobs, options.name)
 
@@ -135,6 +151,7 @@ def new_delivery(
     wake: Callable[[], None],
     *,
     spilling: Spilling | None = None,
+    dead_letters: DeadLetters | None = None,
 ) -> Delivery:
     """The delivery that drives `sink` as its options say."""
     ledger = Ledger()
@@ -164,6 +181,7 @@ def new_delivery(
         sieve=sieve_for(options, ledger),
         reshape=selection and selection.reshape,
         spilling=spilling,
+        dead_letters=dead_letters,
     )
 
 

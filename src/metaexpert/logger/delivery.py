@@ -16,6 +16,7 @@ from typing import Final, final
 from metaexpert.logger.batch import Batch, BatchLimits
 from metaexpert.logger.batching import Batching
 from metaexpert.logger.context import PIPELINE, current_fields
+from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.entry import LEVEL, Capture
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
@@ -47,6 +48,7 @@ class Delivery:
         reshape: what becomes of an entry before the sink encodes it; None to leave it as it is.
         uniform: random source of the jitter.
         spilling: its disk queue, with the policy `spill`.
+        dead_letters: what keeps the entries that are refused for good; None to count them only.
 
     Attributes:
         batching: its way from the lanes to the worker, for the dispatcher.
@@ -68,12 +70,14 @@ class Delivery:
         reshape: Callable[[Capture], Capture] | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
         spilling: Spilling | None = None,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
         self.name = name
         self.sink = sink
         self.lanes = lanes
         self.ledger = ledger
-        self._settlement = Settlement(name, lanes, ledger, notices)
+        self.dead_letters = dead_letters
+        self._settlement = Settlement(name, lanes, ledger, notices, dead_letters)
         self.health = self._settlement.health
         self.batching = Batching(
             name,
@@ -214,7 +218,8 @@ class Delivery:
 
     def _cut(self, batch: Batch, outcome: Rejected) -> None:
         if len(batch) == 1:
-            self._settlement.rejected(batch.entries[0], Rejection(0, outcome.status, outcome.reason))
+            rejection = Rejection(0, outcome.status, outcome.reason)
+            self._settlement.rejected(batch.entries[0], rejection, batch.parts[0])
             return
         self._writing.extendleft(reversed(batch.halves()))
 
@@ -317,6 +322,8 @@ class Delivery:
         """Go on for a delivery of the same name that has ended: its entries, accounts and counters are this one's."""
         self.batching.take_over(other.batching, other._writing)  # noqa: SLF001
         self._settlement.counters = other.counters
+        if self.dead_letters is not None and other.dead_letters is not None:
+            self.dead_letters.take_over(other.dead_letters)
 
     def rebind(self) -> None:
         """Forget the loop that was; `run` begins on another one and goes on where it stopped."""

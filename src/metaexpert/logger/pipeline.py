@@ -6,10 +6,10 @@ that was closed under us, and `start` then goes on elsewhere with every entry th
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
@@ -46,6 +46,12 @@ _ALONE_SLICE_SECONDS: Final = 0.005
 
 _HOLD_SECONDS: Final = 1.0
 """How long a write under way may take to end before its worker is cancelled; what it wrote is then sent again."""
+
+
+class _Closable(Protocol):
+    """What holds something until it is closed."""
+
+    async def close(self) -> None: ...
 
 
 @final
@@ -102,6 +108,7 @@ class Pipeline:
                     self._notices,
                     self._wake,
                     spilling=parts.spilling(options, config, self._notices),
+                    dead_letters=parts.dead_letters(options, self._notices),
                 ),
             )
         return made
@@ -192,7 +199,7 @@ class Pipeline:
         cancelled = await self._end_tasks(list(self._tasks)) or cancelled
         cancelled = await self._kept() or cancelled
         self._give_up()
-        await self._close(self._sinks)
+        await self._close(self._closable(self._deliveries))
         return cancelled
 
     async def _last_flush(self) -> bool:
@@ -236,7 +243,14 @@ class Pipeline:
             self._notices.say(f"sink {name} stopped", f"{left} entries could not be delivered in time ({state})")
         delivery.health.stopped()
 
-    async def _close(self, sinks: Mapping[str, Sink]) -> None:
+    def _closable(self, names: Iterable[str]) -> Mapping[str, _Closable]:
+        """The named sinks, and where their dead letters go."""
+        letters = {name: self._deliveries[name].dead_letters for name in names}
+        return {name: self._sinks[name] for name in letters} | {
+            f"{name}-dead-letters": each for name, each in letters.items() if each is not None
+        }
+
+    async def _close(self, sinks: Mapping[str, _Closable]) -> None:
         closing = [asyncio.create_task(_closed(sink), name=f"metaexpert-close-{name}") for name, sink in sinks.items()]
         if not closing:
             return
@@ -316,7 +330,7 @@ class Pipeline:
         """Let the writes under way end, then the workers, and close what they wrote to."""
         await asyncio.gather(*[self._deliveries[name].hold(_HOLD_SECONDS) for name in names])
         await self._end_tasks([f"sink-{name}" for name in names])
-        await self._close({name: self._sinks[name] for name in names})
+        await self._close(self._closable(names))
 
     async def _dismiss(self, name: str, delivery: Delivery, sink: Sink) -> None:
         """Let a sink that gets nothing more deliver what it has, and end it."""
@@ -329,7 +343,8 @@ class Pipeline:
         await self._end_tasks([f"sink-{name}"])
         await delivery.keep(_KEEP_SECONDS)
         self._give_up_sink(name, delivery)
-        await self._close({name: sink})
+        letters = delivery.dead_letters
+        await self._close({name: sink} if letters is None else {name: sink, f"{name}-dead-letters": letters})
         self._former[name] = _sink_stats(delivery, self._types[name])
 
     # ---- use --------------------------------------------------------------------------------------------------
@@ -394,7 +409,7 @@ class Pipeline:
         )
 
 
-async def _closed(sink: Sink) -> None:
+async def _closed(sink: _Closable) -> None:
     current_fields.set(PIPELINE)
     await sink.close()
 
@@ -413,7 +428,19 @@ def _sink_stats(delivery: Delivery, kind: str) -> SinkStats:
         last_error=delivery.last_error,
         ledger=delivery.ledger.snapshot(delivery.in_flight, delivery.spooled),
         **_spool_stats(delivery),
+        **_dead_letter_stats(delivery),
     )
+
+
+def _dead_letter_stats(delivery: Delivery) -> dict[str, int]:
+    if delivery.dead_letters is None:
+        return {}
+    counters = delivery.dead_letters.counters
+    return {
+        "dead_letters": counters.kept,
+        "dead_letter_bytes": counters.kept_bytes,
+        "dead_letters_lost": counters.lost,
+    }
 
 
 def _spool_stats(delivery: Delivery) -> dict[str, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 from metaexpert.logger.batch import Batch
+from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.entry import SEQ, Capture
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
@@ -34,19 +35,23 @@ class Settlement:
         lanes: its waiting room, which settled entries leave for good.
         ledger: its accounts.
         notices: where it speaks when entries are refused or the sink fails.
+        dead_letters: what keeps the refused; None to count them only.
 
     Attributes:
         health: how the sink is doing.
         counters: what its worker did.
     """
 
-    def __init__(self, name: str, lanes: Lanes, ledger: Ledger, notices: Notices) -> None:
+    def __init__(
+        self, name: str, lanes: Lanes, ledger: Ledger, notices: Notices, dead_letters: DeadLetters | None = None
+    ) -> None:
         self.health = Health()
         self.counters = DeliveryCounters()
         self._name = name
         self._lanes = lanes
         self._ledger = ledger
         self._notices = notices
+        self._dead_letters = dead_letters
 
     def delivered(self, batch: Batch, outcome: Delivered, spooled: int) -> None:
         """All of a batch is stored; `spooled` entries of this sink still wait on disk."""
@@ -61,7 +66,7 @@ class Settlement:
         unsettled = {*outcome.retry, *(rejection.position for rejection in outcome.rejected)}
         stored = [entry for at, entry in enumerate(batch.entries) if at not in unsettled]
         for rejection in outcome.rejected:
-            self.rejected(batch.entries[rejection.position], rejection)
+            self.rejected(batch.entries[rejection.position], rejection, batch.parts[rejection.position])
         self._stored(stored, outcome.duplicates, spooled)
 
     def _stored(self, entries: Sequence[Capture], duplicates: int, spooled: int) -> None:
@@ -71,9 +76,11 @@ class Settlement:
         if entries:
             self.health.succeeded(backlog=self._lanes.pressed() or spooled > 0)
 
-    def rejected(self, entry: Capture, rejection: Rejection) -> None:
-        """An entry will never be taken."""
+    def rejected(self, entry: Capture, rejection: Rejection, part: bytes | None = None) -> None:
+        """An entry will never be taken; `part` is what the sink made of it, None where it could not."""
         self._ledger.rejected += 1
+        if self._dead_letters is not None:
+            self._dead_letters.keep(entry, rejection, part)
         self._lanes.release((entry,))
         self.health.last_error = f"{rejection.status} {rejection.reason}"
         self._notices.say(

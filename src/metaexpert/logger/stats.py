@@ -71,6 +71,9 @@ class SinkStats:
         spooled_bytes: what they take there, bytes.
         spool_failures: writes and reads the disk refused, or the queue's cap.
         spool_damaged: damaged places found in its files.
+        dead_letters: rejected entries kept on disk since the start.
+        dead_letter_bytes: what they took there, bytes.
+        dead_letters_lost: rejected entries the disk did not take, or that gave way to newer ones.
     """
 
     name: str
@@ -87,6 +90,9 @@ class SinkStats:
     spooled_bytes: int = 0
     spool_failures: int = 0
     spool_damaged: int = 0
+    dead_letters: int = 0
+    dead_letter_bytes: int = 0
+    dead_letters_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 
 from metaexpert.logger.options.base import Seconds
+from metaexpert.logger.options.dead_letters import DeadLetterOptions
 from metaexpert.logger.options.sink import SinkOptions
 from metaexpert.logger.sinks.base import Sink, SinkParts
 
@@ -40,3 +41,5 @@ class CustomOptions(SinkOptions):
     """Ceiling of the first wait between attempts, seconds; doubled each time, the wait drawn evenly below it."""
     backoff_max: Seconds = 30.0
     """Highest such ceiling, seconds."""
+    dead_letters: DeadLetterOptions = DeadLetterOptions(enabled=False)
+    """What is kept of the entries it refuses for good; nothing unless this is given."""

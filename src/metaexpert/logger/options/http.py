@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 
 from metaexpert.logger.formats.selection import ECS_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import Seconds
+from metaexpert.logger.options.dead_letters import DeadLetterOptions
 from metaexpert.logger.options.sink import SinkOptions
 
 _NOT_IN_URL: Final = re.compile(r"[?#\s\x00-\x1f\x7f]")
@@ -130,6 +131,8 @@ class HttpOptions(SinkOptions):
     """Encoded size at which a batch is sent, bytes before compression; a whole request stays below a mebibyte."""
     batch_max_age: Seconds = 1.0
     """How long a batch's first entry waits for company, seconds."""
+    dead_letters: DeadLetterOptions = DeadLetterOptions()
+    """What is kept of the entries it refuses for good."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

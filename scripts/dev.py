@@ -19,6 +19,7 @@ from devtools.environment import Environment
 from devtools.errors import DevError
 from devtools.interpreters import find, find_or_fetch
 from devtools.processes import run, say
+from devtools.real_servers import FOLDER, install_all
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWER_MINOR = 13
@@ -65,6 +66,13 @@ def test(arguments: list[str]) -> int:
 def soak(arguments: list[str]) -> int:
     """Run the tests that take minutes to hours."""
     return _in_development("pytest", "-m", "soak", *arguments)
+
+
+def servers(_arguments: list[str]) -> int:
+    """Install the real servers that tests run against; what can't be had is said, and its tests skip."""
+    for found in install_all(ROOT):
+        say(f"{found.name} {found.version}: {f'not installed: {found.reason}' if found.reason else 'installed'}")
+    return 0
 
 
 def lint(_arguments: list[str]) -> int:
@@ -144,7 +152,7 @@ def check(_arguments: list[str]) -> int:
 
 def clean(_arguments: list[str]) -> int:
     """Remove the environments, caches and built files of this checkout."""
-    folders = [*ROOT.glob(".venv*"), *(ROOT / name for name in ("build", "dist", "site", "htmlcov"))]
+    folders = [*ROOT.glob(".venv*"), ROOT / FOLDER, *(ROOT / name for name in ("build", "dist", "site", "htmlcov"))]
     caches = [ROOT / name for name in (".pytest_cache", ".ruff_cache", ".hypothesis", ".cache")]
     for part in ("src", "tests", "scripts", "examples"):
         caches += (ROOT / part).rglob("__pycache__")
@@ -197,6 +205,7 @@ COMMANDS = {
     "examples": Command(examples),
     "bench": Command(bench, takes_arguments=True),
     "soak": Command(soak, takes_arguments=True),
+    "servers": Command(servers),
     "clean": Command(clean),
 }
 

@@ -1,10 +1,10 @@
 """Against a running Grafana Loki: what counts as delivered can be read back, entry by entry.
 
-Set METAEXPERT_TEST_LOKI_URL to its address, for instance http://127.0.0.1:3100.
+METAEXPERT_TEST_LOKI_URL names its address, for instance http://127.0.0.1:3100, or METAEXPERT_TEST_LOKI_BINARY the
+program to start.
 """
 
 import asyncio
-import os
 import time
 from collections import Counter
 from typing import Any
@@ -22,14 +22,9 @@ from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.logger import port
 from metaexpert.logger.sinks.memory import MemorySink
 
-VARIABLE = "METAEXPERT_TEST_LOKI_URL"
-URL = os.environ.get(VARIABLE, "")
 DAY_NS = 24 * 3600 * 1_000_000_000
 
-pytestmark = [
-    pytest.mark.skipif(not URL, reason=f"{VARIABLE} names no Loki to test against"),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.slow
 
 log = get_logger("real.loki")
 
@@ -55,18 +50,18 @@ type StoredLine = tuple[dict[str, str], int, dict[str, Any]]
 """Labels and metadata as the server shows them together, time in nanoseconds, the decoded line."""
 
 
-async def query(service: str, expected: int, *, page: int = 5000, seconds: float = 15.0) -> list[StoredLine]:
+async def query(url: str, service: str, expected: int, *, page: int = 5000, seconds: float = 15.0) -> list[StoredLine]:
     """Everything stored for `service`; asked again until at least `expected` lines show."""
     deadline = time.monotonic() + seconds
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20.0)) as session:
         while True:
-            found = await _pages(session, service, page)
+            found = await _pages(session, url, service, page)
             if len(found) >= expected or time.monotonic() > deadline:
                 return found
             await asyncio.sleep(0.2)
 
 
-async def _pages(session: aiohttp.ClientSession, service: str, page: int) -> list[StoredLine]:
+async def _pages(session: aiohttp.ClientSession, url: str, service: str, page: int) -> list[StoredLine]:
     """An answer holds `page` lines at most; the next page begins at the last one's time, and overlaps there."""
     found: dict[tuple[int, str, int], StoredLine] = {}
     start = time.time_ns() - 2 * 3600 * 1_000_000_000
@@ -78,7 +73,7 @@ async def _pages(session: aiohttp.ClientSession, service: str, page: int) -> lis
             "limit": str(page),
             "direction": "forward",
         }
-        async with session.get(f"{URL}/loki/api/v1/query_range", params=parameters) as response:
+        async with session.get(f"{url}/loki/api/v1/query_range", params=parameters) as response:
             answer = orjson.loads(await response.read())
         lines = [
             (stream["stream"], int(value[0]), orjson.loads(value[1]))
@@ -99,8 +94,8 @@ def found_ids(found: list[StoredLine]) -> list[str]:
     return [entry["id"] for _, _, entry in found]
 
 
-async def test_everything_delivered_is_found_by_its_id(service: str):
-    async with runtime_to(URL, service, labels={"env": "test"}) as runtime:
+async def test_everything_delivered_is_found_by_its_id(loki_url: str, service: str):
+    async with runtime_to(loki_url, service, labels={"env": "test"}) as runtime:
         for number in range(3000):
             log.log(10 * (1 + number % 4), "n %d", number, symbol="BTCUSDT", order_id=number)
             if number % 100 == 0:
@@ -110,7 +105,7 @@ async def test_everything_delivered_is_found_by_its_id(service: str):
         written = kept(runtime)
         ledger = runtime.stats().sinks["loki"].ledger
     assert (ledger.delivered, ledger.rejected) == (len(written), 0)
-    found = await query(service, len(written))
+    found = await query(loki_url, service, len(written))
     assert Counter(found_ids(found)) == Counter(ids(written))
     by_id = {entry["id"]: entry for entry in written}
     for labels, time_ns, entry in found:
@@ -120,8 +115,10 @@ async def test_everything_delivered_is_found_by_its_id(service: str):
         assert (labels["level"], labels["log_type"], labels["env"]) == (entry["level"], entry["log_type"], "test")
 
 
-async def test_entries_outside_the_accepted_time_are_refused_alone_and_the_others_stay_single(service: str):
-    async with runtime_to(URL, service) as runtime:
+async def test_entries_outside_the_accepted_time_are_refused_alone_and_the_others_stay_single(
+    loki_url: str, service: str
+):
+    async with runtime_to(loki_url, service) as runtime:
         refused: list[str] = []
         for number in range(100):
             log.info("n %d", number)
@@ -134,13 +131,13 @@ async def test_entries_outside_the_accepted_time_are_refused_alone_and_the_other
         written = ids(kept(runtime))
         stats = runtime.stats().sinks["loki"]
     assert (stats.ledger.delivered, stats.ledger.rejected, stats.ledger.balanced) == (100, 3, True)
-    found = await query(service, 100)
+    found = await query(loki_url, service, 100)
     assert Counter(found_ids(found)) == Counter(set(written) - set(refused))
     assert "timestamp too" in (stats.last_error or "")
 
 
-async def test_a_line_beyond_the_limit_is_refused_alone(service: str):
-    async with runtime_to(URL, service) as runtime:
+async def test_a_line_beyond_the_limit_is_refused_alone(loki_url: str, service: str):
+    async with runtime_to(loki_url, service) as runtime:
         for number in range(20):
             log.info("n %d", number)
         port.ingress.put(capture(next_seq(), message="x" * 300_000, size=300_000))
@@ -148,12 +145,12 @@ async def test_a_line_beyond_the_limit_is_refused_alone(service: str):
         assert not await runtime.flush(timeout=20.0)
         stats = runtime.stats().sinks["loki"]
     assert (stats.ledger.delivered, stats.ledger.rejected) == (21, 1)
-    found = await query(service, 21)
+    found = await query(loki_url, service, 21)
     assert sorted(entry["message"] for _, _, entry in found) == sorted(f"n {number}" for number in range(21))
 
 
-async def test_what_is_sent_twice_is_stored_once(service: str):
-    async with relaying(URL) as relay:
+async def test_what_is_sent_twice_is_stored_once(loki_url: str, service: str):
+    async with relaying(loki_url) as relay:
         relay.then(relay.lose, relay.lose)
         async with runtime_to(relay.url, service) as runtime:
             for number in range(500):
@@ -162,14 +159,14 @@ async def test_what_is_sent_twice_is_stored_once(service: str):
             written = ids(kept(runtime))
             stats = runtime.stats().sinks["loki"]
     assert (stats.ledger.delivered, stats.retries) == (500, 2)
-    found = await query(service, 500)
+    found = await query(loki_url, service, 500)
     assert Counter(found_ids(found)) == Counter(written)
 
 
-async def test_a_rate_limit_is_waited_out_and_nothing_is_lost(service: str):
+async def test_a_rate_limit_is_waited_out_and_nothing_is_lost(loki_url: str, service: str):
     """More than Loki's default 4 MB/s with a burst of 6 MB, at once."""
     filler = "x" * 8000
-    async with runtime_to(URL, service) as runtime:
+    async with runtime_to(loki_url, service) as runtime:
         for number in range(1500):
             log.info("n %d", number, filler=filler)
         assert await runtime.flush(timeout=30.0)
@@ -177,5 +174,5 @@ async def test_a_rate_limit_is_waited_out_and_nothing_is_lost(service: str):
         written = ids(kept(runtime))
     assert (stats.ledger.delivered, stats.ledger.rejected) == (1500, 0)
     assert stats.retries >= 1
-    found = await query(service, 1500, page=200)
+    found = await query(loki_url, service, 1500, page=200)
     assert Counter(found_ids(found)) == Counter(written)

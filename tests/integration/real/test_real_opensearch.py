@@ -1,10 +1,9 @@
 """Against a running OpenSearch (or Elasticsearch): what counts as delivered can be read back, document by document.
 
-Set METAEXPERT_TEST_OPENSEARCH_URL to its address, for instance http://127.0.0.1:9200. Indices of the tests' own are
-made and removed.
+METAEXPERT_TEST_OPENSEARCH_URL may name its address, for instance http://127.0.0.1:9200; else one is started where
+`scripts/dev.py servers` could install it. Indices of the tests' own are made and removed.
 """
 
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -19,13 +18,7 @@ from support.running_logger import ids, logging_to
 from metaexpert.logger import ElasticsearchOptions, LoggingRuntime, MemoryOptions, get_logger
 from metaexpert.logger.sinks.memory import MemorySink
 
-VARIABLE = "METAEXPERT_TEST_OPENSEARCH_URL"
-URL = os.environ.get(VARIABLE, "")
-
-pytestmark = [
-    pytest.mark.skipif(not URL, reason=f"{VARIABLE} names no OpenSearch to test against"),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.slow
 
 log = get_logger("real.opensearch")
 
@@ -33,7 +26,8 @@ log = get_logger("real.opensearch")
 class Server:
     """The server's own interface, to prepare and to look."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
         self._session = session
         self.run = uuid4().hex[:12]
         self.index = f"metaexpert-tests-{self.run}"
@@ -42,7 +36,7 @@ class Server:
     async def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else orjson.dumps(body)
         headers = {"Content-Type": "application/json"}
-        async with self._session.request(method, URL.rstrip("/") + path, data=data, headers=headers) as response:
+        async with self._session.request(method, self.url + path, data=data, headers=headers) as response:
             return orjson.loads(await response.read())
 
     async def make_data_stream(self) -> None:
@@ -80,9 +74,9 @@ class Server:
 
 
 @pytest_asyncio.fixture
-async def server() -> AsyncIterator[Server]:
+async def server(opensearch_url: str) -> AsyncIterator[Server]:
     async with aiohttp.ClientSession() as session:
-        under_test = Server(session)
+        under_test = Server(opensearch_url, session)
         yield under_test
         await under_test.clean()
 
@@ -101,7 +95,7 @@ def kept(runtime: LoggingRuntime) -> list[dict[str, Any]]:
 
 async def test_everything_delivered_to_a_data_stream_is_found_by_its_id(server: Server):
     await server.make_data_stream()
-    async with runtime_to(URL, server.stream, environment="test") as runtime:
+    async with runtime_to(server.url, server.stream, environment="test") as runtime:
         for number in range(3000):
             log.log(10 * (1 + number % 4), "n %d", number, order_id=number)
             if number % 100 == 0:
@@ -126,7 +120,7 @@ async def test_everything_delivered_to_a_data_stream_is_found_by_its_id(server: 
 async def test_no_field_of_the_users_breaks_the_mapping_of_one_object(server: Server):
     await server.make_data_stream()
     values: list[Any] = [1, 2.5, "text", True, None, {"a": 1}, {"a": {"b": [1, "x"]}}, [1, "a", {"d": None}], [], {}]
-    async with runtime_to(URL, server.stream) as runtime:
+    async with runtime_to(server.url, server.stream) as runtime:
         for value in values:
             log.info("odd", value=value, **{"dotted.key": value, "empty": ""})
             log.trade.position_changed(symbol="X", quantity="1", note=value)
@@ -138,7 +132,7 @@ async def test_no_field_of_the_users_breaks_the_mapping_of_one_object(server: Se
 
 async def test_a_mapping_error_rejects_its_document_alone(server: Server):
     """In an index with a dynamic mapping a field's first type binds all others."""
-    async with runtime_to(URL, server.index) as runtime:
+    async with runtime_to(server.url, server.index) as runtime:
         log.info("n 0", depth=1)
         assert await runtime.flush(timeout=20.0)
         for number in range(1, 30):
@@ -154,7 +148,7 @@ async def test_a_mapping_error_rejects_its_document_alone(server: Server):
 
 async def test_what_is_sent_twice_is_stored_once_and_counted_as_a_duplicate(server: Server):
     await server.make_data_stream()
-    async with relaying(URL) as relay:
+    async with relaying(server.url) as relay:
         relay.then(relay.lose)
         async with runtime_to(relay.url, server.stream, batch_max_age=30.0) as runtime:
             for number in range(400):
@@ -169,7 +163,7 @@ async def test_what_is_sent_twice_is_stored_once_and_counted_as_a_duplicate(serv
 async def test_a_write_block_pauses_and_everything_arrives_once_it_is_lifted(server: Server):
     await server.ask("PUT", f"/{server.index}", {"settings": {"index.number_of_replicas": 0}})
     await server.ask("PUT", f"/{server.index}/_settings", {"index.blocks.write": True})
-    async with runtime_to(URL, server.index) as runtime:
+    async with runtime_to(server.url, server.index) as runtime:
         for number in range(50):
             log.info("n %d", number)
         assert not await runtime.flush(timeout=1.0)

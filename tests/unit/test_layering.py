@@ -57,7 +57,7 @@ SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks
 
 PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
-    "logger.rate_limit logger.formats.selection logger.segment",
+    "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
 )
 IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of one's own")

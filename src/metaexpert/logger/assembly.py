@@ -181,6 +181,8 @@ def new_delivery(
         sieve=sieve_for(options, ledger),
         reshape=selection and selection.reshape,
         spilling=spilling,
+        # its key names a whole batch: to whoever stored that already, a part of it would be something new
+        probes=isinstance(options, HttpOptions) and not isinstance(options, NdjsonOptions),
         dead_letters=dead_letters,
     )
 

@@ -1,7 +1,9 @@
 """A batch: entries and their encoded parts, cut from the lanes, written and answered as one."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import final
 
 from metaexpert.logger.entry import Capture
@@ -50,3 +52,9 @@ class Batch:
         """Two batches in order."""
         middle = len(self) // 2
         return self.subset(range(middle)), self.subset(range(middle, len(self)))
+
+    def front(self, max_bytes: int) -> tuple["Batch", "Batch"]:
+        """Two batches in order, neither empty, the first of at most `max_bytes` or one entry; of two and more."""
+        fitting = bisect_right(list(accumulate(map(len, self.parts))), max_bytes)
+        cut = min(max(fitting, 1), len(self) - 1)
+        return self.subset(range(cut)), self.subset(range(cut, len(self)))

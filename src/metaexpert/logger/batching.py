@@ -43,6 +43,9 @@ class Batching:
         sieve: what the sink leaves out; None when it writes everything it is offered.
         reshape: what becomes of an entry before the sink encodes it; None to leave it as it is.
         spilling: its disk queue, with the policy `spill`.
+
+    Attributes:
+        down: whether the worker's destination gets nothing but probes now; the worker says so.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Batching:
         self.ledger = ledger
         self.limits = limits
         self.spilling = spilling
+        self.down = False
         self._name = name
         self._sink = sink
         self._refuse = refuse

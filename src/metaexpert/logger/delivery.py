@@ -8,13 +8,16 @@ counts them all.
 import asyncio
 import logging
 import random
+import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Final, final
+from typing import Any, Final, final
 
 from metaexpert.logger.batch import Batch, BatchLimits
 from metaexpert.logger.batching import Batching
+from metaexpert.logger.body_limit import BodyLimit
+from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.entry import LEVEL, Capture
@@ -29,6 +32,21 @@ from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.spilling import Spilling
 
 SHUTDOWN: Final = "shutdown"
+
+PROBE_BYTES: Final = 16 * 1024
+"""Encoded size of a probe: what is sent to a destination that kept failing, to see whether it takes anything again."""
+
+LAST_ATTEMPT_SECONDS: Final = 1.0
+"""How long a stop waits for a destination that is down, where the disk keeps what it does not take."""
+
+_TOO_LARGE: Final = frozenset({413, 500})
+"""What a batch is refused with for its size: by HTTP's own status, or by a gateway that a service's limit stopped."""
+
+_CLOSED_UNDER_IT: Final = 0
+"""No status: the connection was closed under it, perhaps for its size."""
+
+_CLOSING_LIMIT_BYTES: Final = 64 * 1024
+"""No lower limit is concluded from closed connections: a broken network closes them, too."""
 
 
 @final
@@ -48,11 +66,14 @@ class Delivery:
         reshape: what becomes of an entry before the sink encodes it; None to leave it as it is.
         uniform: random source of the jitter.
         spilling: its disk queue, with the policy `spill`.
+        probes: whether a destination that failed may be asked with the beginning of a batch; else with the whole of it.
+        clock: seconds, never going back.
         dead_letters: what keeps the entries that are refused for good; None to count them only.
 
     Attributes:
         batching: its way from the lanes to the worker, for the dispatcher.
         health: how the sink is doing.
+        breaker: whether its destination is asked as usual, or left alone between probes.
     """
 
     def __init__(
@@ -70,6 +91,8 @@ class Delivery:
         reshape: Callable[[Capture], Capture] | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
         spilling: Spilling | None = None,
+        probes: bool = False,
+        clock: Callable[[], float] = time.monotonic,
         dead_letters: DeadLetters | None = None,
     ) -> None:
         self.name = name
@@ -91,6 +114,9 @@ class Delivery:
             reshape=reshape,
             spilling=spilling,
         )
+        self.breaker = Breaker(FAILURES_UNTIL_OPEN, clock)
+        self._limit = BodyLimit()
+        self._probes = probes
         self._backoff = backoff
         self._notices = notices
         self._wake = wake
@@ -100,6 +126,10 @@ class Delivery:
         self._finished_count = 0
         self._finished = asyncio.Event()
         self._last_attempt = asyncio.Event()
+        self._ending = False
+        self._gave_way = asyncio.Event()
+        self._replaced = asyncio.Event()
+        self._successor: Delivery | None = None
         self._held = False
         self._in_write = False
         self._written = asyncio.Event()
@@ -121,6 +151,11 @@ class Delivery:
         """What is wrong with the disk queue now, else the sink's latest trouble."""
         failing = self.spilling is not None and self.spilling.last_error
         return f"disk queue: {failing}" if failing else self.health.last_error
+
+    @property
+    def down(self) -> bool:
+        """Whether its destination is left alone but for probes: nothing else goes to it now."""
+        return not self.breaker.is_closed
 
     @property
     def spooled(self) -> int:
@@ -148,6 +183,7 @@ class Delivery:
                 self.batching.moved()
             attempt = 0
             while self._writing:
+                self._shorten()
                 retry = await self._guarded_attempt(self._writing[0])
                 if retry is None:
                     attempt = 0
@@ -159,6 +195,18 @@ class Delivery:
             if self.spilling is not None:
                 self.spilling.settled(self._taken)
             self._wake()
+
+    def _shorten(self) -> None:
+        """Let what goes next be no more than the destination is known to take, and little of it as a probe."""
+        self.breaker.begin_probe()
+        batch = self._writing[0]
+        if self._probes and self.down and len(batch) > 1 and batch.size_bytes > PROBE_BYTES:
+            pieces = batch.front(PROBE_BYTES)
+        else:
+            pieces = self._limit.cut(batch)
+        if pieces is not None:
+            self._writing.popleft()
+            self._writing.extendleft(reversed(pieces))
 
     async def _guarded_attempt(self, batch: Batch) -> Retry | None:
         try:
@@ -177,9 +225,12 @@ class Delivery:
             case Delivered():
                 self._writing.popleft()
                 self._settlement.delivered(batch, outcome, self.spooled)
+                self._limit.passed(batch.size_bytes)
+                self._answered()
             case Rejected():
                 self._writing.popleft()
                 self._cut(batch, outcome)
+                self._answered()
             case Partial():
                 return self._settle_partly(batch, outcome)
             case Retry():
@@ -210,6 +261,8 @@ class Delivery:
         if again.entries:
             self._writing.appendleft(again)
         self._settlement.partly(batch, outcome, self.spooled)
+        if len(again) + len(outcome.rejected) < len(batch) or not again.entries:
+            self._answered()
         if not again.entries:
             return None
         retry = Retry(outcome.reason, outcome.after_seconds, outcome.pause)
@@ -221,7 +274,25 @@ class Delivery:
             rejection = Rejection(0, outcome.status, outcome.reason)
             self._settlement.rejected(batch.entries[0], rejection, batch.parts[0])
             return
+        if outcome.status in _TOO_LARGE:
+            self._limit.refused(batch.size_bytes)
+        elif outcome.status == _CLOSED_UNDER_IT:
+            self._limit.refused(batch.size_bytes, _CLOSING_LIMIT_BYTES)
         self._writing.extendleft(reversed(batch.halves()))
+
+    def _answered(self) -> None:
+        """The destination does its work again, or still."""
+        if self.down:
+            self.breaker.succeeded()
+            self._settlement.answered(self.spooled)
+            self._tell_down()
+        else:
+            self.breaker.succeeded()
+
+    def _tell_down(self) -> None:
+        """The dispatcher and the disk queue look again: what is down gets its entries from disk later."""
+        self.batching.down = self.down
+        self.batching.moved()
 
     async def _wait(self, attempt: int, retry: Retry) -> None:
         seconds = (
@@ -229,6 +300,12 @@ class Delivery:
             if retry.pause
             else self._backoff.wait_seconds(attempt, retry.after_seconds, self._uniform)
         )
+        was_down = self.down
+        self.breaker.failed(seconds, pause=retry.pause)
+        if self.down and not was_down:
+            self._tell_down()
+        if self._leaves_rest_to_disk:
+            self._gave_way.set()
         try:
             async with asyncio.timeout(seconds):
                 await self._last_attempt.wait()
@@ -240,7 +317,35 @@ class Delivery:
     # ---- flush and stop ---------------------------------------------------------------------------------------
 
     async def drained(self) -> None:
-        """Wait until everything offered so far is settled, and what the sieve has to say of it."""
+        """Wait until everything offered so far is settled, and what the sieve has to say of it.
+
+        Where another delivery goes on for this one, it is that one's to settle. At the end nothing is waited for that a
+        destination does not take after a last attempt, and the disk queue can.
+        """
+        settling = asyncio.ensure_future(self._settled())
+        waits: list[asyncio.Future[Any]] = [settling]
+        waits += [asyncio.ensure_future(event.wait()) for event in (self._gave_way, self._replaced)]
+        try:
+            await self._first_of(waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        if self._successor is not None:
+            await self._successor.drained()
+        elif not self._gave_way.is_set():
+            settling.result()
+
+    async def _first_of(self, waits: Sequence[asyncio.Future[Any]]) -> None:
+        while True:
+            seconds = LAST_ATTEMPT_SECONDS if self._leaves_rest_to_disk else None
+            done, _ = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                return
+            if self._leaves_rest_to_disk:
+                self._gave_way.set()
+
+    async def _settled(self) -> None:
         last = await self.batching.flushed()
         if self.spilling is not None:  # what came from disk was cut by an earlier run, or into other batches
             last = self._finished_count + len(self.batching.queued) + bool(self._writing)
@@ -252,10 +357,16 @@ class Delivery:
 
         A sink that keeps up stays in order; one with a backlog of trouble sends its highest lanes first.
         """
-        self._last_attempt.set()
+        self._ending = True
+        if not self._gave_way.is_set():
+            self._last_attempt.set()
         # what a disk queue can keep needs no choice
         self.lanes.highest_first = self.health.state is not SinkState.ACTIVE and self.spilling is None
         self.batching.report_rest()
+
+    @property
+    def _leaves_rest_to_disk(self) -> bool:
+        return self._ending and self.down and self.spilling is not None and not self.spilling.closed
 
     async def keep(self, seconds: float, *, close: bool = True) -> None:
         """Bring everything that is left to the disk queue, where there is one; `run` must have ended.
@@ -322,6 +433,8 @@ class Delivery:
         """Go on for a delivery of the same name that has ended: its entries, accounts and counters are this one's."""
         self.batching.take_over(other.batching, other._writing)  # noqa: SLF001
         self._settlement.counters = other.counters
+        other._successor = self  # noqa: SLF001
+        other._replaced.set()  # noqa: SLF001
         if self.dead_letters is not None and other.dead_letters is not None:
             self.dead_letters.take_over(other.dead_letters)
 
@@ -330,6 +443,8 @@ class Delivery:
         self.batching.rebind()
         self._finished = asyncio.Event()
         self._last_attempt = asyncio.Event()
+        self._gave_way = asyncio.Event()
+        self._replaced = asyncio.Event()
         self._written = asyncio.Event()
         self._held = False
         self._in_write = False

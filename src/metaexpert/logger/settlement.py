@@ -76,6 +76,11 @@ class Settlement:
         if entries:
             self.health.succeeded(backlog=self._lanes.pressed() or spooled > 0)
 
+    def answered(self, spooled: int) -> None:
+        """The destination is no longer down, whatever it made of the entries; `spooled` as in `delivered`."""
+        if self.health.state is SinkState.FAILED:
+            self.health.succeeded(backlog=self._lanes.pressed() or spooled > 0)
+
     def rejected(self, entry: Capture, rejection: Rejection, part: bytes | None = None) -> None:
         """An entry will never be taken; `part` is what the sink made of it, None where it could not."""
         self._ledger.rejected += 1

@@ -28,6 +28,7 @@ from metaexpert.logger.options.filters import (
     SamplingOptions,
 )
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
@@ -72,6 +73,7 @@ __all__ = [
     "MemorySink",
     "MetaLogger",
     "NdjsonOptions",
+    "OtlpOptions",
     "Outcome",
     "Overflow",
     "Partial",

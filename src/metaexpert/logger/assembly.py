@@ -23,6 +23,7 @@ from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import QueueOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions, SinkOptions
 from metaexpert.logger.retry import Backoff
@@ -34,6 +35,7 @@ from metaexpert.logger.sinks.http import HttpClient
 from metaexpert.logger.sinks.loki import LokiSink
 from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.sinks.ndjson import NdjsonSink
+from metaexpert.logger.sinks.otlp import OtlpSink
 from metaexpert.logger.spilling import Spilling
 from metaexpert.logger.spool import FileSpool
 
@@ -70,13 +72,15 @@ class SinkAssembly:
                     SinkParts(name=options.name, identity=self.identity, json_line=json_line, jobs=self.jobs)
                 )
 
-    def _collector_sink(self, options: LokiOptions | ElasticsearchOptions | NdjsonOptions) -> Sink:
+    def _collector_sink(self, options: LokiOptions | ElasticsearchOptions | OtlpOptions | NdjsonOptions) -> Sink:
         client = HttpClient(options, self._worker(options))
         match options:
             case LokiOptions():
                 return LokiSink(options, client, self._json_lines(options), self.identity)
             case ElasticsearchOptions():
                 return ElasticsearchSink(options, client, self._documents(options), self.identity)
+            case OtlpOptions():
+                return OtlpSink(options, client, self.identity)
             case NdjsonOptions():
                 lines = self._documents(options) if options.format == "ecs" else self._json_lines(options)
                 return NdjsonSink(options, client, lines, self.identity)
@@ -134,7 +138,7 @@ class SinkAssembly:
 def json_lines_for(options: Sequence[AnySink], identity: Identity) -> Callable[[Capture], bytes]:
     """The encoder of JSON lines, shared where more than one sink writes most entries."""
     lines = JsonLines(identity)
-    writers = [each for each in options if not isinstance(each, ConsoleOptions | ElasticsearchOptions)]
+    writers = [each for each in options if not isinstance(each, ConsoleOptions | ElasticsearchOptions | OtlpOptions)]
     common = [
         each
         for each in writers

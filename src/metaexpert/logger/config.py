@@ -21,13 +21,21 @@ from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.secret_files import unreadable_secrets
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 
 type AnySink = Annotated[
-    ConsoleOptions | FileOptions | LokiOptions | ElasticsearchOptions | NdjsonOptions | MemoryOptions | CustomOptions,
+    ConsoleOptions
+    | FileOptions
+    | LokiOptions
+    | ElasticsearchOptions
+    | OtlpOptions
+    | NdjsonOptions
+    | MemoryOptions
+    | CustomOptions,
     Field(discriminator="type"),
 ]
 

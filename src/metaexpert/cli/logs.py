@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from metaexpert.cli.logs_dead_letters import dead_letters
+
 if TYPE_CHECKING:
     from metaexpert.logger import LoggerConfig
 
@@ -16,6 +18,9 @@ logs = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+
+
+logs.add_typer(dead_letters)
 
 
 @logs.command()

@@ -62,6 +62,11 @@ class DeadLetter:
         return logging.getLevelName(self.level)
 
     @property
+    def time(self) -> str:
+        """When it was refused, UTC."""
+        return _utc(self.time_ns)
+
+    @property
     def text(self) -> str:
         """What was refused, for people."""
         return self.entry if self.part is None else self.part.decode("utf-8", "replace")
@@ -69,7 +74,7 @@ class DeadLetter:
     def line(self) -> bytes:
         """The letter as one line, newline included."""
         document = {
-            "time": _utc(self.time_ns),
+            "time": self.time,
             "time_ns": self.time_ns,
             "sink": safe_text(self.sink),
             "type": safe_text(self.kind),

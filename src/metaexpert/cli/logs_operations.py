@@ -1,0 +1,92 @@
+"""What the commands that look after entries on disk share: the configuration, the exit status, the audit line.
+
+Exit status: 0 all that was asked for is done; 1 the configuration or the disk is in the way; 2 wrong usage; 3 something
+stays that was to go: refused again, not taken now, or not confirmed; 4 a running process has what was asked for.
+"""
+
+import getpass
+import json
+import os
+import socket
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from metaexpert.logger import LoggerConfig
+
+DONE: Final = 0
+FAULT: Final = 1
+LEFT: Final = 3
+OWNED: Final = 4
+
+AUDIT_FILE: Final = "operations.jsonl"
+"""In the log folder: who changed what waits on disk, when, and how much of it; one JSON line each."""
+
+_MODE: Final = 0o600
+
+
+def loaded(file: Path | None, log_dir: Path | None) -> "LoggerConfig":
+    """The effective configuration; what is wrong with it ends the command."""
+    from metaexpert.exceptions import ConfigError  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from metaexpert.logger import LoggerConfig  # noqa: PLC0415 - as above
+
+    try:
+        return LoggerConfig.load(file) if log_dir is None else LoggerConfig.load(file, log_dir=log_dir)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            tell(f"error: {line}")
+        raise typer.Exit(FAULT) from None
+
+
+def tell(text: str) -> None:
+    """A line on stderr, beside the result on stdout."""
+    typer.echo(text, err=True)
+
+
+def safe_output() -> None:
+    """Print what a terminal's code page lacks as escapes, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def audit(log_dir: Path, command: str, **facts: Any) -> None:
+    """Write down, before it is done, what is about to be changed.
+
+    Raises:
+        OSError: it cannot be written; nothing may be changed then.
+    """
+    line = {"time": datetime.now(UTC).isoformat(), "command": command, "user": _user(), "host": socket.gethostname()}
+    text = json.dumps(line | {"pid": os.getpid()} | facts) + "\n"
+    descriptor = os.open(log_dir / AUDIT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _user() -> str:
+    with suppress(OSError, KeyError, ImportError):  # an account without a name, as in containers
+        return getpass.getuser()
+    return str(getattr(os, "getuid", lambda: "unknown")())
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Whether to go on: asked on the terminal unless `yes`."""
+    return yes or typer.confirm(question, err=True)
+
+
+def size_text(size_bytes: float) -> str:
+    """Bytes for people, in binary units."""
+    for unit in ("B", "KiB", "MiB"):
+        if size_bytes < 1024:  # noqa: PLR2004 - the unit itself
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} GiB"

@@ -44,20 +44,24 @@ KNOWS: Mapping[str, Rule] = {
     ),
     "logger.sinks": rule(
         "logger.entry logger.identity logger.jobs logger.retry logger.batch logger.outcome logger.formats "
-        "logger.formatter logger.options logger.values logger.files logger.errors logger.sinks logger.streams",
+        "logger.formatter logger.options logger.values logger.files logger.errors logger.sinks logger.streams "
+        "logger.endpoints logger.tasks",
         "a sink encodes and classifies; batching, retry, spool and ledger come to it from delivery",
     ),
 }
 """What a module (and all below it) may import of the logger."""
 
 SINKS_SHARE = rule(
-    "logger.sinks.base logger.sinks.http logger.sinks.resolver", "a sink can be read, and removed, without the others"
+    "logger.sinks.base logger.sinks.http logger.sinks.resolver logger.sinks.answer logger.sinks.credentials "
+    "logger.sinks.session logger.sinks.tls",
+    "a sink can be read, and removed, without the others",
 )
 SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks")
 
 PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
-    "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit",
+    "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
+    "logger.sinks.answer",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
 )
 IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of one's own")

@@ -16,7 +16,7 @@ from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.secret_files import is_readable_by_everyone, unreadable_secrets
 from metaexpert.logger.options.sink import FileOptions
-from metaexpert.logger.sinks.http import tls_context
+from metaexpert.logger.sinks.tls import tls_context
 
 _TLS_FILES: Final = ("ca_file", "client_cert_file", "client_key_file")
 
@@ -90,13 +90,20 @@ def _open_secrets(config: LoggerConfig) -> Iterator[str]:
 
 
 def _risks(key: str, options: HttpOptions) -> Iterator[str]:
-    parts = urlsplit(options.url)
     if not options.verify_tls:
         yield f"{key}.verify_tls: is off: whoever stands in between can read and answer; name a ca_file instead"
+    if options.url is not None:
+        yield from _risks_of(f"{key}.url", options.url, options)
+    for at, url in enumerate(options.urls):
+        yield from _risks_of(f"{key}.urls.{at}", url, options)
+
+
+def _risks_of(key: str, url: str, options: HttpOptions) -> Iterator[str]:
+    parts = urlsplit(url)
     if parts.scheme == "http" and _has_credentials(options) and not _is_loopback(parts.hostname or ""):
-        yield f"{key}.url: credentials go to {options.url!r} unencrypted; use https"
+        yield f"{key}: credentials go to {url!r} unencrypted; use https"
     if parts.scheme == "http" and any(getattr(options, name) for name in _TLS_FILES):
-        yield f"{key}.url: {options.url!r} is not encrypted, the certificates are not used; use https"
+        yield f"{key}: {url!r} is not encrypted, the certificates are not used; use https"
 
 
 def _has_credentials(options: HttpOptions) -> bool:

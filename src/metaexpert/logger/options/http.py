@@ -5,8 +5,20 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self, override
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
+from metaexpert.logger.endpoints import Balance
 from metaexpert.logger.formats.selection import ECS_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import Seconds
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
@@ -17,6 +29,7 @@ _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """RFC 9110, section 5.6.2: a token."""
 
 _ALTERNATIVES: Final = (
+    ("url", "urls"),
     ("username", "bearer_token", "bearer_token_file", "api_key", "api_key_file"),
     ("password", "password_file"),
 )
@@ -87,8 +100,14 @@ type HeaderSecret = Annotated[SecretStr, BeforeValidator(_header_safe)]
 class HttpOptions(SinkOptions):
     """A collector reached over HTTP."""
 
-    url: HttpUrl
-    """The collector's address, without the path of its API."""
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["urls"]}]})
+
+    urls: tuple[HttpUrl, ...] = ()
+    """Several addresses of one collector, or of collectors that are the same to you; the preferred one first."""
+    url: HttpUrl | None = Field(default=None, validate_default=True)
+    """The collector's address, without the path of its API; `url` or `urls` is required."""
+    balance: Balance = "failover"
+    """Which of `urls` a batch goes to: the first one that answers, or in turn each that does."""
     headers: dict[HeaderName, HeaderSecret] = Field(default_factory=dict[str, SecretStr])
     """Further headers."""
     header_files: dict[HeaderName, Path] = Field(default_factory=dict[str, Path])
@@ -134,6 +153,22 @@ class HttpOptions(SinkOptions):
     dead_letters: DeadLetterOptions = DeadLetterOptions()
     """What is kept of the entries it refuses for good."""
 
+    @field_validator("urls")
+    @classmethod
+    def _differ(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        named = [url.rstrip("/").casefold() for url in urls]
+        for at, url in enumerate(named):
+            if url in named[:at]:
+                raise ValueError(f"names {urls[at]} twice")
+        return urls
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _some_address(cls, url: object, info: ValidationInfo) -> object:
+        if url is None and info.data.get("urls") == ():
+            raise PydanticKnownError("missing")
+        return url
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         problems = [
@@ -152,6 +187,10 @@ class HttpOptions(SinkOptions):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def addresses(self) -> tuple[str, ...]:
+        """The collector's addresses, the preferred one first."""
+        return self.urls if self.url is None else (self.url,)
 
     def secret_files(self) -> dict[str, Path]:
         """The files that hold secrets, by the option that names them."""

@@ -1,115 +1,34 @@
-"""One aiohttp session to one collector: keep-alive, gzip off the loop, TLS, authentication, bounded answers.
+"""Posts bodies to a collector: compressed off the loop, to whichever of its addresses answers.
 
-Foreign exceptions end here: a request is answered by `Answer`, or by `NoAnswer` with the reason. Redirects are not
-followed, since a POST that is redirected loses its body or its credentials. Answers are asked for uncompressed; one
-that is compressed nevertheless is unpacked in the sink's thread, and no further than the bound.
+A body that one address does not answer goes to the next at once, in the same bytes; what the first may have stored in
+spite of it is stored twice where the collector cannot tell. An address left alone is probed beside the requests, by a
+GET without a body: a dead host takes seconds to say nothing, and no entry has to wait for that.
 """
 
 import asyncio
-import base64
 import gzip
-import re
-import ssl
+import os
+import random
 import time
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Final, final
+from urllib.parse import urlsplit
 
-import aiohttp
-from pydantic import SecretStr
-
-from metaexpert.exceptions import ConfigError
+from metaexpert.logger.endpoints import Endpoint, Endpoints, EndpointStats
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.options.http import HttpOptions
-from metaexpert.logger.options.secret_files import read_secret
-from metaexpert.logger.outcome import Retry
-from metaexpert.logger.retry import parse_retry_after
-from metaexpert.logger.sinks.resolver import WorkerResolver
+from metaexpert.logger.retry import Backoff
+from metaexpert.logger.sinks.answer import Answer, NoAnswer, common_outcome, one_line
+from metaexpert.logger.sinks.session import MAX_ANSWER_BYTES, HttpSession
+from metaexpert.logger.tasks import OwnedTask, ended
 
-MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
-_SHOWN_BYTES: Final = 200
+__all__ = ["MAX_ANSWER_BYTES", "Answer", "HttpClient", "NoAnswer", "common_outcome", "one_line"]
+
 _GZIP_LEVEL: Final = 1
-_KEEPALIVE_SECONDS: Final = 75.0
-_PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
-
-_OPEN_HEADERS: Final = frozenset({"User-Agent", "Accept-Encoding", "X-Scope-OrgID"})
-_HIDDEN: Final = b"(hidden)"
-_SECRET_CHARACTERS: Final = 6
-"""Shorter values stand in any text, and are none."""
-
-_BAD_REQUEST: Final = 400
-_REFUSED_BODY: Final = frozenset({_BAD_REQUEST, 413, 422})
-_LOOKED_AT_BYTES: Final = 16 * 1024
-_OPERATOR_STATUSES: Final = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 406, 415})
-"""Wrong address, credentials or kind of server: trying again soon helps nobody."""
-
-_WRONG_OPTIONS: Final = re.compile(rb"(?:\A|; )unsupported path|\A(?:error: )?invalid 'Content-Type'")
-"""How VictoriaLogs (behind what it says of the request) and Fluent Bit answer, with 400, where it is not the body
-that is wrong but its address or Content-Type: cutting the batch would reject everything."""
-
 _REFUSING_STATUSES: Final = frozenset({401, 403})
 """The credentials are refused: their files may hold newer ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a collector answered; `retry_after_seconds` from its Retry-After header, `secrets` what it was sent."""
-
-    status: int
-    body: bytes = b""
-    retry_after_seconds: float | None = None
-    secrets: tuple[bytes, ...] = field(default=(), repr=False)
-
-    @property
-    def text(self) -> str:
-        """The beginning of the body, for people; some servers repeat the request, credentials and all."""
-        shown = self.body[:_LOOKED_AT_BYTES]
-        for secret in self.secrets:
-            shown = shown.replace(secret, _HIDDEN)
-        return one_line(shown[:_SHOWN_BYTES].decode("utf-8", "replace"))
-
-    @property
-    def refuses_entries(self) -> bool:
-        """Whether something in the body is refused, or its size, rather than where or how it was sent."""
-        return self.status in _REFUSED_BODY and not self._is_misdirected
-
-    @property
-    def needs_operator(self) -> bool:
-        """Whether somebody has to mend the options or the collector first: trying again soon helps nobody."""
-        return self.status in _OPERATOR_STATUSES or self._is_misdirected
-
-    @property
-    def _is_misdirected(self) -> bool:
-        return self.status == _BAD_REQUEST and _WRONG_OPTIONS.search(self.body[:_LOOKED_AT_BYTES]) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """No answer came; nothing is known of the entries.
-
-    Attributes:
-        reason: what happened, for people.
-        closed: the connection stood and was closed under the request.
-        pause: an operator has to mend it, for instance a certificate that does not verify.
-    """
-
-    reason: str
-    closed: bool = False
-    pause: bool = False
-
-
-def one_line(text: str) -> str:
-    """What a collector says, fit for a terminal: in one line, without control characters."""
-    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
-
-
-def common_outcome(answer: Answer) -> Retry:
-    """The outcome of an answer that a collector's own table does not name: never a loss."""
-    reason = f"HTTP {answer.status} {answer.text}"
-    return Retry(reason, answer.retry_after_seconds, pause=answer.needs_operator)
 
 
 @final
@@ -117,208 +36,171 @@ class HttpClient:
     """Posts bodies to one collector.
 
     Args:
-        options: address, credentials, limits.
+        options: addresses, credentials, limits.
         worker: the thread that compresses, closed with the client.
+        clock: seconds, never going back.
+        uniform: random source of the waits before an address is asked again.
     """
 
-    def __init__(self, options: HttpOptions, worker: Worker) -> None:
+    def __init__(
+        self,
+        options: HttpOptions,
+        worker: Worker,
+        clock: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
         self._options = options
         self._worker = worker
-        self._session: aiohttp.ClientSession | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._own_headers: dict[str, str] = {}
-        self._secrets: tuple[bytes, ...] = ()
+        self._clock = clock
+        self._session = HttpSession(options, worker)
+        backoff = Backoff(options.backoff_first, options.backoff_max)
+        self._endpoints = Endpoints(options.addresses(), options.balance, backoff, clock, uniform)
+        self._prober: OwnedTask | None = None
+        self._pid = os.getpid()
+
+    @property
+    def endpoint_stats(self) -> tuple[EndpointStats, ...]:
+        """How each address is doing, in the order of preference."""
+        return self._endpoints.stats
 
     async def post(
-        self, path: str, body: bytes, content_type: str, more_headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: bytes,
+        content_type: str,
+        more_headers: Mapping[str, str] | None = None,
+        *,
+        endpoint: str | None = None,
     ) -> Answer | NoAnswer:
-        """Send `body` to `path` below the collector's address; again at once when a secret's file holds a newer one."""
+        """Send `body` to `path` below an address of the collector, and below the next one where that gives no answer.
+
+        Sent again at once, too, when a secret's file holds a newer one than was refused.
+
+        Args:
+            path: what the address is followed by.
+            body: what to send.
+            content_type: its type.
+            more_headers: headers of this request.
+            endpoint: `Answer.endpoint` of the one address that can know what this asks for; no other one is asked.
+        """
         headers = {**(more_headers or {}), "Content-Type": content_type}
         if len(body) >= self._options.gzip_min_bytes:
             body = await self._worker.run(partial(gzip.compress, mtime=0), body, _GZIP_LEVEL)
             headers["Content-Encoding"] = "gzip"
-        answer = await self._answer(path, body, headers)
-        refused = isinstance(answer, Answer) and answer.status in _REFUSING_STATUSES
-        return await self._answer(path, body, headers) if refused and await self._has_newer_secrets() else answer
+        closed = await self._session.opened()
+        if closed is not None:
+            return closed
+        try:
+            return await self._post_to_any(self._endpoints.order(endpoint), path, body, headers)
+        finally:
+            self._see_to_probes(path)
 
-    async def _answer(  # noqa: PLR0911 - one return for each way a request can end
-        self, path: str, body: bytes, headers: dict[str, str]
+    async def _post_to_any(
+        self, endpoints: Sequence[Endpoint], path: str, body: bytes, headers: dict[str, str]
     ) -> Answer | NoAnswer:
+        """The first real answer; else what all of those that were asked did instead."""
+        began = self._clock()
+        failures: list[tuple[Endpoint, Answer | NoAnswer]] = []
+        for endpoint in endpoints:
+            if failures and not endpoint.breaker.is_closed and self._clock() - began > self._options.timeout:
+                break  # those that are down as well can be asked in the next attempt
+            endpoint.breaker.begin_probe()
+            answer = await self._post_to(endpoint, path, body, headers)
+            if _trouble(answer) is None:
+                return answer
+            failures.append((endpoint, answer))
+        return failures[0][1] if len(failures) == 1 else _all_failed(failures)
+
+    async def _post_to(self, endpoint: Endpoint, path: str, body: bytes, headers: dict[str, str]) -> Answer | NoAnswer:
         try:
-            session = self._session if self._loop is asyncio.get_running_loop() else None
-            session = session or await self._open()
-        except ConfigError as error:
-            return NoAnswer(one_line(str(error)), pause=True)
-        except (OSError, ValueError) as error:
-            files = [self._options.ca_file, self._options.client_cert_file, self._options.client_key_file]
-            named = ", ".join(str(file) for file in files if file)
-            return NoAnswer(f"TLS files cannot be used ({named}): {error}", pause=True)
+            answer = await self._session.exchange("POST", endpoint.url + path, body, headers)
+            refused = isinstance(answer, Answer) and answer.status in _REFUSING_STATUSES
+            if refused and await self._session.has_newer_secrets():
+                answer = await self._session.exchange("POST", endpoint.url + path, body, headers)
+        except BaseException:  # cancelled
+            endpoint.breaker.drop_probe()
+            raise
+        trouble = _trouble(answer)
+        if trouble is None:
+            self._endpoints.answered(endpoint)
+        else:
+            self._endpoints.failed(endpoint, trouble, _after_seconds(answer))
+        return replace(answer, endpoint=endpoint.url) if isinstance(answer, Answer) else answer
+
+    # ---- probes of addresses left alone -----------------------------------------------------------------------
+
+    def _see_to_probes(self, path: str) -> None:
+        if self._prober is not None and self._prober.task.get_loop() is not asyncio.get_running_loop():
+            self._prober.abandon()
+            self._prober = None
+        if self._prober is None and self._endpoints.probe_in() is not None:
+            self._prober = OwnedTask(f"probe-{self._options.name}", partial(self._probe, path))
+
+    async def _probe(self, path: str) -> None:
+        """Ask addresses that are left alone, each when its wait is over, for as long as there are any."""
+        while os.getpid() == self._pid and (wait := self._endpoints.probe_in()) is not None:
+            await asyncio.sleep(wait)
+            endpoint = self._endpoints.to_probe()
+            if endpoint is not None:
+                await self._probe_one(endpoint, path)
+        prober, self._prober = self._prober, None
+        if prober is not None:
+            prober.disown()
+
+    async def _probe_one(self, endpoint: Endpoint, path: str) -> None:
         try:
-            return await self._send(session, self._options.url.rstrip("/") + path, body, headers)
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
-            await self._close_session()  # the next attempt reads the certificates anew: they may be what was mended
-            return NoAnswer(one_line(f"TLS: {error}"), pause=True)
-        except aiohttp.InvalidURL:
-            return NoAnswer("the address is invalid", pause=True)
-        except aiohttp.ClientConnectorError as error:
-            return NoAnswer(one_line(f"cannot connect: {error}"))
-        except TimeoutError:
-            return NoAnswer(f"no answer within {self._options.timeout:g} s")
-        except (aiohttp.ClientError, OSError, EOFError) as error:
-            return NoAnswer(one_line(f"connection broke: {type(error).__name__} {error}")[:_SHOWN_BYTES], closed=True)
+            answer = await self._session.exchange("GET", endpoint.url + path, None, {})
+        except BaseException:  # cancelled
+            endpoint.breaker.drop_probe()
+            raise
+        trouble = _trouble(answer)
+        if trouble is None:
+            self._endpoints.found(endpoint)
+        else:
+            self._endpoints.not_found(endpoint, trouble, _after_seconds(answer))
 
-    async def _send(self, session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]) -> Answer:
-        sent = self._own_headers | headers
-        async with session.post(url, data=body, headers=sent, allow_redirects=False) as response:
-            content = await self._unpacked(response.headers.get("Content-Encoding"), await _read_bounded(response))
-            after = parse_retry_after(response.headers.get("Retry-After"), time.time, response.headers.get("Date"))
-            return Answer(response.status, content, after, self._secrets)
-
-    async def _unpacked(self, encoding: str | None, content: bytes) -> bytes:
-        if (encoding or "").strip().lower() not in _PACKED:
-            return content
-        return await self._worker.run(_unpack, content)
-
-    async def _open(self) -> aiohttp.ClientSession:
-        options = self._options
-        await self._close_session()
-        # reading certificates takes tens of milliseconds
-        tls = await self._worker.run(tls_context, options) if options.url.startswith("https:") else True
-        self._take_headers(await self._new_headers())
-        timeout = aiohttp.ClientTimeout(total=options.timeout, sock_connect=options.connect_timeout)
-        self._loop = asyncio.get_running_loop()
-        self._session = aiohttp.ClientSession(
-            timeout=timeout,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(
-                ssl=tls, limit=2, keepalive_timeout=_KEEPALIVE_SECONDS, resolver=WorkerResolver(self._worker)
-            ),
-        )
-        return self._session
-
-    async def _new_headers(self) -> dict[str, str]:
-        if not self._options.secret_files():
-            return _headers(self._options)
-        return await self._worker.run(_headers, self._options)
-
-    async def _has_newer_secrets(self) -> bool:
-        """Whether the files hold other credentials than those that were sent, which are sent from now on."""
-        try:
-            headers = await self._new_headers()
-        except ConfigError:  # while a secret is replaced; the ones at hand may yet be taken
-            return False
-        before = self._own_headers
-        self._take_headers(headers)
-        return headers != before
-
-    def _take_headers(self, headers: dict[str, str]) -> None:
-        self._own_headers, self._secrets = headers, _secrets_in(headers)
+    # ---- the end ----------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
         """Close the connections and let the thread end; another request opens anew."""
         try:
-            await self._close_session()
+            await self._end_probes()
+            await self._session.close()
         finally:
             self._worker.close()
 
-    async def _close_session(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:  # aiohttp leaves alone what belonged to a loop that is closed
-            await session.close()
-            await asyncio.sleep(0)  # transports close in their own callback
+    async def _end_probes(self) -> None:
+        prober, self._prober = self._prober, None
+        if prober is None:
+            return
+        if prober.task.get_loop() is asyncio.get_running_loop():
+            prober.cancel()
+            await ended([prober])
+        else:
+            prober.abandon()
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    """The body's first `MAX_ANSWER_BYTES`; a longer one costs its connection."""
-    content = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        content += chunk
-        if len(content) >= MAX_ANSWER_BYTES:
-            response.close()
-            break
-    return bytes(content[:MAX_ANSWER_BYTES])
+def _trouble(answer: Answer | NoAnswer) -> str | None:
+    """Why another address should be asked; None where this one did its work, whatever it said of the body."""
+    match answer:
+        case NoAnswer():
+            return answer.reason
+        case Answer(is_from_nobody=True):
+            return f"HTTP {answer.status} {answer.text}"
+        case Answer():
+            return None
 
 
-def _unpack(content: bytes) -> bytes:
-    """The first `MAX_ANSWER_BYTES` of a compressed body; what cannot be unpacked stays as it is."""
-    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # with a header of gzip or zlib; bare, as some send "deflate"
-        try:
-            return zlib.decompressobj(bits).decompress(content, MAX_ANSWER_BYTES)
-        except zlib.error:
-            continue
-    return content
+def _after_seconds(answer: Answer | NoAnswer) -> float | None:
+    return answer.retry_after_seconds if isinstance(answer, Answer) else None
 
 
-def _headers(options: HttpOptions) -> dict[str, str]:
-    """The headers of every request.
-
-    Raises:
-        ConfigError: a secret's file cannot be read.
-    """
-    headers = {"User-Agent": "metaexpert-logger", "Accept-Encoding": "identity"}
-    headers |= {name: value.get_secret_value() for name, value in options.headers.items()}
-    headers |= {name: read_secret(f"header_files.{name}", path) for name, path in options.header_files.items()}
-    if options.username:
-        password = _secret("password", options.password, options.password_file) or ""
-        credentials = base64.b64encode(f"{options.username}:{password}".encode()).decode()
-        headers["Authorization"] = f"Basic {credentials}"  # RFC 7617
-    if token := _secret("bearer_token", options.bearer_token, options.bearer_token_file):
-        headers["Authorization"] = f"Bearer {token}"
-    if key := _secret("api_key", options.api_key, options.api_key_file):
-        headers["Authorization"] = f"ApiKey {key}"
-    if options.tenant:
-        headers["X-Scope-OrgID"] = options.tenant
-    return headers
-
-
-def _secrets_in(headers: Mapping[str, str]) -> tuple[bytes, ...]:
-    """What of the headers must not be shown, the longest first: values, credentials behind a scheme, a password."""
-    found: set[str] = set()
-    for name, value in headers.items():
-        if name not in _OPEN_HEADERS:
-            scheme, _, credentials = value.partition(" ")
-            found |= {value, credentials}
-            if name == "Authorization" and scheme == "Basic":
-                found.add(_password_in(credentials))
-    return tuple(sorted((one.encode() for one in found if len(one) >= _SECRET_CHARACTERS), key=len, reverse=True))
-
-
-def _password_in(credentials: str) -> str:
-    try:
-        return base64.b64decode(credentials).decode().partition(":")[2]
-    except ValueError:  # a header of the user's own, which need not be well-formed
-        return ""
-
-
-def _secret(name: str, given: SecretStr | None, path: Path | None) -> str | None:
-    if path is not None:
-        return read_secret(f"{name}_file", path)
-    return None if given is None else given.get_secret_value()
-
-
-def tls_context(options: HttpOptions) -> ssl.SSLContext | bool:
-    """The context certificates are verified in; False, only on explicit request, for no verification.
-
-    Raises:
-        OSError: a file cannot be read, or is no certificate or key (ssl.SSLError).
-        ValueError: the key is encrypted.
-    """
-    if not options.verify_tls and not options.client_cert_file:
-        return False
-    context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
-    if not options.verify_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if options.client_cert_file:
-        context.load_cert_chain(
-            str(options.client_cert_file),
-            str(options.client_key_file) if options.client_key_file else None,
-            password=_no_passphrase,
-        )
-    return context
-
-
-def _no_passphrase() -> str:
-    """Instead of OpenSSL's own question on the terminal, which would hold the thread for ever."""
-    raise ValueError("the key is encrypted; store it without a passphrase, readable by its owner alone")
+def _all_failed(failures: list[tuple[Endpoint, Answer | NoAnswer]]) -> NoAnswer:
+    """One word for several addresses none of which answered; an operator is needed where none can mend itself."""
+    told = "; ".join(f"{urlsplit(endpoint.url).netloc}: {_trouble(answer)}" for endpoint, answer in failures)
+    silent = [answer for _, answer in failures if isinstance(answer, NoAnswer)]
+    return NoAnswer(
+        told,
+        closed=len(silent) == len(failures) and all(answer.closed for answer in silent),
+        pause=len(silent) == len(failures) and all(answer.pause for answer in silent),
+    )

@@ -1,0 +1,32 @@
+"""The context in which certificates are verified."""
+
+import ssl
+
+from metaexpert.logger.options.http import HttpOptions
+
+
+def tls_context(options: HttpOptions) -> ssl.SSLContext | bool:
+    """The context certificates are verified in; False, only on explicit request, for no verification.
+
+    Raises:
+        OSError: a file cannot be read, or is no certificate or key (ssl.SSLError).
+        ValueError: the key is encrypted.
+    """
+    if not options.verify_tls and not options.client_cert_file:
+        return False
+    context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
+    if not options.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if options.client_cert_file:
+        context.load_cert_chain(
+            str(options.client_cert_file),
+            str(options.client_key_file) if options.client_key_file else None,
+            password=_no_passphrase,
+        )
+    return context
+
+
+def _no_passphrase() -> str:
+    """Instead of OpenSSL's own question on the terminal, which would hold the thread for ever."""
+    raise ValueError("the key is encrypted; store it without a passphrase, readable by its owner alone")

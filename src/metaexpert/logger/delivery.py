@@ -17,9 +17,10 @@ from typing import Any, Final, final
 from metaexpert.logger.batch import Batch, BatchLimits
 from metaexpert.logger.batching import Batching
 from metaexpert.logger.body_limit import BodyLimit
-from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker
+from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker, BreakerState
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.dead_letters import DeadLetters
+from metaexpert.logger.endpoints import EndpointStats, HasEndpoints
 from metaexpert.logger.entry import LEVEL, Capture
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
@@ -116,6 +117,8 @@ class Delivery:
         )
         self.breaker = Breaker(FAILURES_UNTIL_OPEN, clock)
         self._limit = BodyLimit()
+        self._reaching = sink if isinstance(sink, HasEndpoints) else None
+        self._left = ""
         self._probes = probes
         self._backoff = backoff
         self._notices = notices
@@ -148,9 +151,21 @@ class Delivery:
 
     @property
     def last_error(self) -> str | None:
-        """What is wrong with the disk queue now, else the sink's latest trouble."""
+        """What is wrong with the disk queue or with some addresses now, else the sink's latest trouble."""
         failing = self.spilling is not None and self.spilling.last_error
-        return f"disk queue: {failing}" if failing else self.health.last_error
+        if failing:
+            return f"disk queue: {failing}"
+        return (None if self.down else self._left_endpoints()) or self.health.last_error
+
+    @property
+    def endpoints(self) -> tuple[EndpointStats, ...]:
+        """How the addresses of its collector are doing."""
+        return self._reaching.endpoint_stats if self._reaching is not None else ()
+
+    def _left_endpoints(self) -> str:
+        """Which of several addresses are left alone, and why."""
+        left = [each for each in self.endpoints if each.state is not BreakerState.CLOSED]
+        return "; ".join(f"{each.url} is left alone: {each.last_error}" for each in left)
 
     @property
     def down(self) -> bool:
@@ -220,6 +235,7 @@ class Delivery:
         """Write once and settle what the answer settles; a Retry when the head of `_writing` has to go again."""
         outcome = await self._write(batch)
         self.counters.batches += 1
+        self._tell_endpoints()
         check(outcome, len(batch))
         match outcome:
             case Delivered():
@@ -237,6 +253,12 @@ class Delivery:
                 self._settlement.failed(outcome)
                 return outcome
         return None
+
+    def _tell_endpoints(self) -> None:
+        """Say it when an address is left alone while others do its work."""
+        before, self._left = self._left, self._left_endpoints()
+        if self._left and self._left != before and not self.down:
+            self._notices.say(f"an address of sink {self.name}", self._left)
 
     async def _write(self, batch: Batch) -> Outcome:
         if self._held:

@@ -7,7 +7,7 @@ in a row is forgotten only when it answered a request. Where none is left, all a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal, Protocol, final, runtime_checkable
 
 from metaexpert.logger.breaker import Breaker, BreakerState
 from metaexpert.logger.retry import Backoff
@@ -32,6 +32,16 @@ class EndpointStats:
     requests: int
     failures: int
     last_error: str | None
+
+
+@runtime_checkable
+class HasEndpoints(Protocol):
+    """A sink that knows several ways to its collector."""
+
+    @property
+    def endpoint_stats(self) -> tuple[EndpointStats, ...]:
+        """How each address is doing, in the order of preference."""
+        ...
 
 
 @final

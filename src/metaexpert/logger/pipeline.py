@@ -426,6 +426,8 @@ def _sink_stats(delivery: Delivery, kind: str) -> SinkStats:
         retries=delivery.counters.retries,
         bytes_written=delivery.counters.bytes_written,
         last_error=delivery.last_error,
+        breaker=delivery.breaker.state,
+        endpoints=delivery.endpoints,
         ledger=delivery.ledger.snapshot(delivery.in_flight, delivery.spooled),
         **_spool_stats(delivery),
         **_dead_letter_stats(delivery),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from metaexpert.logger.breaker import BreakerState
+from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.ledger import LedgerSnapshot
 from metaexpert.logger.retry import SinkState
 
@@ -74,6 +76,9 @@ class SinkStats:
         dead_letters: rejected entries kept on disk since the start.
         dead_letter_bytes: what they took there, bytes.
         dead_letters_lost: rejected entries the disk did not take, or that gave way to newer ones.
+        breaker: `closed` while its destination is asked as usual; `open` while it is left alone, `half-open` while a
+            probe of a few entries is under way.
+        endpoints: its collector's addresses, the preferred first; empty where it has none.
     """
 
     name: str
@@ -93,6 +98,8 @@ class SinkStats:
     dead_letters: int = 0
     dead_letter_bytes: int = 0
     dead_letters_lost: int = 0
+    breaker: BreakerState = BreakerState.CLOSED
+    endpoints: tuple[EndpointStats, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

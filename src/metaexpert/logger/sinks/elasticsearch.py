@@ -10,6 +10,7 @@ from typing import Any, Final, cast, final
 import orjson
 
 from metaexpert.logger.batch import Batch
+from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.entry import SEQ, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.options.http import ElasticsearchOptions
@@ -71,6 +72,11 @@ class ElasticsearchSink:
         else:
             self._closed = 0
         return classify(answer, len(batch))
+
+    @property
+    def endpoint_stats(self) -> tuple[EndpointStats, ...]:
+        """How each address is doing."""
+        return self._client.endpoint_stats
 
     async def close(self) -> None:
         """Close the connection."""

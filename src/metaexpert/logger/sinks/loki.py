@@ -12,6 +12,7 @@ from typing import Final, final
 import orjson
 
 from metaexpert.logger.batch import Batch
+from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.entry import DETAILS, LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture, LogEntry
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.options.http import LokiOptions
@@ -82,6 +83,11 @@ class LokiSink:
             if value is not None and not isinstance(value, dict | list):
                 metadata[name] = safe_text(str(value), _MAX_METADATA_BYTES)
         return metadata
+
+    @property
+    def endpoint_stats(self) -> tuple[EndpointStats, ...]:
+        """How each address is doing."""
+        return self._client.endpoint_stats
 
     async def close(self) -> None:
         """Close the connection."""

@@ -10,6 +10,7 @@ from typing import Final, final
 from urllib.parse import quote, urlencode
 
 from metaexpert.logger.batch import Batch
+from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.entry import SEQ, TIME_NS, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.options.http import NdjsonOptions
@@ -59,6 +60,11 @@ class NdjsonSink:
         span = f"{first[SEQ]} {first[TIME_NS]} {last[SEQ]} {last[TIME_NS]}"
         named = f"{self._writer} {span} {len(batch)} {batch.size_bytes}"
         return blake2b(named.encode(), digest_size=_KEY_BYTES).hexdigest()
+
+    @property
+    def endpoint_stats(self) -> tuple[EndpointStats, ...]:
+        """How each address is doing."""
+        return self._client.endpoint_stats
 
     async def close(self) -> None:
         """Close the connection."""

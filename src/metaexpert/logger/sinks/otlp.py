@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, final
 
 from metaexpert.logger.batch import Batch
+from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, Capture, Lane, lane_of
 from metaexpert.logger.formats.otlp_answers import PartialSuccess, read_response, status_message
 from metaexpert.logger.formats.otlp_json import Json
@@ -70,6 +71,11 @@ class OtlpSink:
         self._attempts = self._attempts + 1 if batch is self._refused else 1
         self._refused = batch
         return refused_for_good(answer, batch.entries, self._attempts)
+
+    @property
+    def endpoint_stats(self) -> tuple[EndpointStats, ...]:
+        """How each address is doing."""
+        return self._client.endpoint_stats
 
     async def close(self) -> None:
         """Close the connection."""

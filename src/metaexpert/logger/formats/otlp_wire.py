@@ -58,13 +58,15 @@ def utf8(text: str) -> bytes:
 
 def key_values(tag: bytes, values: Mapping[str, Any]) -> bytes:
     """`KeyValue` messages, each in a field with this tag."""
-    return b"".join([field(tag, _key(name) + field(b"\x12", any_value(value))) for name, value in values.items()])
+    encoded: list[bytes] = []
+    for name, value in values.items():
+        content = any_value(value)
+        pair = b"%b\x12%b%b" % (_keys.get(name) or _key(name), varint(len(content)), content)
+        encoded += (tag, varint(len(pair)), pair)
+    return b"".join(encoded)
 
 
 def _key(name: str) -> bytes:
-    known = _keys.get(name)
-    if known is not None:
-        return known
     encoded = field(b"\x0a", utf8(name))
     if len(name) <= _KEPT_KEY_CHARACTERS and len(_keys) < _KEPT_KEYS:
         _keys[name] = encoded
@@ -73,24 +75,27 @@ def _key(name: str) -> bytes:
 
 def any_value(value: object) -> bytes:  # noqa: PLR0911 - one return for each type
     """An `AnyValue` of what JSON can hold; an empty one for null, and text for an integer over 64 bits."""
+    if type(value) is str:  # most are, and a comparison costs less than the search below
+        return field(b"\x0a", utf8(value))
     match value:
-        case str():
-            return field(b"\x0a", utf8(value))
         case bool():
             return b"\x10\x01" if value else b"\x10\x00"
         case int() if MIN_INTEGER <= value <= MAX_INTEGER:
             return b"\x18" + varint(value % _UNSIGNED)
         case float():
             return _DOUBLE(b"\x21", value)
-        case list():
-            elements = cast("list[Any]", value)
-            return field(b"\x2a", b"".join([field(b"\x0a", any_value(each)) for each in elements]))
-        case dict():
-            return field(b"\x32", key_values(b"\x0a", cast("dict[str, Any]", value)))
+        case list() | dict():
+            return _nested(cast("list[Any] | dict[str, Any]", value))
         case None:
             return b""
         case _:
             return field(b"\x0a", utf8(str(value)))
+
+
+def _nested(value: list[Any] | dict[str, Any]) -> bytes:
+    if isinstance(value, dict):
+        return field(b"\x32", key_values(b"\x0a", value))
+    return field(b"\x2a", b"".join([field(b"\x0a", any_value(each)) for each in value]))
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:

@@ -1,13 +1,24 @@
 """OpenTelemetry collectors, and whatever else takes OTLP over HTTP."""
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
+from metaexpert.logger.formats.otlp_model import MAX_INTEGER, MIN_INTEGER, AttributeValue
 from metaexpert.logger.options.http import HttpOptions
 
+
+def _attribute(value: AttributeValue) -> AttributeValue:
+    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        raise ValueError("must be a number of 64 bits; a longer one can be given as text")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
 type ResourceKey = Annotated[str, Field(min_length=1, max_length=255)]
-type ResourceValue = StrictBool | Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | StrictFloat | StrictStr
+type ResourceValue = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, AfterValidator(_attribute)]
 
 
 class OtlpOptions(HttpOptions):
@@ -18,5 +29,5 @@ class OtlpOptions(HttpOptions):
     """Encoding of a request; every receiver takes protobuf, some take nothing else."""
     environment: str = ""
     """Resource attribute deployment.environment.name."""
-    resource: dict[ResourceKey, ResourceValue] = Field(default_factory=dict[str, bool | int | float | str])
+    resource: dict[ResourceKey, ResourceValue] = Field(default_factory=dict[str, AttributeValue])
     """Further attributes of the resource, or other values for those it has."""

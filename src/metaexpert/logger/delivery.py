@@ -155,7 +155,7 @@ class Delivery:
         failing = self.spilling is not None and self.spilling.last_error
         if failing:
             return f"disk queue: {failing}"
-        return (None if self.down else self._left_endpoints()) or self.health.last_error
+        return self._left_endpoints() or self.health.last_error
 
     @property
     def endpoints(self) -> tuple[EndpointStats, ...]:
@@ -163,8 +163,11 @@ class Delivery:
         return self._reaching.endpoint_stats if self._reaching is not None else ()
 
     def _left_endpoints(self) -> str:
-        """Which of several addresses are left alone, and why."""
-        left = [each for each in self.endpoints if each.state is not BreakerState.CLOSED]
+        """Which addresses are left alone while others do their work, and why."""
+        endpoints = self.endpoints
+        left = [each for each in endpoints if each.state is not BreakerState.CLOSED]
+        if len(left) == len(endpoints):
+            return ""
         return "; ".join(f"{each.url} is left alone: {each.last_error}" for each in left)
 
     @property
@@ -257,7 +260,7 @@ class Delivery:
     def _tell_endpoints(self) -> None:
         """Say it when an address is left alone while others do its work."""
         before, self._left = self._left, self._left_endpoints()
-        if self._left and self._left != before and not self.down:
+        if self._left and self._left != before:
             self._notices.say(f"an address of sink {self.name}", self._left)
 
     async def _write(self, batch: Batch) -> Outcome:

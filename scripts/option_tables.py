@@ -36,6 +36,7 @@ from metaexpert.logger import (
     RedactionOptions,
     RepeatsOptions,
     SamplingOptions,
+    SplunkOptions,
 )
 from metaexpert.logger.config_presets import PRESETS
 from metaexpert.logger.config_schema import schema_text
@@ -69,6 +70,7 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]]
     ("LokiOptions", LokiOptions, HttpOptions),
     ("ElasticsearchOptions", ElasticsearchOptions, HttpOptions),
     ("OtlpOptions", OtlpOptions, HttpOptions),
+    ("SplunkOptions", SplunkOptions, HttpOptions),
     ("NdjsonOptions", NdjsonOptions, HttpOptions),
     ("MemoryOptions", MemoryOptions, SinkOptions),
     ("CustomOptions", CustomOptions, SinkOptions),

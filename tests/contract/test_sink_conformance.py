@@ -10,6 +10,7 @@ from support.sink_harnesses import (
     LokiHarness,
     MemoryHarness,
     NdjsonHarness,
+    SplunkHarness,
 )
 
 from metaexpert.logger.testing import SinkConformance, SinkHarness
@@ -61,3 +62,15 @@ class TestNdjsonOfEcs(SinkConformance):
     @override
     def harness(self, folder: Path) -> SinkHarness:
         return NdjsonHarness(format="ecs", gzip_min_bytes=0)
+
+
+class TestSplunk(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        return SplunkHarness(acks=False)
+
+
+class TestSplunkWithAcknowledgement(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        return SplunkHarness(acks=True)

@@ -12,30 +12,38 @@ from typing import Any
 
 from aiohttp import web
 from support.faults import QUICK
+from support.hec import ACK_PATH, TOKEN, Hec, events
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, json_reply, pushed, status
 
-from metaexpert.logger import ElasticsearchOptions, LokiOptions
+from metaexpert.logger import ElasticsearchOptions, LokiOptions, SplunkOptions
 
 _DRIP_SECONDS = 0.05
 
 
 class HoldingCollector(ScriptedCollector):
-    """Loki or Elasticsearch, as far as a sink can see.
+    """Loki, Elasticsearch or Splunk with indexer acknowledgement, as far as a sink can see.
 
     Attributes:
-        kind: "loki" or "elasticsearch".
-        held: how often each entry was stored; both store an entry they have already once.
+        kind: "loki", "elasticsearch" or "splunk".
+        held: how often each entry was stored; all but Splunk store an entry they have already once.
     """
 
     def __init__(self, kind: str) -> None:
         super().__init__(self.accept)
         self.kind = kind
         self.held: Counter[str] = Counter()
+        self._hec = Hec()
 
-    def options(self, url: str = "", **more: Any) -> LokiOptions | ElasticsearchOptions:
+    def options(self, url: str = "", **more: Any) -> LokiOptions | ElasticsearchOptions | SplunkOptions:
         """A sink that sends here."""
         values = {**QUICK, "url": url or self.url, **more}
-        return LokiOptions(**values) if self.kind == "loki" else ElasticsearchOptions(**values)
+        match self.kind:
+            case "loki":
+                return LokiOptions(**values)
+            case "splunk":
+                return SplunkOptions(**{"token": TOKEN, "ack_poll_interval": 0.05, **values})
+            case _:
+                return ElasticsearchOptions(**values)
 
     def misbehave(self, reply: Reply) -> None:
         """Answer everything so."""
@@ -49,10 +57,17 @@ class HoldingCollector(ScriptedCollector):
         """The ids of a request's entries."""
         if self.kind == "loki":
             return [entry.metadata["entry_id"] for entry in pushed(received)]
+        if self.kind == "splunk":
+            return [] if received.path == ACK_PATH else [event["event"]["id"] for event in events(received)]
         return [document.entry_id for document in documents(received)]
 
     async def accept(self, request: web.Request, received: Received) -> web.StreamResponse:
         """Store what is new, and say what became of each."""
+        if self.kind == "splunk":
+            indexed = len(self._hec.indexed)
+            code, body = self._hec.answer(received)
+            self.held.update(self._hec.ids[indexed:])
+            return await json_reply(body, code)(request, received)
         arrived = self.arrived(received)
         known = [each in self.held for each in arrived]
         self.held.update(each for each, there in zip(arrived, known, strict=True) if not there)

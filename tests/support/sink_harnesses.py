@@ -14,6 +14,7 @@ from typing import Any, Self, override
 import orjson
 from aiohttp import web
 from support.eventually import eventually
+from support.hec import TOKEN, Hec
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, pushed, serving, status
 
 from metaexpert.logger import (
@@ -26,6 +27,7 @@ from metaexpert.logger import (
     NdjsonOptions,
     Sink,
     SinkParts,
+    SplunkOptions,
 )
 from metaexpert.logger.assembly import SinkAssembly
 from metaexpert.logger.config import AnySink
@@ -296,6 +298,37 @@ class ElasticsearchHarness(CollectorHarness):
         entries = documents(received)
         for entry in entries:
             self.kept.setdefault((entry.index, entry.entry_id), entry.source["message"])
+
+
+class SplunkHarness(CollectorHarness):
+    """Splunk, which keeps what is sent twice twice.
+
+    Args:
+        acks: whether its token has indexer acknowledgement.
+    """
+
+    tells_repeats = False
+
+    def __init__(self, *, acks: bool) -> None:
+        super().__init__()
+        self._hec = Hec(acks=acks)
+
+    @override
+    def options(self, values: dict[str, Any]) -> AnySink:
+        return SplunkOptions(**values, token=TOKEN, ack_poll_interval=0.05, ack_timeout=1.0)
+
+    @override
+    async def stored(self) -> str:
+        return "\n".join(event["event"]["message"] for event in self._hec.indexed)
+
+    @override
+    async def _take(self, request: web.Request, received: Received) -> web.StreamResponse:
+        status_code, body = self._hec.answer(received)
+        return web.json_response(body, status=status_code)
+
+    @override
+    def keep(self, received: Received) -> None:
+        self._hec.answer(received)
 
 
 class NdjsonHarness(CollectorHarness):

@@ -53,7 +53,7 @@ KNOWS: Mapping[str, Rule] = {
 
 SINKS_SHARE = rule(
     "logger.sinks.base logger.sinks.http logger.sinks.resolver logger.sinks.answer logger.sinks.credentials "
-    "logger.sinks.session logger.sinks.tls",
+    "logger.sinks.session logger.sinks.tls logger.sinks.splunk_answers",
     "a sink can be read, and removed, without the others",
 )
 SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks")

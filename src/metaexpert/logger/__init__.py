@@ -32,6 +32,7 @@ from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
+from metaexpert.logger.options.splunk import SplunkOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.runtime import LoggingRuntime, setup_logging
@@ -90,6 +91,7 @@ __all__ = [
     "SinkParts",
     "SinkState",
     "SinkStats",
+    "SplunkOptions",
     "TradeContext",
     "TradeFormatter",
     "bind_contextvars",

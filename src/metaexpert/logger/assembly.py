@@ -26,6 +26,7 @@ from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, Lo
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import QueueOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions, SinkOptions
+from metaexpert.logger.options.splunk import SplunkOptions
 from metaexpert.logger.retry import Backoff
 from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.console import ConsoleSink
@@ -36,6 +37,7 @@ from metaexpert.logger.sinks.loki import LokiSink
 from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.sinks.ndjson import NdjsonSink
 from metaexpert.logger.sinks.otlp import OtlpSink
+from metaexpert.logger.sinks.splunk import SplunkSink
 from metaexpert.logger.spilling import Spilling
 from metaexpert.logger.spool import FileSpool
 
@@ -72,7 +74,9 @@ class SinkAssembly:
                     SinkParts(name=options.name, identity=self.identity, json_line=json_line, jobs=self.jobs)
                 )
 
-    def _collector_sink(self, options: LokiOptions | ElasticsearchOptions | OtlpOptions | NdjsonOptions) -> Sink:
+    def _collector_sink(
+        self, options: LokiOptions | ElasticsearchOptions | OtlpOptions | SplunkOptions | NdjsonOptions
+    ) -> Sink:
         client = HttpClient(options, self._worker(options))
         match options:
             case LokiOptions():
@@ -81,6 +85,8 @@ class SinkAssembly:
                 return ElasticsearchSink(options, client, self._documents(options), self.identity)
             case OtlpOptions():
                 return OtlpSink(options, client, self.identity)
+            case SplunkOptions():
+                return SplunkSink(options, client, self._json_lines(options), self.identity)
             case NdjsonOptions():
                 lines = self._documents(options) if options.format == "ecs" else self._json_lines(options)
                 return NdjsonSink(options, client, lines, self.identity)
@@ -185,8 +191,8 @@ def new_delivery(
         sieve=sieve_for(options, ledger),
         reshape=selection and selection.reshape,
         spilling=spilling,
-        # its key names a whole batch: to whoever stored that already, a part of it would be something new
-        probes=isinstance(options, HttpOptions) and not isinstance(options, NdjsonOptions),
+        # what names a whole request to whoever stored that already (a key, an id) does not name a part of it
+        probes=isinstance(options, HttpOptions) and not isinstance(options, NdjsonOptions | SplunkOptions),
         dead_letters=dead_letters,
     )
 

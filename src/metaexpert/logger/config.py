@@ -26,6 +26,7 @@ from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.secret_files import unreadable_secrets
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
+from metaexpert.logger.options.splunk import SplunkOptions
 
 type AnySink = Annotated[
     ConsoleOptions
@@ -33,6 +34,7 @@ type AnySink = Annotated[
     | LokiOptions
     | ElasticsearchOptions
     | OtlpOptions
+    | SplunkOptions
     | NdjsonOptions
     | MemoryOptions
     | CustomOptions,

@@ -29,7 +29,7 @@ from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rej
 from metaexpert.logger.retry import Backoff, SinkState
 from metaexpert.logger.settlement import DeliveryCounters, Settlement
 from metaexpert.logger.sieve import Sieve
-from metaexpert.logger.sinks.base import Sink
+from metaexpert.logger.sinks.base import LooksAhead, Sink
 from metaexpert.logger.spilling import Spilling
 
 SHUTDOWN: Final = "shutdown"
@@ -115,6 +115,8 @@ class Delivery:
             reshape=reshape,
             spilling=spilling,
         )
+        if isinstance(sink, LooksAhead):
+            sink.look_ahead(lambda: self.batching.queued)
         self.breaker = Breaker(FAILURES_UNTIL_OPEN, clock)
         self._limit = BodyLimit()
         self._reaching = sink if isinstance(sink, HasEndpoints) else None

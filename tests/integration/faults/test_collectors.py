@@ -22,7 +22,7 @@ _SPARE_BYTES = 96 * 1024 * 1024
 """Generous for buffers of sockets and allocators; far below what is offered."""
 
 
-@pytest_asyncio.fixture(params=["loki", "elasticsearch"])
+@pytest_asyncio.fixture(params=["loki", "elasticsearch", "splunk"])
 async def collector(request: pytest.FixtureRequest) -> AsyncIterator[HoldingCollector]:
     async with serving(HoldingCollector(request.param)) as served:
         assert isinstance(served, HoldingCollector)
@@ -48,7 +48,7 @@ async def outlast(collector: HoldingCollector, reply: Reply, state: str, words: 
     return run
 
 
-@pytest.mark.parametrize("kind", ["loki", "elasticsearch"])
+@pytest.mark.parametrize("kind", ["loki", "elasticsearch", "splunk"])
 async def test_a_collector_that_refuses_connections(kind: str):
     collector = HoldingCollector(kind)
     with reserved_port() as (bound, port):
@@ -177,7 +177,10 @@ async def test_a_collector_that_stores_a_part():
 async def test_wrong_credentials(collector: HoldingCollector, code: int):
     """An operator mends those: the sink has failed at once, waits its longest between attempts, and drops nothing."""
     collector.misbehave(status(code, "who are you?"))
-    async with trial(collector.options(bearer_token="s3cret-token", backoff_max=0.3)) as run:
+    secret: dict[str, Any] = {"bearer_token": "s3cret-token"}
+    if collector.kind == "splunk":  # whose own token is its only way
+        secret = {"headers": {"X-Key": "s3cret-token"}}
+    async with trial(collector.options(**secret, backoff_max=0.3)) as run:
         run.log()
         await run.shows("failed", f"HTTP {code} who are you?")
         assert "s3cret" not in repr(run.runtime.stats())

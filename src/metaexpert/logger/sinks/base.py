@@ -1,8 +1,8 @@
 """What every sink is to the delivery that drives it, and what a sink of somebody else's may be built from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.entry import Capture
@@ -28,6 +28,15 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Release everything the sink holds."""
+        ...
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A sink that can use the time in which a destination makes up its mind about a batch."""
+
+    def look_ahead(self, queued: Callable[[], Sequence[Batch]]) -> None:
+        """Be told which batches wait behind the one being written; each will be written in its turn nevertheless."""
         ...
 
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.secret_files import read_secret
+from metaexpert.logger.options.splunk import SplunkOptions
 
 _OPEN_HEADERS: Final = frozenset({"User-Agent", "Accept-Encoding", "X-Scope-OrgID"})
 _SECRET_CHARACTERS: Final = 6
@@ -35,6 +36,8 @@ def headers_of(options: HttpOptions) -> dict[str, str]:
         headers["Authorization"] = f"Bearer {token}"
     if key := _secret("api_key", options.api_key, options.api_key_file):
         headers["Authorization"] = f"ApiKey {key}"
+    if isinstance(options, SplunkOptions) and (token := _secret("token", options.token, options.token_file)):
+        headers["Authorization"] = f"Splunk {token}"
     if options.tenant:
         headers["X-Scope-OrgID"] = options.tenant
     return headers

@@ -17,6 +17,7 @@ import aiohttp
 from metaexpert.exceptions import ConfigError
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.options.http import HttpOptions
+from metaexpert.logger.options.splunk import SplunkOptions
 from metaexpert.logger.retry import parse_retry_after
 from metaexpert.logger.sinks.answer import SHOWN_BYTES, Answer, NoAnswer, one_line
 from metaexpert.logger.sinks.credentials import headers_of, secrets_in
@@ -108,7 +109,10 @@ class HttpSession:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=options.timeout, sock_connect=options.connect_timeout),
             auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
+            # cookies hold a client to one indexer: no other knows its acknowledgements
+            cookie_jar=aiohttp.CookieJar(unsafe=True)
+            if isinstance(options, SplunkOptions)
+            else aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(
                 ssl=tls,
                 limit_per_host=2,

@@ -11,3 +11,7 @@ class ConfigError(MetaExpertError, ValueError):
 
 class LoggingStateError(MetaExpertError):
     """The logging runtime was used in a state that does not allow it, for instance started twice."""
+
+
+class ReceiptError(MetaExpertError):
+    """What a receipt was asked for will not come; the message says why: of the entry, the sink, the journal."""

@@ -18,6 +18,7 @@ from metaexpert.logger.formats.json_lines import JsonLines, SharedLines
 from metaexpert.logger.formats.text import TextLines
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs, Worker
+from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.lanes import Lanes, Overflow
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
@@ -39,7 +40,9 @@ from metaexpert.logger.sinks.ndjson import NdjsonSink
 from metaexpert.logger.sinks.otlp import OtlpSink
 from metaexpert.logger.sinks.splunk import SplunkSink
 from metaexpert.logger.spilling import Spilling
-from metaexpert.logger.spool import FileSpool
+from metaexpert.logger.spool import SpoolLimits
+from metaexpert.logger.spool_queue import SegmentSpool
+from metaexpert.logger.spool_runs import folder_name
 
 _SPILLING_BATCHES: Final = 5
 
@@ -83,6 +86,8 @@ class SinkAssembly:
                 return LokiSink(options, client, self._json_lines(options), self.identity)
             case ElasticsearchOptions():
                 return ElasticsearchSink(options, client, self._documents(options), self.identity)
+            case SplunkOptions():
+                return SplunkSink(options, client, self._json_lines(options), self.identity)
             case OtlpOptions():
                 return OtlpSink(options, client, self.identity)
             case SplunkOptions():
@@ -112,12 +117,11 @@ class SinkAssembly:
         if queue.overflow is not Overflow.SPILL:
             return None
         # entries wait as the sink encodes them: a sink of another type under this name has another queue
-        spool = FileSpool(
-            self.log_dir / "spool",
-            f"{options.type}-{options.name}",
+        spool = SegmentSpool(
+            self.log_dir / "spool" / folder_name(options.type, options.name),
             self.identity.boot_id,
             self.identity.pid,
-            queue.spill_max_bytes,
+            SpoolLimits(max_bytes=queue.spill_max_bytes),
         )
         worker = Worker(self.jobs, f"{options.name}-spool")
         return Spilling(options.name, spool, worker, notices, kind=options.type, high_watermark=queue.high_watermark)
@@ -139,6 +143,20 @@ class SinkAssembly:
 
     def _worker(self, options: SinkOptions) -> Worker:
         return Worker(self.jobs, options.name)
+
+
+def journal_for(config: LoggerConfig, identity: Identity) -> Journal | None:
+    """The journal, where the configuration wants one; it does no I/O yet."""
+    lasting = any(isinstance(options, FileOptions | HttpOptions) for options in config.all_sinks())
+    wanted = lasting if config.journal.enabled is None else config.journal.enabled
+    return Journal(config.journal_folder, identity, config.journal) if wanted else None
+
+
+def encoder(options: AnySink, sink: Sink) -> Callable[[Capture], bytes]:
+    """How a sink encodes entries as its options have them."""
+    selection = selection_for(options)
+    reshape = selection and selection.reshape
+    return sink.encode if reshape is None else lambda entry: sink.encode(reshape(entry))
 
 
 def json_lines_for(options: Sequence[AnySink], identity: Identity) -> Callable[[Capture], bytes]:

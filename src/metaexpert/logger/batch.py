@@ -1,7 +1,7 @@
 """A batch: entries and their encoded parts, cut from the lanes, written and answered as one."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import final
@@ -32,6 +32,8 @@ class Batch:
         self.entries = entries
         self.parts = parts
         self.opened_at = opened_at
+        self.live = False
+        """It went past a backlog of older entries: a collector that wants order gets it as a stream of its own."""
         self.size_bytes = sum(map(len, parts))
 
     def __len__(self) -> int:
@@ -46,12 +48,25 @@ class Batch:
     def subset(self, positions: Iterable[int]) -> "Batch":
         """The entries at `positions`, in that order."""
         wanted = list(positions)
-        return Batch([self.entries[at] for at in wanted], [self.parts[at] for at in wanted], self.opened_at)
+        part = Batch([self.entries[at] for at in wanted], [self.parts[at] for at in wanted], self.opened_at)
+        part.live = self.live
+        return part
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """Two batches in order."""
         middle = len(self) // 2
         return self.subset(range(middle)), self.subset(range(middle, len(self)))
+
+    def cut(self, limits: BatchLimits) -> Iterator["Batch"]:
+        """Batches in order, each within `limits`."""
+        begin, size = 0, 0
+        for at, part in enumerate(self.parts):
+            if at > begin and (at - begin >= limits.max_entries or size + len(part) > limits.max_bytes):
+                yield self.subset(range(begin, at))
+                begin, size = at, 0
+            size += len(part)
+        if begin < len(self):
+            yield self.subset(range(begin, len(self)))
 
     def front(self, max_bytes: int) -> tuple["Batch", "Batch"]:
         """Two batches in order, neither empty, the first of at most `max_bytes` or one entry; of two and more."""

@@ -9,10 +9,10 @@ comparison with None each time a batch is formed.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from metaexpert.logger.batch import Batch, BatchLimits
-from metaexpert.logger.entry import GAP, LEVEL, LOG_TYPE, SIZE, Capture, Lane, lane_of
+from metaexpert.logger.entry import GAP, LEVEL, LOG_TYPE, SEQ, SIZE, Capture, Lane, lane_of
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.lanes import QUEUE_FULL, Gap, Lanes
 from metaexpert.logger.ledger import Ledger
@@ -20,6 +20,9 @@ from metaexpert.logger.outcome import Rejection
 from metaexpert.logger.sieve import Sieve
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.spilling import Spilling
+
+if TYPE_CHECKING:
+    from metaexpert.logger.journal.custody import Custody
 
 QUEUED_BATCHES: Final = 2
 """Cut batches that wait for the worker at most; enough to keep it busy, few enough that the policy rules the rest."""
@@ -46,6 +49,7 @@ class Batching:
 
     Attributes:
         down: whether the worker's destination gets nothing but probes now; the worker says so.
+        handed: the batch the worker is at; it says when it is done with it.
     """
 
     def __init__(
@@ -67,7 +71,9 @@ class Batching:
         self.limits = limits
         self.spilling = spilling
         self.down = False
-        self._name = name
+        self.handed: Batch | None = None
+        self.name = name
+        self.custody: Custody | None = None
         self._sink = sink
         self._refuse = refuse
         self._wake = wake
@@ -139,7 +145,9 @@ class Batching:
     def _full(self) -> bool:
         """Whether no batch may be cut, and therefore nothing taken from the lanes."""
         full = self._queue.full()
-        return full if self.spilling is None else self.spilling.blocked(self.lanes.fill, has_room=not full)
+        return (
+            full if self.spilling is None else self.spilling.blocked(self.lanes.fill, has_room=not full, down=self.down)
+        )
 
     def _complete(self, batch: Batch, now: float) -> bool:
         limits = self.limits
@@ -152,8 +160,10 @@ class Batching:
         )
 
     def _hand_on(self, batch: Batch, spilling: Spilling) -> None:
-        if spilling.engaged or self._queue.full():
+        if self.down or (self._queue.full() and not spilling.engaged):
             spilling.push(batch)
+        elif spilling.engaged:
+            spilling.push_past(batch)
         else:
             self._queue.put_nowait(batch)
         self._formed.set()
@@ -202,12 +212,17 @@ class Batching:
     def _report(self, gap: Gap | None) -> None:
         if gap is not None:
             times_ns, seqs = (gap.first_ns, gap.last_ns), (gap.first_seq, gap.last_seq)
-            self.report(gap_entry(self._name, gap.by_level, seqs, times_ns, QUEUE_FULL), bounded=False)
+            self.report(gap_entry(self.name, gap.by_level, seqs, times_ns, QUEUE_FULL), bounded=False)
 
     def _sift(self, sieve: Sieve) -> None:
         """Take in what the sieve keeps: of all lanes, in the order of the calls."""
         lanes: dict[Lane, list[Capture]] = {}
-        for entry in sieve.kept():
+        offered = sieve.waiting
+        kept = sieve.kept()
+        if self.custody is not None and len(kept) < len(offered):
+            taken = {entry[SEQ] for entry in kept}
+            self.custody.settled([entry for entry in offered if entry[SEQ] not in taken])
+        for entry in kept:
             lanes.setdefault(lane_of(entry[LEVEL], entry[LOG_TYPE]), []).append(entry)
         for lane, entries in lanes.items():
             self._take_in(lane, entries, sum([entry[SIZE] for entry in entries]))
@@ -228,7 +243,12 @@ class Batching:
 
     async def next_batch(self) -> Batch:
         """Take the oldest cut batch, once there is one; cancelled, it takes none."""
-        return await self._queue.get()
+        self.handed = await self._queue.get()
+        return self.handed
+
+    def with_worker(self) -> list[Batch]:
+        """The worker's batches: the one it is at, then the cut ones, in order."""
+        return [*(() if self.handed is None else (self.handed,)), *self.queued]
 
     @property
     def has_room(self) -> bool:
@@ -307,6 +327,7 @@ class Batching:
     def forget_cut(self) -> None:
         """Somebody else has taken the cut batches."""
         self._queue = asyncio.Queue(QUEUED_BATCHES)
+        self.handed = None
 
     def give_up(self) -> list[Capture]:
         """Hand over everything that is here; it is held no longer."""

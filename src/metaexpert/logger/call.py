@@ -11,6 +11,7 @@ import logging
 import sys
 from _thread import get_ident
 from asyncio import current_task
+from collections.abc import Callable
 from itertools import islice
 from time import time_ns
 from types import FrameType
@@ -25,6 +26,7 @@ from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.interruption import interrupts
 from metaexpert.logger.message import format_message
 from metaexpert.logger.port import port
+from metaexpert.logger.receipts import NO_RECEIPT, Receipt
 from metaexpert.logger.reported import mark_reported
 from metaexpert.logger.stdlib import CALL_HANDLERS, call_handlers, filtered, has_handlers
 from metaexpert.logger.values import MAX_ENTRY_BYTES, MAX_ITEMS, described, safe_text
@@ -64,31 +66,47 @@ class LogCall(Protocol):
         ...
 
 
-def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, see below
+class ProtectedCall(Protocol):
+    """A level's method whose entries are journalled."""
+
+    def __call__(self, msg: object = "", /, *args: object, **fields: Any) -> Receipt:
+        """Log `msg` with %-args applied and `fields` beside it; the receipt may be awaited, and need not."""
+        ...
+
+
+def level_method(level: int, name: str) -> LogCall:
+    """The method that logs at `level`, below ERROR."""
+    return cast("LogCall", _level_method(level, name))
+
+
+def protected_method(level: int, name: str) -> ProtectedCall:
+    """The method that logs at `level`, ERROR or above."""
+    return cast("ProtectedCall", _level_method(level, name))
+
+
+def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C901 - one frame, see below
     """The method that logs at `level`: the whole ordinary call in one frame, since each frame costs a tenth of it."""
     hurries = level >= logging.ERROR
 
-    def method(self: "Logger", msg: object = "", /, *args: object, **fields: Any) -> None:  # noqa: C901
+    def method(self: "Logger", msg: object = "", /, *args: object, **fields: Any) -> Receipt | None:  # noqa: C901, PLR0911, PLR0912
         try:
             if not self._cache[level]:
-                return
+                return NO_RECEIPT if hurries else None
         except KeyError:
             if not self.isEnabledFor(level):
-                return
+                return NO_RECEIPT if hurries else None
         try:
             context = current_fields.get()
             bound = self._bound
             encoded = port.quick(fields) if fields else b""
             home = self._home
             if encoded is None or context is PIPELINE or home.filters:
-                emit(self, level, msg, args, fields, _getframe(1))
-                return
+                return emit(self, level, msg, args, fields, _getframe(1))
             if args or type(msg) is not str:
                 msg = format_message(msg, args)
             size = len(msg) + len(encoded)
             if size > _ORDINARY_SIZE or (size > _SMALL_SIZE and not msg.isascii()):
-                emit(self, level, msg, (), fields, _getframe(1))
-                return
+                return emit(self, level, msg, (), fields, _getframe(1))
             frame = _getframe(1)
             lower = context if bound is None else bound if context is None else None
             if lower is None and bound is None:
@@ -115,7 +133,7 @@ def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, s
                 None,
                 size + CAPTURE_OVERHEAD_BYTES,
             )
-            port.put(capture)
+            receipt = port.put(capture)
             if hurries:
                 port.ingress.hurry()
             # the cheap question first: most loggers stand right below a root without handlers
@@ -126,24 +144,26 @@ def level_method(level: int, name: str) -> LogCall:  # noqa: C901 - one frame, s
                 or _StdlibLogger.callHandlers is not CALL_HANDLERS
             ) and has_handlers(home):
                 call_handlers(home, capture, port.encoder.shown(fields), None)
+            if hurries:
+                return receipt or NO_RECEIPT
         except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
-            _again(self, level, msg, args, fields, failure)
+            return _again(self, level, msg, args, fields, failure)
+        return None
 
     method.__name__ = name
     method.__qualname__ = f"Logger.{name}"
     method.__doc__ = f"Log at {name.upper()}; keyword arguments become fields."
-    return cast("LogCall", method)
+    return cast("Callable[..., Receipt]", method)
 
 
 def _again(  # noqa: PLR0917 - as emit
     logger: "Logger", level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any], failure: Exception
-) -> None:
+) -> Receipt | None:
     """After an ordinary call that failed: the whole one where all it lacked was a caller, since C called it."""
     method = _getframe(1)
     if method.f_back is None:
-        emit(logger, level, msg, args, fields, method)
-    else:
-        rescue(logger, level, msg, failure, method.f_back)
+        return emit(logger, level, msg, args, fields, method)
+    return rescue(logger, level, msg, failure, method.f_back)
 
 
 def emit(  # noqa: PLR0917 - called for every kind of entry
@@ -155,8 +175,8 @@ def emit(  # noqa: PLR0917 - called for every kind of entry
     frame: FrameType,
     log_type: str = GENERAL,
     details: Details | None = None,
-) -> None:
-    """The whole call.
+) -> Receipt:
+    """The whole call; returns the receipt of a protected entry, which tells of others that there is none.
 
     Args:
         logger: whose call it is.
@@ -169,22 +189,23 @@ def emit(  # noqa: PLR0917 - called for every kind of entry
         details: its rare parts, already encoded.
     """
     try:
-        _emit(logger, level, msg, args, fields, frame, log_type, details)
+        receipt = _emit(logger, level, msg, args, fields, frame, log_type, details)
     except Exception as failure:  # noqa: BLE001 - as in level_method
-        rescue(logger, level, msg, failure, frame, log_type)
+        receipt = rescue(logger, level, msg, failure, frame, log_type)
     if level >= logging.ERROR or log_type != GENERAL:
         port.ingress.hurry()
+    return receipt or NO_RECEIPT
 
 
 def rescue(  # noqa: PLR0917 - what is left of a call
     logger: "Logger", level: int, msg: object, failure: Exception, frame: FrameType, log_type: str = GENERAL
-) -> None:
+) -> Receipt | None:
     """Log what can be told of a call that failed."""
     text = safe_text(msg, _LEAST_MESSAGE_BYTES) if type(msg) is str else described(msg)
     told = orjson.dumps({"log_call_failed": type(failure).__name__})[1:-1]
     size = len(text) + len(told) + CAPTURE_OVERHEAD_BYTES
     place = (frame.f_code, frame.f_lasti)
-    port.put(
+    return port.put(
         (next_seq(), time_ns(), level, logger.name, text, *place, told, b"", get_ident(), None, log_type, None, size)
     )
 
@@ -198,11 +219,11 @@ def _emit(  # noqa: PLR0917 - as emit
     frame: FrameType,
     log_type: str,
     details: Details | None,
-) -> None:
+) -> Receipt | None:
     context = current_fields.get()
     if context is PIPELINE and not interrupts():
         port.ingress.self_logged += 1
-        return
+        return None
     while frame.f_code.co_filename == _STDLIB_FILE and frame.f_back is not None:
         frame = frame.f_back  # a LoggerAdapter stands between
     error = None
@@ -235,22 +256,22 @@ def _emit(  # noqa: PLR0917 - as emit
         details,
         sys.getsizeof(text) + len(encoded) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES,
     )
-    _deliver(logger._home, capture, fields, error)
+    return _deliver(logger._home, capture, fields, error)
 
 
-def _deliver(home: "Logger", capture: Capture, fields: dict[str, Any], error: BaseException | None) -> None:
+def _deliver(home: "Logger", capture: Capture, fields: dict[str, Any], error: BaseException | None) -> Receipt | None:
     """Past the logger's own filters, into ingress and to foreign handlers."""
     handled = has_handlers(home)
     if not handled and not home.filters:
-        port.put(capture)
-        return
+        return port.put(capture)
     shown = port.encoder.shown(fields)
     kept = filtered(home, capture, shown, error) if home.filters else capture
     if kept is None:
-        return
-    port.put(kept)
+        return None
+    receipt = port.put(kept)
     if handled:
         call_handlers(home, kept, shown, error)
+    return receipt
 
 
 def _task_name() -> str | None:

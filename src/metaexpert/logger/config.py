@@ -21,6 +21,7 @@ from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.journal import JournalOptions
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
@@ -89,6 +90,8 @@ class LoggerConfig(Options):
     """Further destinations."""
     capture: CaptureOptions = CaptureOptions()
     """What is taken in beside the calls of our own loggers."""
+    journal: JournalOptions = JournalOptions()
+    """What is on disk before a log call returns."""
     handle_signals: bool = True
     """Stop in good order on SIGTERM, where nothing handles it, and read the configuration again on SIGHUP."""
     shutdown_timeout: Annotated[float, Field(ge=0.0, le=3600.0)] = 5.0
@@ -127,6 +130,11 @@ class LoggerConfig(Options):
             raise ConfigError("\n".join((*problems, *more)))
         made._provenance = Provenance(origins, source)  # noqa: SLF001 - of this class
         return made
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where the journal is."""
+        return self.log_dir / "journal" if self.journal.folder is None else self.journal.folder
 
     @property
     def is_reloadable(self) -> bool:

@@ -47,7 +47,9 @@ class Connection:
             logging.root.setLevel(self._pipeline.config.log_level)
         ingress.attach(loop, self._pipeline.dispatcher.wake, orphaned)
         waiting = port.ingress
-        put = Draining(ingress, loop, self._drained).put if drains else None
+        journal = self._pipeline.journal
+        way = ingress.put if journal is None else journal.into(ingress.put)
+        put = Draining(ingress, way, loop, self._drained).put if drains else way
         port.connect(ingress, self._encoder, loop, put)
         if drains:
             port.loop_thread = 0  # the tasks of that loop are the pipeline's own
@@ -70,6 +72,9 @@ class Connection:
         redaction = self._pipeline.config.redaction
         if redaction.keys or redaction.allow:
             early = [_under_rules(capture, self._encoder) for capture in early]
+        if self._pipeline.journal is not None:
+            for capture in early:
+                self._pipeline.journal.protect(capture)
         ingress.put_first(early)
         loss = waiting.take_loss()
         if loss is not None:
@@ -114,7 +119,7 @@ def _encoder(config: LoggerConfig) -> ValueEncoder:
     return ValueEncoder(Redactor(config.redaction.keys, config.redaction.allow))
 
 
-def _sweep(retired: Ingress, put: Callable[[Capture], None]) -> None:
+def _sweep(retired: Ingress, put: Callable[[Capture], object]) -> None:
     """Pass on what a thread brought that was interrupted within its call while this ingress retired."""
     for capture in retired.take(retired.queued_entries):
         put(capture)

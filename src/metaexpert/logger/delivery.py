@@ -22,6 +22,7 @@ from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.endpoints import EndpointStats, HasEndpoints
 from metaexpert.logger.entry import LEVEL, Capture
+from metaexpert.logger.journal.custody import Custody
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
@@ -125,6 +126,7 @@ class Delivery:
         self._backoff = backoff
         self._notices = notices
         self._wake = wake
+        self._custody: Custody | None = None
         self._uniform = uniform
         self._writing: deque[Batch] = deque()
         self._taken = Batch([], [])
@@ -212,6 +214,7 @@ class Delivery:
                     await self._wait(attempt, retry)
             self._finished_count += 1
             self._finished.set()
+            self.batching.handed = None
             if self.spilling is not None:
                 self.spilling.settled(self._taken)
             self._wake()
@@ -425,15 +428,48 @@ class Delivery:
         self.batching.forget_cut()
         await self.batching.spill_rest(spilling)
 
+    def keep_in(self, custody: Custody) -> None:
+        """Tell the journal from now on what becomes of entries."""
+        self._custody = self._settlement.custody = self.batching.custody = self.lanes.custody = custody
+        if self.spilling is not None:
+            self.spilling.custody = custody
+
+    def recover(self, batch: Batch) -> None:
+        """Take entries that a former run has left; they go before all others, but behind what is on disk."""
+        if not batch.entries:
+            return
+        self.ledger.recovered += len(batch)
+        self.lanes.hold(batch.entries)
+        for part in batch.cut(self.batching.limits):
+            if self.spilling is not None:
+                self.spilling.push(part)
+            else:
+                self._writing.append(part)
+
+    def refuse_recovered(self, entry: Capture, rejection: Rejection) -> None:
+        """Refuse an entry of a former run that cannot be encoded."""
+        self.ledger.recovered += 1
+        self.lanes.hold((entry,))
+        self._settlement.rejected(entry, rejection)
+
     def give_up(self) -> int:
-        """Count everything that is left as dropped by the shutdown; returns how many entries that are."""
+        """Count what is left, and in no journal, as dropped by the shutdown; returns how many entries that are."""
         left = [entry for batch in self._writing for entry in batch.entries]
         self.lanes.release(left)
         self._writing.clear()
         left += self.batching.give_up()
-        for level, count in Counter([entry[LEVEL] for entry in left]).items():
+        custody = self._custody
+        lost = left if custody is None else [entry for entry in left if not custody.holds(entry)]
+        self.ledger.spooled_apart += len(left) - len(lost)  # in the journal, which the next start reads
+        for level, count in Counter([entry[LEVEL] for entry in lost]).items():
             self.ledger.dropped[logging.getLevelName(level), SHUTDOWN] += count
-        return len(left)
+        return len(lost)
+
+    def disown(self) -> None:
+        """This sink is removed: the journal keeps nothing for it any longer."""
+        custody, self._custody = self._custody, None
+        if custody is not None:
+            custody.disowned()
 
     def freeze(self) -> None:
         """Begin no further write."""

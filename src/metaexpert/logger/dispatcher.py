@@ -19,6 +19,7 @@ from metaexpert.logger.filters import Admission
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.ingress import INGRESS_FULL, Ingress
 from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.notices import Notices
 
 _LEAST_CHUNK: Final = 4
@@ -43,11 +44,15 @@ class Route:
     lane: Lane
     batchings: tuple[Batching, ...]
     filtered: tuple[Batching, ...]
+    journal: Journal | None = None
+    mask: int = 0
     entries: list[Capture] = field(default_factory=list[Capture])
 
     def pass_on(self) -> None:
         """Offer the collected entries to every sink of this route."""
         entries, self.entries = self.entries, []
+        if self.journal is not None:
+            self.journal.routed(entries, self.mask)
         total_bytes = sum([entry[SIZE] for entry in entries])
         for batching in self.batchings:
             batching.offer(self.lane, entries, total_bytes)
@@ -86,6 +91,7 @@ class Dispatcher:
         notices: where it tells of a fault of its own.
         slice_seconds: longest work without yielding.
         linger_seconds: how long it waits for company when entries trickle in.
+        journal: told which sinks protected entries go to; None when there is none.
     """
 
     def __init__(
@@ -97,6 +103,7 @@ class Dispatcher:
         *,
         slice_seconds: float,
         linger_seconds: float,
+        journal: Journal | None = None,
     ) -> None:
         self.counters = DispatcherCounters()
         self._ingress = ingress
@@ -104,6 +111,7 @@ class Dispatcher:
         self._batchings = self._forming = tuple(batching for batching, _ in self._sinks)
         self._jobs = jobs
         self._notices = notices
+        self._journal = journal
         self._slice_seconds = slice_seconds
         self._linger_seconds = linger_seconds
         self._by_logger = any(admission.by_logger for _, admission in self._sinks)
@@ -278,6 +286,9 @@ class Dispatcher:
         if route is None:
             filtered = tuple(batching for batching in self._batchings if batching not in wanted)
             route = self._ways[lane, wanted] = Route(lane, wanted, filtered)
+            if self._journal is not None and lane >= Lane.ERROR:
+                route.journal = self._journal
+                route.mask = self._journal.obligations.mask(batching.name for batching in wanted)
         if len(self._routes) >= _MAX_ROUTES:
             self._routes.clear()
         self._routes[level, log_type, logger] = route

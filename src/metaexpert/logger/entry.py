@@ -16,10 +16,12 @@ GENERAL: Final = "general"
 TRADE: Final = "trade"
 AUDIT: Final = "audit"
 GAP: Final = "gap"
+RECOVERY: Final = "recovery"
+"""What names the entries of a former run that are delivered again."""
 FAILURE: Final = "error"
 """What `log_error` writes: an error with a context of its own."""
 
-PROTECTED_LOG_TYPES: Final = frozenset({TRADE, AUDIT, GAP})
+PROTECTED_LOG_TYPES: Final = frozenset({TRADE, AUDIT, GAP, RECOVERY})
 """Log types that ignore levels and have room of their own in every lane."""
 
 CAPTURE_OVERHEAD_BYTES: Final = 448

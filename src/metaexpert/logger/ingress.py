@@ -86,7 +86,7 @@ class Ingress:
         self._gate = threading.Condition()
         self._gated = False
         self._gate_waiters = 0
-        self._successor: Callable[[Capture], None] | None = None
+        self._successor: Callable[[Capture], object] | None = None
         self._loss: IngressLoss | None = None
         self._loss_lock = threading.RLock()  # a signal handler may log while its own thread holds it
         self.loop_thread = 0
@@ -193,7 +193,7 @@ class Ingress:
         self._queue.extendleft(reversed(captures))
         self._bytes_in += sum([capture[SIZE] for capture in captures])
 
-    def retire(self, successor: Callable[[Capture], None]) -> None:
+    def retire(self, successor: Callable[[Capture], object]) -> None:
         """Take nothing more; what a thread still brings goes to `successor`."""
         self._successor = successor
         self._easy_entries = 0  # from now on every put() asks

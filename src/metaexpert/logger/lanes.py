@@ -14,10 +14,13 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS, Capture, Lane, lane_of
 from metaexpert.logger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from metaexpert.logger.journal.custody import Custody
 
 
 class Overflow(StrEnum):
@@ -107,6 +110,7 @@ class Lanes:
         self.held_entries = 0
         self.held_bytes = 0
         self.gap: Gap | None = None
+        self.custody: Custody | None = None
         self.highest_first = False
         """Empty the highest lane before the lower ones, not merged by sequence; for a stop against the clock."""
 
@@ -212,6 +216,8 @@ class Lanes:
             self.gap = Gap()
         self.gap.add(entry)
         self._ledger.dropped[logging.getLevelName(entry[LEVEL]), QUEUE_FULL] += 1
+        if self.custody is not None:
+            self.custody.refused((entry,), QUEUE_FULL)
 
     # ---- out --------------------------------------------------------------------------------------------------
 

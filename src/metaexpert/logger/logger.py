@@ -15,10 +15,11 @@ from types import FrameType
 from typing import Any, Final, cast, override
 
 from metaexpert.logger.at_exit import arrange_exit
-from metaexpert.logger.call import LogCall, caller, emit, level_method, rescue
+from metaexpert.logger.call import LogCall, ProtectedCall, caller, emit, level_method, protected_method, rescue
 from metaexpert.logger.context import FieldSet, bound_context
 from metaexpert.logger.entry import AUDIT, TRADE
 from metaexpert.logger.port import port
+from metaexpert.logger.receipts import NO_RECEIPT, Receipt
 from metaexpert.logger.trade import TradeLog, trade_message
 
 DEBUG: Final = logging.DEBUG
@@ -49,13 +50,14 @@ class Logger(logging.Logger):
     debug: LogCall = level_method(DEBUG, "debug")
     info: LogCall = level_method(INFO, "info")
     warning: LogCall = level_method(WARNING, "warning")
-    error: LogCall = level_method(ERROR, "error")
-    critical: LogCall = level_method(CRITICAL, "critical")
+    error: ProtectedCall = protected_method(ERROR, "error")
+    critical: ProtectedCall = protected_method(CRITICAL, "critical")
 
-    def exception(self, msg: object = "", /, *args: object, **fields: Any) -> None:
+    def exception(self, msg: object = "", /, *args: object, **fields: Any) -> Receipt:
         """Log at ERROR with the exception being handled."""
-        if self._enabled(ERROR):
-            self.write(ERROR, msg, args, {"exc_info": True, **fields}, caller())
+        if not self._enabled(ERROR):
+            return NO_RECEIPT
+        return self.write(ERROR, msg, args, {"exc_info": True, **fields}, caller())
 
     def log(self, level: int | str | None = None, msg: object = "", /, *args: object, **fields: Any) -> None:
         """Log at `level`, a stdlib level number; a level that is none counts as ERROR, so that nothing is lost."""
@@ -63,11 +65,11 @@ class Logger(logging.Logger):
         if self._enabled(number):
             self.write(number, msg, args, fields, caller())
 
-    def audit(self, msg: object = "", /, *args: object, **fields: Any) -> None:
+    def audit(self, msg: object = "", /, *args: object, **fields: Any) -> Receipt:
         """Log an audit entry: it ignores levels and travels protected."""
-        emit(self, INFO, msg, args, fields, caller(), AUDIT)
+        return emit(self, INFO, msg, args, fields, caller(), AUDIT)
 
-    fatal: LogCall = critical  # stdlib's alias
+    fatal: ProtectedCall = critical  # stdlib's alias
     warn: LogCall = warning  # pyright: ignore[reportDeprecated] - likewise
 
     @property
@@ -126,9 +128,9 @@ class Logger(logging.Logger):
 
     def write(
         self, level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any], frame: FrameType
-    ) -> None:
+    ) -> Receipt:
         """Log as called from `frame`, whatever the level; it never raises."""
-        emit(self, level, msg, args, fields, frame)
+        return emit(self, level, msg, args, fields, frame)
 
     def _enabled(self, level: int) -> bool:
         try:
@@ -136,16 +138,16 @@ class Logger(logging.Logger):
         except KeyError:
             return self.isEnabledFor(level)
 
-    def _emit_trade(self, event: str, data: dict[str, Any]) -> None:
+    def _emit_trade(self, event: str, data: dict[str, Any]) -> Receipt:
         typed = caller()
         frame = typed.f_back or typed
         try:
             data = {"event": event, **data}
             members = port.quick(data) or port.encoder.full(data)
             details = (b"", b"", b"{%b}" % members)
-            emit(self, INFO, trade_message(event, data), (), {}, frame, TRADE, details)
+            return emit(self, INFO, trade_message(event, data), (), {}, frame, TRADE, details)
         except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
-            rescue(self, INFO, event, failure, frame, TRADE)
+            return rescue(self, INFO, event, failure, frame, TRADE) or NO_RECEIPT
 
 
 def _level_number(level: Any) -> int:

@@ -19,6 +19,7 @@ from typing import Any, Final, final
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, Capture, Lane, lane_of
 from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.receipts import Put, Receipt
 
 DRAIN_ENTRIES: Final = 256
 _MOST_WAIT_SECONDS: Final = 1.0
@@ -92,33 +93,39 @@ class Draining:
     """The way of a call into a pipeline that lives on a loop thread.
 
     Args:
-        ingress: where entries go.
+        ingress: where entries wait.
+        put: their way there.
         loop: the thread's.
         drained: waits until what is in ingress has been dispatched; for urgent entries, until it is written.
     """
 
     def __init__(
-        self, ingress: Ingress, loop: AbstractEventLoop, drained: Callable[[bool], Coroutine[Any, Any, object]]
+        self,
+        ingress: Ingress,
+        put: Put,
+        loop: AbstractEventLoop,
+        drained: Callable[[bool], Coroutine[Any, Any, object]],
     ) -> None:
         self._ingress = ingress
+        self._put = put
         self._loop = loop
         self._drained = drained
         self._tasks: set[asyncio.Task[None]] = set()
         self._patient_at = 0.0
 
-    def put(self, capture: Capture) -> None:
+    def put(self, capture: Capture) -> Receipt | None:
         """Take one entry; waits where the module says so."""
         running = _get_running_loop()
         if running is not None:
             task = current_task(running)
             if task is not None:
                 capture = (*capture[:_TASK], task.get_name(), *capture[_TASK + 1 :])
-            self._ingress.put(capture)
-            return
-        self._ingress.put(capture)
+            return self._put(capture)
+        receipt = self._put(capture)
         urgent = lane_of(capture[LEVEL], capture[LOG_TYPE]) >= Lane.ERROR
         if (urgent or self._ingress.queued_entries >= DRAIN_ENTRIES) and monotonic() >= self._patient_at:
             self._wait(urgent=urgent)
+        return receipt
 
     def _wait(self, *, urgent: bool) -> None:
         done = allocate_lock()

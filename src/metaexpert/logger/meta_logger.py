@@ -21,6 +21,7 @@ from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.entry import AUDIT
 from metaexpert.logger.logger import ERROR, INFO, BoundLogger, Logger, get_logger
 from metaexpert.logger.port import port
+from metaexpert.logger.receipts import Receipt
 from metaexpert.logger.runtime import LoggingRuntime, setup_logging
 from metaexpert.logger.trade import TradeLog
 from metaexpert.logger.typed_logger import ErrorLogger, TradeLogger, error_logger, trade_logger
@@ -175,10 +176,10 @@ class MetaLogger(Logger):
         return enabled
 
     @override
-    def audit(self, msg: object = "", /, *args: object, **fields: Any) -> None:
+    def audit(self, msg: object = "", /, *args: object, **fields: Any) -> Receipt:
         """Log an audit entry: it ignores levels and travels protected."""
         self._begin()
-        emit(self, INFO, msg, args, fields, caller(), AUDIT)
+        return emit(self, INFO, msg, args, fields, caller(), AUDIT)
 
     @property
     @override

@@ -18,16 +18,23 @@ from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import SHUTDOWN, Delivery
 from metaexpert.logger.dispatcher import Dispatcher
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
-from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.jobs import Jobs, Worker
+from metaexpert.logger.journal.custody import Custody
+from metaexpert.logger.journal.journal import Journal
+from metaexpert.logger.journal.keeper import JournalKeeper
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.queue import QueueOptions
+from metaexpert.logger.recovery import Recovery
+from metaexpert.logger.retry import SinkState
 from metaexpert.logger.sinks.base import Sink
-from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
+from metaexpert.logger.sinks.file import FileSink
+from metaexpert.logger.stats import DispatcherStats, IngressStats, JournalStats, RuntimeStats, SinkStats
 from metaexpert.logger.tasks import OwnedTask, ended
 
 _INGRESS_SHARE: Final = 2
@@ -78,6 +85,9 @@ class Pipeline:
         self._lost_entries = 0
         self._alone = False
         self._loops = 0
+        self.journal = assembly.journal_for(config, identity)
+        self._keeping = None if self.journal is None else self._new_keeping(self.journal)
+        self._is_recovered = self._keeping is None
         self.ingress = Ingress(*_bounds(_queues(config)))
         self._add(self._assembled(config, config.all_sinks(), identity))
         self.dispatcher = Dispatcher(
@@ -87,7 +97,44 @@ class Pipeline:
             notices,
             slice_seconds=config.dispatcher.slice,
             linger_seconds=config.dispatcher.linger,
+            journal=self.journal,
         )
+
+    def _new_keeping(self, journal: Journal) -> tuple[JournalKeeper, Recovery]:
+        worker = Worker(self._jobs, "journal")
+        options = self.config.journal
+        recovery = Recovery(
+            journal,
+            worker,
+            self._notices,
+            keep_crashes=options.keep_crashes,
+            encoders=self._encoders,
+            report=self._report,
+        )
+        keeper = JournalKeeper(
+            journal,
+            worker,
+            self._notices,
+            interval_seconds=options.fsync_interval,
+            sync_sinks=self._sync_sinks,
+            recovery=recovery,
+        )
+        return keeper, recovery
+
+    def _encoders(self, identity: Identity) -> dict[str, Callable[[Capture], bytes]]:
+        """How the sinks would encode entries of another run."""
+        json_lines = assembly.json_lines_for(self.config.all_sinks(), identity)
+        parts = assembly.SinkAssembly(self.config.log_dir, identity, self._jobs, json_lines)
+        return {name: assembly.encoder(options, parts.sink(options)) for name, options in self._options.items()}
+
+    def _report(self, entry: Capture) -> None:
+        self.ingress.put(entry)
+        self.dispatcher.wake()
+
+    async def _sync_sinks(self) -> None:
+        for sink in list(self._sinks.values()):
+            if isinstance(sink, FileSink):
+                await sink.sync()
 
     def _assembled(
         self, config: LoggerConfig, wanted: Sequence[AnySink], identity: Identity
@@ -118,12 +165,27 @@ class Pipeline:
             self._options[name], self._sinks[name], self._deliveries[name] = options, sink, delivery
             self._types[name] = options.type
             self._former.pop(name, None)
+            if self.journal is not None:
+                delivery.keep_in(Custody(self.journal, name))
+
+    def _admissions(self) -> dict[str, Admission]:
+        return {name: assembly.accepts(options) for name, options in self._options.items()}
 
     def _routed(self) -> list[tuple[Batching, Admission]]:
-        return [(self._deliveries[name].batching, assembly.accepts(options)) for name, options in self._options.items()]
+        return [(self._deliveries[name].batching, admission) for name, admission in self._admissions().items()]
 
     def _wake(self) -> None:
         self.dispatcher.wake()
+
+    def open_journal(self) -> None:
+        """Make what calls need to write to the journal; blocks for a moment."""
+        if self.journal is None:
+            return
+        try:
+            self.journal.open(list(self._deliveries))
+        except OSError as error:
+            text = f"cannot be opened in {self.journal.folder}: {error.strerror or error}; trying again"
+            self._notices.say("journal", text)
 
     # ---- on a loop --------------------------------------------------------------------------------------------
 
@@ -136,8 +198,29 @@ class Pipeline:
         self._alone = alone
         self._set_pace()
         self._begin("dispatcher", self.dispatcher.run)
+        self._is_ready = asyncio.Event()
+        if self._keeping is not None:
+            keeper, recovery = self._keeping
+            self._begin("journal", keeper.run)
+            if not self._is_recovered and recovery.is_needed:
+                self._begin("recovery", self._recover)
+                return
+        self._begin_deliveries()
+
+    def _begin_deliveries(self) -> None:
+        self._is_recovered = True
+        self._is_ready.set()
         for name, delivery in self._deliveries.items():
             self._begin_delivery(name, delivery)
+
+    async def _recover(self) -> None:
+        """Deliver first what former runs have left."""
+        if self._keeping is not None:
+            await self._keeping[1].run(
+                {name: (self._deliveries[name], accepts) for name, accepts in self._admissions().items()}
+            )
+        self._begin_deliveries()
+        self._tasks.pop("recovery").disown()
 
     def _set_pace(self) -> None:
         pace = self.config.dispatcher
@@ -171,6 +254,8 @@ class Pipeline:
             task.disown()
         for delivery in self._deliveries.values():
             delivery.freeze()
+        if self.journal is not None:
+            self.journal.forget()
 
     def _rebind(self) -> None:
         self._loops += 1
@@ -200,6 +285,20 @@ class Pipeline:
         cancelled = await self._kept() or cancelled
         self._give_up()
         await self._close(self._closable(self._deliveries))
+        return await self._close_journal() or cancelled
+
+    async def _close_journal(self) -> bool:
+        """End the journal; whether this task was cancelled meanwhile."""
+        cancelled = False
+        while self._keeping is not None:
+            try:
+                left = await self._keeping[0].close()
+            except asyncio.CancelledError:
+                cancelled = True
+            else:
+                self._keeping = None
+                if left:
+                    self._notices.say("journal", f"{left} entries are kept for the next start")
         return cancelled
 
     async def _last_flush(self) -> bool:
@@ -208,6 +307,7 @@ class Pipeline:
         cancelled = False
         while True:
             try:
+                await self._ready(deadline - loop.time())
                 for _ in range(_LAST_ROUNDS):
                     for delivery in self._deliveries.values():
                         delivery.hurry()
@@ -216,6 +316,14 @@ class Pipeline:
                 cancelled = True
             else:
                 return cancelled
+
+    async def _ready(self, most_seconds: float) -> None:
+        """Wait until what former runs left has been handed over."""
+        try:
+            async with asyncio.timeout(max(0.0, most_seconds)):
+                await self._is_ready.wait()
+        except TimeoutError:
+            return
 
     async def _kept(self) -> bool:
         """Bring what is left to the disk queues there are; whether this task was cancelled meanwhile."""
@@ -299,6 +407,7 @@ class Pipeline:
             made[name][2].take_over(self._deliveries[name])
         gone = {name: (self._deliveries.pop(name), self._sinks.pop(name)) for name in self._missing(wanted)}
         self.config = config
+        self._know_sinks(wanted)
         self._add(made)
         self._options = {name: self._options[name] for name in wanted}
         self.dispatcher.set_sinks(self._routed(), [delivery.batching for delivery, _ in gone.values()])
@@ -308,6 +417,13 @@ class Pipeline:
             self._begin_delivery(name, self._deliveries[name])
         await asyncio.gather(*[self._dismiss(name, delivery, sink) for name, (delivery, sink) in gone.items()])
         self.dispatcher.set_sinks(self._routed())
+
+    def _know_sinks(self, names: Iterable[str]) -> None:
+        if self.journal is not None:
+            try:
+                self.journal.know_sinks(list(names))
+            except OSError as error:
+                self._notices.say("journal", f"no room for new sinks: {error.strerror or error}")
 
     def _go_on_with(self, names: Sequence[str]) -> None:
         for name in names:
@@ -342,6 +458,7 @@ class Pipeline:
             pass
         await self._end_tasks([f"sink-{name}"])
         await delivery.keep(_KEEP_SECONDS)
+        delivery.disown()
         self._give_up_sink(name, delivery)
         letters = delivery.dead_letters
         await self._close({name: sink} if letters is None else {name: sink, f"{name}-dead-letters": letters})
@@ -390,6 +507,16 @@ class Pipeline:
         """The sinks by name."""
         return MappingProxyType(self._sinks)
 
+    def _journal_stats(self, journal: Journal) -> JournalStats:
+        return JournalStats(
+            state=SinkState.ACTIVE if journal.counters.last_error is None else SinkState.DEGRADED,
+            kept_entries=len(journal.obligations.kept),
+            disk_bytes=journal.room.bytes,
+            recovered=0 if self._keeping is None else self._keeping[1].recovered,
+            segments_made_in_calls=journal.room.made_in_calls,
+            **asdict(journal.counters),
+        )
+
     def stats(self) -> RuntimeStats:
         """A snapshot; sinks that a reload removed keep their last one."""
         ingress = self.ingress
@@ -402,6 +529,7 @@ class Pipeline:
                 self_logged=ingress.self_logged,
             ),
             dispatcher=DispatcherStats(**asdict(self.dispatcher.counters)),
+            journal=None if self.journal is None else self._journal_stats(self.journal),
             sinks=MappingProxyType(
                 self._former
                 | {name: _sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}

@@ -9,8 +9,8 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast, final
 
-from metaexpert.logger.entry import Capture
 from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.receipts import Put
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.values import ValueEncoder
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _STDLIBS_LOCK: Final = cast("RLock", vars(logging)["_lock"])
 _LOCK_SECONDS: Final = 0.5
-
-type Put = Callable[[Capture], None]
 
 
 def under_stdlibs_lock(change: Callable[[], object]) -> None:

@@ -113,6 +113,7 @@ class LoggingRuntime:
     def _new_pipeline(self) -> Pipeline:
         self._pipeline = Pipeline(self.config, self.identity, self._notices)
         self._connection = Connection(self._pipeline)
+        self._pipeline.open_journal()
         return self._pipeline
 
     async def _settle_in_later(self, pipeline: Pipeline) -> None:

@@ -5,7 +5,7 @@ Pure but for notices. An entry is settled once; an answer that can't be read set
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.dead_letters import DeadLetters
@@ -15,6 +15,9 @@ from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.outcome import Delivered, Partial, Rejection, Retry
 from metaexpert.logger.retry import Health, SinkState
+
+if TYPE_CHECKING:
+    from metaexpert.logger.journal.custody import Custody
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Settlement:
     Attributes:
         health: how the sink is doing.
         counters: what its worker did.
+        custody: the journal's side, told what is settled; None when there is none.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Settlement:
         self._ledger = ledger
         self._notices = notices
         self._dead_letters = dead_letters
+        self.custody: Custody | None = None
 
     def delivered(self, batch: Batch, outcome: Delivered, spooled: int) -> None:
         """All of a batch is stored; `spooled` entries of this sink still wait on disk."""
@@ -73,6 +78,8 @@ class Settlement:
         self._ledger.delivered += len(entries) - duplicates
         self._ledger.duplicate += duplicates
         self._lanes.release(entries)
+        if self.custody is not None:
+            self.custody.settled(entries)
         if entries:
             self.health.succeeded(backlog=self._lanes.pressed() or spooled > 0)
 
@@ -87,6 +94,8 @@ class Settlement:
         if self._dead_letters is not None:
             self._dead_letters.keep(entry, rejection, part)
         self._lanes.release((entry,))
+        if self.custody is not None:
+            self.custody.refused((entry,), f"{rejection.status} {rejection.reason}")
         self.health.last_error = f"{rejection.status} {rejection.reason}"
         self._notices.say(
             f"sink {self._name} refused an entry", f"seq {entry[SEQ]}, status {rejection.status}: {rejection.reason}"

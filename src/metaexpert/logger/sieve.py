@@ -118,6 +118,11 @@ class Sieve:
         """Take entries of any lane in; `kept` decides about them."""
         self._offered += entries
 
+    @property
+    def waiting(self) -> list[Capture]:
+        """What `kept` has still to decide about."""
+        return self._offered
+
     def kept(self) -> list[Capture]:
         """Those of the entries offered since the last time that the sink is to write, in the order of their calls."""
         if not self._offered:

@@ -102,6 +102,35 @@ class SinkStats:
     endpoints: tuple[EndpointStats, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalStats:
+    """The journal of protected entries.
+
+    Attributes:
+        state: active, or degraded while something is wrong with its disk.
+        entries: entries written to it.
+        kept_entries: those among them that a sink has still to settle.
+        recovered: entries of former runs that this one delivers.
+        failures: entries that could not be made safe; `on_audit_failure` was told of each.
+        syncs: group syncs that have ended well.
+        sync_failures: syncs the disk refused.
+        segments_made_in_calls: files that a log call had to make, since no spare one was ready.
+        disk_bytes: what its files take, bytes.
+        last_error: what is wrong now; None while all is well.
+    """
+
+    state: SinkState
+    entries: int
+    kept_entries: int
+    recovered: int
+    failures: int
+    syncs: int
+    sync_failures: int
+    segments_made_in_calls: int
+    disk_bytes: int
+    last_error: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class RuntimeStats:
     """The whole runtime at one moment."""
@@ -109,6 +138,7 @@ class RuntimeStats:
     ingress: IngressStats
     dispatcher: DispatcherStats
     sinks: Mapping[str, SinkStats]
+    journal: JournalStats | None = None
 
 
 NO_STATS: Final = RuntimeStats(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, Literal, final
 
+from metaexpert.logger.receipts import Receipt
 from metaexpert.logger.values import described
 
 _WORD_CHARACTERS: Final = 64
@@ -27,12 +28,13 @@ _AMOUNTS: Final = frozenset(
 class TradeLog:
     """Writes trade entries for one logger.
 
-    Every method takes further fields by keyword; they join the typed ones under `trade_data`.
+    Every method takes further fields by keyword; they join the typed ones under `trade_data`. What it returns may be
+    awaited: see `Receipt`.
     """
 
     __slots__ = ("_emit",)
 
-    def __init__(self, emit: Callable[[str, dict[str, Any]], None]) -> None:
+    def __init__(self, emit: Callable[[str, dict[str, Any]], Receipt]) -> None:
         self._emit = emit
 
     def order_placed(
@@ -44,9 +46,9 @@ class TradeLog:
         quantity: Amount,
         price: Amount | None = None,
         **more: Any,
-    ) -> None:
+    ) -> Receipt:
         """An order was sent to the exchange; `price` is None for a market order."""
-        self._emit(
+        return self._emit(
             "order_placed",
             _trade_data(order_id=order_id, symbol=symbol, side=side, quantity=quantity, price=price, **more),
         )
@@ -60,24 +62,26 @@ class TradeLog:
         quantity: Amount,
         price: Amount,
         **more: Any,
-    ) -> None:
+    ) -> Receipt:
         """An order was filled in whole: `quantity` at `price`."""
-        self._emit(
+        return self._emit(
             "order_filled",
             _trade_data(order_id=order_id, symbol=symbol, side=side, quantity=quantity, price=price, **more),
         )
 
     def order_cancelled(
         self, *, order_id: str | int, symbol: str | None = None, reason: str | None = None, **more: Any
-    ) -> None:
+    ) -> Receipt:
         """An order was cancelled, by us or by the exchange."""
-        self._emit("order_cancelled", _trade_data(order_id=order_id, symbol=symbol, reason=reason, **more))
+        return self._emit("order_cancelled", _trade_data(order_id=order_id, symbol=symbol, reason=reason, **more))
 
     def position_changed(
         self, *, symbol: str, quantity: Amount, entry_price: Amount | None = None, **more: Any
-    ) -> None:
+    ) -> Receipt:
         """The position in `symbol` is now `quantity` (negative when short)."""
-        self._emit("position_changed", _trade_data(symbol=symbol, quantity=quantity, entry_price=entry_price, **more))
+        return self._emit(
+            "position_changed", _trade_data(symbol=symbol, quantity=quantity, entry_price=entry_price, **more)
+        )
 
 
 def _trade_data(**fields: Any) -> dict[str, Any]:

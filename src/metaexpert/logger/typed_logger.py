@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, ClassVar, Final, Self, cast, final, override
 
-from metaexpert.logger.call import LogCall, caller, emit, rescue
+from metaexpert.logger.call import LogCall, ProtectedCall, caller, emit, rescue
 from metaexpert.logger.context import FieldSet
 from metaexpert.logger.entry import FAILURE, PROTECTED_LOG_TYPES, TRADE, Details
 from metaexpert.logger.logger import (
@@ -24,17 +24,18 @@ from metaexpert.logger.logger import (
     get_logger,
 )
 from metaexpert.logger.port import port
+from metaexpert.logger.receipts import NO_RECEIPT, Receipt
 
 _STDLIB_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel"})
 
 
-def _method(level: int, name: str) -> LogCall:
-    def method(self: "TypedLogger", msg: object = "", /, *args: object, **fields: Any) -> None:
-        self.write(level, msg, args, fields, caller())
+def _method(level: int, name: str) -> Callable[..., Receipt]:
+    def method(self: "TypedLogger", msg: object = "", /, *args: object, **fields: Any) -> Receipt:
+        return self.write(level, msg, args, fields, caller())
 
     method.__name__ = name
     method.__doc__ = f"Log at {name.upper()}; keyword arguments become the entry's own data."
-    return cast("LogCall", method)
+    return method
 
 
 class TypedLogger(BoundLogger):
@@ -44,12 +45,12 @@ class TypedLogger(BoundLogger):
     floor: ClassVar[int]
     """Level from which on entries are of `log_type`."""
 
-    debug: LogCall = _method(DEBUG, "debug")
-    info: LogCall = _method(INFO, "info")
-    warning: LogCall = _method(WARNING, "warning")
-    error: LogCall = _method(ERROR, "error")
-    critical: LogCall = _method(CRITICAL, "critical")
-    fatal: LogCall = critical
+    debug: LogCall = cast("LogCall", _method(DEBUG, "debug"))
+    info: LogCall = cast("LogCall", _method(INFO, "info"))
+    warning: LogCall = cast("LogCall", _method(WARNING, "warning"))
+    error: ProtectedCall = _method(ERROR, "error")
+    critical: ProtectedCall = _method(CRITICAL, "critical")
+    fatal: ProtectedCall = critical
     warn: LogCall = warning  # pyright: ignore[reportDeprecated] - stdlib's alias
 
     @override
@@ -77,19 +78,17 @@ class TypedLogger(BoundLogger):
     @override
     def write(
         self, level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any], frame: FrameType
-    ) -> None:
+    ) -> Receipt:
         """Log as called from `frame`, where the level is enabled; it never raises."""
         if not self._enabled(level):
-            return
+            return NO_RECEIPT
         if level < self.floor:
-            emit(self, level, msg, args, fields, frame)
-            return
+            return emit(self, level, msg, args, fields, frame)
         try:
             keywords, details = self._parted(msg, args, fields)
         except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
-            rescue(self._home, level, msg, failure, frame, self.log_type)
-            return
-        emit(self._home, level, msg, args, keywords, frame, self.log_type, details)
+            return rescue(self._home, level, msg, failure, frame, self.log_type) or NO_RECEIPT
+        return emit(self._home, level, msg, args, keywords, frame, self.log_type, details)
 
     def _parted(
         self, msg: object, args: tuple[object, ...], fields: dict[str, Any]

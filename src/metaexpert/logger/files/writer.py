@@ -202,6 +202,16 @@ class AppendFile:
         if self._raw is not None:
             self._raw.close()
 
+    async def sync(self) -> None:
+        """Bring what was written to the disk.
+
+        Raises:
+            OSError: the system could not; what was written may not survive a power loss.
+        """
+        file = self._file
+        if file is not None and self._is_regular:
+            await self._worker.run(os.fsync, file.fileno())
+
     async def close(self) -> None:
         """Bring the file to the disk and close it.
 

@@ -1,33 +1,19 @@
 """A sink that is not one of ours: what its options share with every sink's, and where it comes from."""
 
 from collections.abc import Callable
-from pkgutil import resolve_name
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
 from metaexpert.logger.options.base import Seconds
+from metaexpert.logger.options.functions import named_function
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
 from metaexpert.logger.options.sink import SinkOptions
 from metaexpert.logger.sinks.base import Sink, SinkParts
 
 
-def _named_function(value: object) -> object:
-    """What `"package.module:name"` names, so that a file or a variable can say it too."""
-    if not isinstance(value, str):
-        return value
-    if ":" not in value:
-        message = 'must be a function, or its name such as "package.module:name"'
-        raise ValueError(message)
-    try:
-        return resolve_name(value)
-    except (ImportError, AttributeError, ValueError) as error:
-        message = f"cannot be found: {error}"
-        raise ValueError(message) from error
-
-
 type SinkFactory = Annotated[
-    Callable[[SinkParts], Sink], BeforeValidator(_named_function), WithJsonSchema({"type": "string"})
+    Callable[[SinkParts], Sink], BeforeValidator(named_function), WithJsonSchema({"type": "string"})
 ]
 
 

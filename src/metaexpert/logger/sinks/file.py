@@ -34,6 +34,14 @@ class FileSink:
         warning, self._file.warning = self._file.warning, ""
         return Delivered(warning=warning)
 
+    async def sync(self) -> None:
+        """Bring to the disk what was written.
+
+        Raises:
+            OSError: the system could not.
+        """
+        await self._file.sync()
+
     async def close(self) -> None:
         """Bring the file to the disk and close it."""
         try:

@@ -1,0 +1,183 @@
+"""The journal's task beside your coroutines: group syncs, a spare segment ready, settled segments away, trouble mended.
+
+One sync is under way at a time; all who ask meanwhile share the next. What blocks runs in a thread of its own.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Final, Protocol, final
+
+from metaexpert.logger.context import PIPELINE, current_fields
+from metaexpert.logger.jobs import Worker
+from metaexpert.logger.journal.journal import Journal
+from metaexpert.logger.notices import Notices
+
+_LOOK_SECONDS: Final = 1.0
+"""How often it looks whether the files are still there, and asks a disk again that has refused."""
+
+
+class Recoverable(Protocol):
+    """What former runs have left, as the keeper sees it."""
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether some of it is settled and can go."""
+        ...
+
+    def discard_settled(self) -> None:
+        """Take that away; blocks."""
+        ...
+
+    def close(self) -> None:
+        """Leave the rest to the next start; blocks."""
+        ...
+
+
+@final
+class JournalKeeper:
+    """Keeps one run's journal.
+
+    Args:
+        journal: what it keeps.
+        worker: the thread of its system calls, closed with it.
+        notices: where trouble is told.
+        interval_seconds: longest time until an entry is synced.
+        sync_sinks: brings to the disk what sinks of this machine have settled, before the journal forgets it.
+        recovery: what former runs have left, kept likewise.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        worker: Worker,
+        notices: Notices,
+        *,
+        interval_seconds: float,
+        sync_sinks: Callable[[], Awaitable[None]],
+        recovery: Recoverable,
+    ) -> None:
+        self.journal = journal
+        self._worker = worker
+        self._notices = notices
+        self._interval_seconds = interval_seconds
+        self._sync_sinks = sync_sinks
+        self._recovery = recovery
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = False
+        self._look_at = 0.0
+        self._ask_again_at = 0.0
+
+    async def run(self) -> None:
+        """Keep it until cancelled."""
+        current_fields.set(PIPELINE)
+        loop = self._loop = asyncio.get_running_loop()
+        woken = self._woken = asyncio.Event()
+        self._timer = None
+        self.journal.wake = self._wake_from_anywhere
+        self.journal.touched = self.touched
+        if self.journal.room.dirty:
+            self.touched()
+        while True:
+            await self._work()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(loop.time() + _LOOK_SECONDS):
+                    await woken.wait()
+            woken.clear()
+
+    def _wake_from_anywhere(self) -> None:
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # closed: another one goes on with it
+                loop.call_soon_threadsafe(self._woken.set)
+
+    def touched(self) -> None:
+        """Entries were written: have them synced in time; on the loop."""
+        if self._timer is None and self._loop is not None:
+            self._timer = self._loop.call_later(self._interval_seconds, self._sync_is_due)
+
+    def _sync_is_due(self) -> None:
+        self._timer = None
+        self._due = True
+        self._woken.set()
+
+    async def _work(self) -> None:
+        journal = self.journal
+        journal.answer_deliveries()
+        now = monotonic()
+        if journal.room.wants_spare and now >= self._ask_again_at:
+            await self._prepare()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            if await self._worker.run(journal.room.are_gone):
+                self._notices.say("journal", f"files in {journal.folder} were deleted by somebody else; written anew")
+                await self._rescue("the journal's files were deleted")
+        while journal.awaits_sync or self._due:
+            self._due = False
+            await self._sync()
+            journal.answer_deliveries()
+        await self._discard()
+
+    async def _prepare(self) -> None:
+        try:
+            for _ in range(2):  # the one in use, and the spare one
+                await self._worker.run(self.journal.prepare)
+        except OSError as error:
+            self._ask_again_at = monotonic() + _LOOK_SECONDS
+            self._trouble(f"no room can be made in {self.journal.folder}: {error.strerror or error}")
+
+    async def _sync(self) -> None:
+        number = self.journal.begin_sync()
+        try:
+            await self._worker.run(self.journal.sync)
+        except (OSError, ValueError) as error:
+            self.journal.counters.sync_failures += 1
+            reason = f"the disk refused a sync: {error}"
+            self._trouble(reason)
+            if not await self._rescue(reason):
+                return
+        self.journal.synced(number)
+
+    async def _rescue(self, reason: str) -> bool:
+        """Write all that is kept anew; whether it is on the disk now."""
+        number = self.journal.begin_sync()
+        try:
+            await self._worker.run(self.journal.rescue)
+        except (OSError, ValueError) as error:
+            self._trouble(f"{reason}, and what was in it cannot be written anew: {error}")
+            self.journal.give_up_sync(f"{reason}, and the entries cannot be written anew: {error}")
+            return False
+        self.journal.synced(number)
+        return True
+
+    async def _discard(self) -> None:
+        settled = self.journal.room.settled()
+        if not settled and not self._recovery.has_settled:
+            return
+        try:
+            await self._sync_sinks()
+        except OSError as error:  # what sinks have is not safe: the journal keeps it
+            self._trouble(f"a log file cannot be brought to the disk: {error}")
+            return
+        for segment in settled:
+            await self._worker.run(self.journal.room.discard, segment)
+        await self._worker.run(self._recovery.discard_settled)
+
+    def _trouble(self, text: str) -> None:
+        self.journal.counters.last_error = text
+        self._notices.say("journal", text)
+
+    async def close(self) -> int:
+        """End it, once its task has ended; returns how many entries wait for the next start."""
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            with suppress(OSError):
+                await self._sync_sinks()
+            await self._worker.run(self._recovery.close)
+            return await self._worker.run(self.journal.close)
+        finally:
+            self._worker.close()

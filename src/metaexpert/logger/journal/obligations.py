@@ -1,0 +1,158 @@
+"""Which sinks have still to settle which entries of the journal, and whom that concerns.
+
+Touched on the loop's thread alone, but for `kept`, which log calls fill in. An entry is kept until every sink it was
+routed to has settled it; one that has not been routed yet is kept in any case.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Final, Protocol, final
+
+from metaexpert.logger.entry import SEQ, Capture
+
+MOST_SINKS: Final = 63
+"""Bits of a frame's mark, one a sink; further sinks are served, but nothing is recovered for them."""
+
+ROUTED: Final = 1 << 63
+"""The bit of a mark that says that bits of sinks which do not take the entry are set as well."""
+
+_MOST_REFUSALS: Final = 10_000
+
+
+class Kept(Protocol):
+    """A segment in which entries are kept.
+
+    Attributes:
+        settled: entries in it that nobody needs any longer.
+    """
+
+    settled: int
+
+    def mark(self, at: int, bit: int) -> None:
+        """Note that the sink with this bit has settled the entry whose frame is there.
+
+        Raises:
+            OSError: it cannot be noted.
+            ValueError: the segment is closed.
+        """
+        ...
+
+    def mark_all(self, at: int, mark: int) -> None:
+        """Set a frame's whole mark.
+
+        Raises:
+            OSError: it cannot be noted.
+            ValueError: the segment is closed.
+        """
+        ...
+
+
+@final
+class Obligations:
+    """What sinks owe.
+
+    Attributes:
+        kept: where each entry is that is not settled by all, by its number.
+        bits: each sink's bit of a mark.
+    """
+
+    def __init__(self) -> None:
+        self.kept: dict[int, tuple[Kept, int]] = {}
+        self.bits: dict[str, int] = {}
+        self._all = ROUTED
+        self._owed: dict[int, int] = {}
+        self._refusals: dict[int, dict[int, str]] = {}
+
+    def know(self, sinks: Iterable[str]) -> bool:
+        """Give each sink a bit of the mark, for as long as this run lasts; whether there were new ones."""
+        new = [name for name in sinks if name not in self.bits][: MOST_SINKS - len(self.bits)]
+        for name in new:
+            self.bits[name] = len(self.bits)
+        self._all = ROUTED | (1 << len(self.bits)) - 1
+        return bool(new)
+
+    def mask(self, sinks: Iterable[str]) -> int:
+        """The mask of these sinks."""
+        return sum(1 << self.bits[name] for name in sinks if name in self.bits)
+
+    def routed(self, entries: Sequence[Capture], mask: int) -> None:
+        """These entries go to the sinks of `mask`."""
+        kept, owed = self.kept, self._owed
+        for entry in entries:
+            seq = entry[SEQ]
+            place = kept.get(seq)
+            if place is None:
+                continue
+            with suppress(OSError, ValueError):  # unmarked it is offered to all sinks after a crash
+                place[0].mark_all(place[1], self._all & ~mask)
+            if mask:
+                owed[seq] = mask
+            else:
+                self._release(seq)
+
+    def settled(self, bit: int, entries: Iterable[Capture], refused: str = "") -> list[int]:
+        """A sink needs these entries no longer; returns the numbers of those that are kept here.
+
+        Args:
+            bit: the sink's.
+            entries: any entries; those that are not kept are passed over.
+            refused: why it has not got them, when it has not.
+        """
+        owed = self._owed
+        if not owed:
+            return []
+        found: list[int] = []
+        for entry in entries:
+            mask = owed.get(entry[SEQ], 0)
+            if mask >> bit & 1:
+                self._settle(entry[SEQ], bit, mask & ~(1 << bit), refused)
+                found.append(entry[SEQ])
+        return found
+
+    def _settle(self, seq: int, bit: int, left: int, refused: str) -> None:
+        segment, at = self.kept[seq]
+        with suppress(OSError, ValueError):  # without its mark it is delivered twice after a crash
+            segment.mark(at, bit)
+        if refused:
+            if len(self._refusals) >= _MOST_REFUSALS:
+                del self._refusals[next(iter(self._refusals))]
+            self._refusals.setdefault(seq, {})[bit] = refused
+        if left:
+            self._owed[seq] = left
+        else:
+            del self._owed[seq]
+            self._release(seq)
+
+    def _release(self, seq: int) -> None:
+        segment, _ = self.kept.pop(seq)
+        segment.settled += 1
+
+    def owe(self, seq: int, place: tuple[Kept, int], mask: int) -> None:
+        """Keep an entry of a former run for the sinks of `mask`."""
+        self.kept[seq] = place
+        self._owed[seq] = mask
+
+    def is_owed(self, seq: int, bit: int) -> bool:
+        """Whether the sink with this bit has still to settle the entry."""
+        return bool(self._owed.get(seq, 0) >> bit & 1)
+
+    def disown(self, bit: int, reason: str) -> None:
+        """The sink with this bit settles nothing any more."""
+        for seq, mask in list(self._owed.items()):
+            if mask >> bit & 1:
+                self._settle(seq, bit, mask & ~(1 << bit), reason)
+
+    def is_settled(self, seq: int, bit: int) -> bool:
+        """Whether a sink needs the entry no longer, or never did."""
+        mask = self._owed.get(seq)
+        return seq not in self.kept if mask is None else not mask >> bit & 1
+
+    def refusal(self, seq: int, bit: int) -> str | None:
+        """Why a sink has not got an entry it has settled; None when it has."""
+        return self._refusals.get(seq, {}).get(bit)
+
+    def laggards(self) -> dict[str, int]:
+        """How many entries each sink has still to settle."""
+        masks = list(self._owed.values())
+        counts = {name: sum(mask >> bit & 1 for mask in masks) for name, bit in self.bits.items()}
+        return {name: count for name, count in counts.items() if count}

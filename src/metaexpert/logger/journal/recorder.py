@@ -1,0 +1,92 @@
+"""The flight recorder: a memory-mapped ring of the last entries of every level, for whoever asks how a run ended.
+
+An entry is a frame copied over the oldest ones; a frame that is overwritten in part fails its checksum and is skipped
+in reading. There is no syscall and no lock, and nothing is ever synced: it is for a process that died, not a machine.
+"""
+
+from pathlib import Path
+from typing import Final, final
+
+from metaexpert.logger.entry import Capture
+from metaexpert.logger.journal.frames import capture_of
+from metaexpert.logger.journal.segments import JournalSegment
+from metaexpert.logger.segment import SegmentHeader, decode_header, frames
+
+_ALIGNMENT_BITS: Final = 7
+_MOST_SHARE: Final = 4
+"""An entry that would take more than this part of the ring is left out: it would wipe out what led to it."""
+
+
+@final
+class FlightRecorder:
+    """The ring.
+
+    Args:
+        path: its file.
+        header: what it says of itself.
+        size_bytes: its length.
+        mapped: copy into a memory map, else write.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    __slots__ = ("_at", "_begin", "_map", "_most_bytes", "_segment", "_size_bytes")
+
+    def __init__(self, path: Path, header: SegmentHeader, size_bytes: int, *, mapped: bool) -> None:
+        self._segment = JournalSegment(path, header, size_bytes, mapped=mapped)
+        self._map = self._segment.map
+        self._begin = self._at = self._segment.begin
+        self._size_bytes = size_bytes
+        self._most_bytes = (size_bytes - self._begin) // _MOST_SHARE
+
+    def add(self, frame: bytes) -> None:
+        """Copy a frame in.
+
+        Raises:
+            OSError: the file is written, not mapped, and the system refused.
+        """
+        length = len(frame)
+        # no call stands between reading and moving the place on: CPython switches threads at calls and loops alone
+        at = self._at
+        end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
+        if end > self._size_bytes:
+            if length > self._most_bytes:
+                return
+            at = self._begin
+            end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
+        self._at = end
+        mapped = self._map
+        if mapped is not None:
+            mapped[at : at + length] = frame
+        else:
+            self._segment.write(at, frame)
+
+    def close(self, *, delete: bool) -> None:
+        """Let go of the file; `delete` takes it away."""
+        self._map = None
+        self._segment.close(delete=delete)
+
+    def forget(self) -> None:
+        """In a forked child: write nowhere any more."""
+        self._map = None
+        self._segment.forget()
+
+
+def recorded(path: Path) -> tuple[SegmentHeader, list[Capture]]:
+    """The entries in a recorder's file, oldest first.
+
+    Raises:
+        OSError: it cannot be read.
+        SegmentError: it is no such file of this version.
+    """
+    data = path.read_bytes()
+    header, begin = decode_header(data)
+    found: list[Capture] = []
+    for frame in frames(data, begin):
+        try:
+            found.append(capture_of(frame.seq, frame.time_ns, frame.payload, frame.flags))
+        except ValueError:
+            continue  # a checksum met by chance, of bytes that are none of ours
+    found.sort(key=lambda capture: capture[0])
+    return header, found

@@ -64,8 +64,9 @@ def test(arguments: list[str]) -> int:
 
 
 def soak(arguments: list[str]) -> int:
-    """Run the tests that take minutes to hours."""
-    return _in_development("pytest", "-m", "soak", *arguments)
+    """Kills and an outage at full size, minutes to hours (options: see `soak --help`)."""
+    RUNTIME.prepare(DEVELOPMENT, find_or_fetch)
+    return run([str(RUNTIME.python), str(ROOT / "scripts" / "soak" / "__main__.py"), *arguments], cwd=ROOT)
 
 
 def servers(_arguments: list[str]) -> int:

@@ -1,0 +1,28 @@
+"""A collector that is down while its expert is killed and restarted: afterwards it holds what was accepted.
+
+The same with millions of entries: `scripts/dev.py soak outage`.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from soak.collector import Kind
+from soak.outage import Outage, run_outage
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
+]
+
+
+@pytest.mark.parametrize(("kind", "entries"), [("loki", 80_000), ("elasticsearch", 40_000)])
+async def test_what_was_accepted_during_an_outage_arrives_after_it(
+    kind: Kind, entries: int, tmp_path: Path, tally: list[str]
+):
+    verdict = await run_outage(Outage(entries=entries, kind=kind), tmp_path)
+    tally.append(str(verdict))
+    assert verdict.faults == [], str(verdict)
+    assert sum(run.was_killed for run in verdict.runs) == 4
+    assert verdict.distinct > 0

@@ -88,7 +88,7 @@ class FakeSink:
 class Pumped:
     """A delivery under test with its worker running, and a task that forms batches as the dispatcher would."""
 
-    def __init__(self, sink: Any, *, spilling: Spilling | None = None, **more: Any) -> None:
+    def __init__(self, sink: Any, *, spilling: Spilling | None = None, probes: bool = False, **more: Any) -> None:
         values: dict[str, Any] = {"max_entries": 1000, "max_bytes": 10_000_000, "overflow": Overflow.DROP_LOWEST}
         limits: dict[str, Any] = {"max_batch": 16, "max_batch_bytes": 100_000, "max_age": 0.0}
         values |= {key: value for key, value in more.items() if key not in limits}
@@ -111,6 +111,7 @@ class Pumped:
             notices=Notices(),
             wake=self._wake,
             spilling=spilling,
+            probes=probes,
         )
 
     def _wake(self) -> None:

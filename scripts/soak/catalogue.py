@@ -7,7 +7,7 @@ from soak.points import Point
 
 POINTS = (
     # in the call, at any of its lines
-    Point("call", "level_method.<locals>.method", "line", 1201),
+    Point("call", "_level_method.<locals>.method", "line", 1201),
     Point("call", "_emit", "line", 2003),
     Point("ingress", "Ingress.put", "start", 707),
     Point("ingress", "Ingress.put", "return", 333),

@@ -79,6 +79,7 @@ class Verdict:
         lost: entries of returned calls that a destination lacks, in words.
         faults: everything else that must not be, in words.
         duplicates: entries that came again, each under its id, by destination.
+        ledgers: the last process's accounts, by sink.
     """
 
     kills: int = 0
@@ -88,6 +89,7 @@ class Verdict:
     lost: list[str] = field(default_factory=list[str])
     faults: list[str] = field(default_factory=list[str])
     duplicates: dict[str, int] = field(default_factory=dict[str, int])
+    ledgers: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def add(self, other: "Verdict") -> None:
         """Count another chain in."""
@@ -159,6 +161,7 @@ class _Run:
             self._fault(f"the last process ended with status {ended.status}: {ended.stderr[-2000:]}")
             return
         told = orjson.loads(ended.stdout)
+        self.verdict.ledgers = told["sinks"]
         if not told["flushed"]:
             self._fault(f"the last process could not flush: {told['sinks']}")
         for name, ledger in told["sinks"].items():

@@ -82,11 +82,13 @@ class Verdict:
     def __str__(self) -> str:
         logged = sum(run.returned + run.protected for run in self.runs)
         queued, memory = (max(getattr(run, name) for run in self.runs) for name in ("queued_bytes", "memory_bytes"))
+        killed, mebibyte = sum(run.was_killed for run in self.runs), 2**20
         return (
-            f"{logged} entries logged by {len(self.runs)} processes, "
-            f"{sum(run.was_killed for run in self.runs)} of which were killed; {self.distinct} at the collector, {self.duplicates} came there again; ordinary ones still "
-            f"in memory when their process was killed: {self.lost_in_memory}; most queued {queued / 2**20:.1f} MiB, "
-            f"most memory {memory / 2**20:.1f} MiB, most disk {self.most_disk_bytes / 2**20:.1f} MiB; "
+            f"{logged} entries logged by {len(self.runs)} processes, {killed} of which were killed; "
+            f"{self.distinct} at the collector, {self.duplicates} came there again; "
+            f"ordinary ones still in memory when their process was killed: {self.lost_in_memory}; "
+            f"most queued {queued / mebibyte:.1f} MiB, most memory {memory / mebibyte:.1f} MiB, "
+            f"most disk {self.most_disk_bytes / mebibyte:.1f} MiB; "
             f"drained at {self.drain_per_second:.0f}/s; {len(self.faults)} faults"
         )
 

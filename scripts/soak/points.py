@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 type Event = Literal["start", "return", "line"]
 
@@ -76,8 +76,7 @@ def _codes_of(value: object, module: str) -> Iterator[CodeType]:
     elif isinstance(value, property):
         yield from _codes_of(value.fget, module)
     elif isinstance(value, staticmethod | classmethod):
-        wrapped: Any = value
-        yield from _codes_of(wrapped.__func__, module)
+        yield from _codes_of(cast("Any", value).__func__, module)
     elif isinstance(value, type) and value.__module__ == module:
         for member in vars(value).values():
             yield from _codes_of(member, module)

@@ -21,7 +21,7 @@ from support.notices import told
 from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, serving, status
 
-from metaexpert.logger import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions, get_logger
+from metaexpert.logger import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions, OtlpOptions, get_logger
 from metaexpert.logger.sinks.http import MAX_ANSWER_BYTES
 
 log = get_logger("contract.http")
@@ -54,7 +54,7 @@ class Kind:
         return KINDS[self.name](**values)
 
 
-KINDS = {"loki": LokiOptions, "elasticsearch": ElasticsearchOptions, "ndjson": NdjsonOptions}
+KINDS = {"loki": LokiOptions, "elasticsearch": ElasticsearchOptions, "ndjson": NdjsonOptions, "otlp": OtlpOptions}
 
 
 @pytest.fixture(params=KINDS)

@@ -10,6 +10,7 @@ from support.sink_harnesses import (
     LokiHarness,
     MemoryHarness,
     NdjsonHarness,
+    OtlpHarness,
     SplunkHarness,
 )
 
@@ -50,6 +51,18 @@ class TestElasticsearch(SinkConformance):
     @override
     def harness(self, folder: Path) -> SinkHarness:
         return ElasticsearchHarness()
+
+
+class TestOtlp(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        return OtlpHarness("protobuf")
+
+
+class TestOtlpInJson(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        return OtlpHarness("json")
 
 
 class TestNdjson(SinkConformance):

@@ -13,19 +13,22 @@ from typing import Any
 from aiohttp import web
 from support.faults import QUICK
 from support.hec import ACK_PATH, TOKEN, Hec, events
+from support.otlp import exported
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, json_reply, pushed, status
 
-from metaexpert.logger import ElasticsearchOptions, LokiOptions, SplunkOptions
+from metaexpert.logger import ElasticsearchOptions, LokiOptions, OtlpOptions, SplunkOptions
 
 _DRIP_SECONDS = 0.05
+_OPTIONS = {"loki": LokiOptions, "elasticsearch": ElasticsearchOptions, "otlp": OtlpOptions, "splunk": SplunkOptions}
+_MORE: dict[str, dict[str, Any]] = {"splunk": {"token": TOKEN, "ack_poll_interval": 0.05}}
 
 
 class HoldingCollector(ScriptedCollector):
-    """Loki, Elasticsearch or Splunk with indexer acknowledgement, as far as a sink can see.
+    """Loki, Elasticsearch, an OpenTelemetry Collector or Splunk with indexer acknowledgement, as far as a sink can see.
 
     Attributes:
-        kind: "loki", "elasticsearch" or "splunk".
-        held: how often each entry was stored; all but Splunk store an entry they have already once.
+        kind: "loki", "elasticsearch", "otlp" or "splunk".
+        held: how often each entry was stored: an entry that is there already once, but in Splunk again.
     """
 
     def __init__(self, kind: str) -> None:
@@ -34,16 +37,10 @@ class HoldingCollector(ScriptedCollector):
         self.held: Counter[str] = Counter()
         self._hec = Hec()
 
-    def options(self, url: str = "", **more: Any) -> LokiOptions | ElasticsearchOptions | SplunkOptions:
+    def options(self, url: str = "", **more: Any) -> LokiOptions | ElasticsearchOptions | OtlpOptions | SplunkOptions:
         """A sink that sends here."""
-        values = {**QUICK, "url": url or self.url, **more}
-        match self.kind:
-            case "loki":
-                return LokiOptions(**values)
-            case "splunk":
-                return SplunkOptions(**{"token": TOKEN, "ack_poll_interval": 0.05, **values})
-            case _:
-                return ElasticsearchOptions(**values)
+        values = {**QUICK, **_MORE.get(self.kind, {}), "url": url or self.url, **more}
+        return _OPTIONS[self.kind](**values)
 
     def misbehave(self, reply: Reply) -> None:
         """Answer everything so."""
@@ -57,6 +54,8 @@ class HoldingCollector(ScriptedCollector):
         """The ids of a request's entries."""
         if self.kind == "loki":
             return [entry.metadata["entry_id"] for entry in pushed(received)]
+        if self.kind == "otlp":
+            return [record.uid for record in exported(received)]
         if self.kind == "splunk":
             return [] if received.path == ACK_PATH else [event["event"]["id"] for event in events(received)]
         return [document.entry_id for document in documents(received)]
@@ -71,7 +70,7 @@ class HoldingCollector(ScriptedCollector):
         arrived = self.arrived(received)
         known = [each in self.held for each in arrived]
         self.held.update(each for each, there in zip(arrived, known, strict=True) if not there)
-        if self.kind == "loki":
+        if self.kind != "elasticsearch":
             return await status(204)(request, received)
         items = [{"create": {"status": 409 if there else 201}} for there in known]
         return await json_reply({"errors": any(known), "items": items})(request, received)

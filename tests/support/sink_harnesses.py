@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 from support.eventually import eventually
 from support.hec import TOKEN, Hec
+from support.otlp import exported
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, pushed, serving, status
 
 from metaexpert.logger import (
@@ -25,6 +26,7 @@ from metaexpert.logger import (
     MemoryOptions,
     MemorySink,
     NdjsonOptions,
+    OtlpOptions,
     Sink,
     SinkParts,
     SplunkOptions,
@@ -194,6 +196,7 @@ class CollectorHarness(SinkHarness):
     faults = frozenset(Fault)
     tells_repeats = True
     accepts: Reply = staticmethod(status(204))
+    fails_with = 500
 
     def __init__(self) -> None:
         self.collector = ScriptedCollector(self._take)
@@ -243,7 +246,7 @@ class CollectorHarness(SinkHarness):
 
     async def _hang(self, _request: web.Request, _received: Received) -> web.StreamResponse:
         await self._may_answer.wait()
-        return web.Response(status=500)
+        return web.Response(status=self.fails_with)
 
     async def _garble(self, request: web.Request, received: Received) -> web.StreamResponse:
         """Store it, and say nothing that anybody could understand."""
@@ -298,6 +301,30 @@ class ElasticsearchHarness(CollectorHarness):
         entries = documents(received)
         for entry in entries:
             self.kept.setdefault((entry.index, entry.entry_id), entry.source["message"])
+
+
+class OtlpHarness(CollectorHarness):
+    """Keeps each record's id once, as whoever reads the records can.
+
+    Args:
+        protocol: the requests' encoding.
+    """
+
+    accepts: Reply = staticmethod(status(200))
+    fails_with = 503  # under 500 OTLP has ordinary entries given up
+
+    def __init__(self, protocol: str) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    @override
+    def options(self, values: dict[str, Any]) -> AnySink:
+        return OtlpOptions(**values, protocol=self._protocol)
+
+    @override
+    def keep(self, received: Received) -> None:
+        for record in exported(received):
+            self.kept.setdefault(record.uid, record.body)
 
 
 class SplunkHarness(CollectorHarness):

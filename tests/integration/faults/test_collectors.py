@@ -4,7 +4,7 @@ import gzip
 import logging
 import socket
 from collections.abc import AsyncIterator
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -15,14 +15,14 @@ from support.faults import Trial, resident_bytes, trial
 from support.holding_collector import HoldingCollector, reserved_port, serving_on
 from support.scripted_collector import Received, Reply, json_reply, serving, status
 
-from metaexpert.logger import QueueOptions
+from metaexpert.logger import MemorySink, QueueOptions
 
 GIGABYTE = 1024**3
 _SPARE_BYTES = 96 * 1024 * 1024
 """Generous for buffers of sockets and allocators; far below what is offered."""
 
 
-@pytest_asyncio.fixture(params=["loki", "elasticsearch", "splunk"])
+@pytest_asyncio.fixture(params=["loki", "elasticsearch", "otlp", "splunk"])
 async def collector(request: pytest.FixtureRequest) -> AsyncIterator[HoldingCollector]:
     async with serving(HoldingCollector(request.param)) as served:
         assert isinstance(served, HoldingCollector)
@@ -48,7 +48,7 @@ async def outlast(collector: HoldingCollector, reply: Reply, state: str, words: 
     return run
 
 
-@pytest.mark.parametrize("kind", ["loki", "elasticsearch", "splunk"])
+@pytest.mark.parametrize("kind", ["loki", "elasticsearch", "otlp", "splunk"])
 async def test_a_collector_that_refuses_connections(kind: str):
     collector = HoldingCollector(kind)
     with reserved_port() as (bound, port):
@@ -112,10 +112,36 @@ async def test_a_collector_whose_answer_is_longer_than_it_says(collector: Holdin
     await outlast(collector, reply, "failed", "")
 
 
-@pytest.mark.parametrize("code", [418, 500, 503])
+@pytest.mark.parametrize(
+    ("collector", "code"),
+    [*product(["loki", "elasticsearch", "splunk"], [418, 500, 503]), ("otlp", 503)],
+    indirect=["collector"],
+)
 async def test_a_collector_that_answers_garbage(collector: HoldingCollector, code: int):
     run = await outlast(collector, status(code, b"\xff\xfe<html>\x1b[31m\r\nforged"), "failed", f"HTTP {code}")
     assert (run.stats.last_error or "").isprintable()
+
+
+@pytest.mark.parametrize("code", [418, 500])
+async def test_a_collector_that_may_not_be_asked_again(code: int):
+    """OTLP forbids it: ordinary entries are given up as it says, those that must not be lost wait nevertheless."""
+    async with serving(HoldingCollector("otlp")) as served:
+        assert isinstance(served, HoldingCollector)
+        served.misbehave(status(code, "broken"))
+        async with trial(served.options()) as run:
+            run.log()
+            await run.shows("failed", f"HTTP {code} broken")
+            await run.healthy_keeps_up()
+            served.mend()
+            await run.recovers()
+            run.log()
+            assert await run.runtime.flush() is False  # some were given up
+        healthy = run.runtime.sinks["healthy"]
+        assert isinstance(healthy, MemorySink)
+        missing = [entry for entry in healthy.entries if entry["id"] not in served.held]
+        assert 1 <= len(missing) == run.stats.ledger.rejected
+        assert {entry["log_type"] for entry in missing} == {"general"}
+        assert "ERROR" not in {entry["level"] for entry in missing}
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe<html>", b'{"items":', b"[]", b'{"errors":false,"items":[]}'])

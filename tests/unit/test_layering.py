@@ -69,8 +69,15 @@ IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of on
 TESTING = rule("logger.testing pytest_plugin", "what is for tests costs a program nothing that does not import it")
 
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
-    "logger.spool": rule("logger.spilling logger.assembly", "the disk queue is one sink's worker's, wired by assembly"),
-    "logger.spool_file": rule("logger.spool", "how a file looks is the disk queue's own business"),
+    "logger.spool": rule(
+        "logger.spilling logger.spool_queue logger.spool_inspect logger.assembly",
+        "the disk queue is one sink's worker's, wired by assembly",
+    ),
+    "logger.spool_queue": rule("logger.assembly logger.spool_inspect", "who drives it knows what `spool` says alone"),
+    "logger.spool_segment": rule(
+        "logger.spool logger.spool_queue logger.spool_series logger.spool_runs logger.spool_inspect",
+        "how a segment looks is the disk queue's own business",
+    ),
     "logger.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
     "logger.runtime": rule(
         "logger logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"

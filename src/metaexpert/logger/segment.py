@@ -28,6 +28,8 @@ SLOTS_AT: Final = 48
 """Where the ack slots are in the header, bytes."""
 SLOT_BYTES: Final = 24
 SLOT_COUNT: Final = 2
+LEAST_HEADER_BYTES: Final = 96
+"""How long a header without meta is; the meta JSON begins there."""
 MOST_HEADER_BYTES: Final = 64 * 1024
 """No header is longer: so much of a file's beginning is enough for `decode_header`."""
 
@@ -42,7 +44,6 @@ _FOREIGN_BYTE_ORDER_MARK: Final = 0xFFFE
 _ALIGNMENT: Final = 8
 _START: Final = Struct("<8sHHII")
 _BODY: Final = Struct("<BBHqQII")
-_META_AT: Final = 96
 _SLOT: Final = Struct("<QQII")
 _SLOT_SUM: Final = Struct("<QQ")
 _FRAME_MAGIC: Final = b"\xf5MX\xff"
@@ -171,12 +172,12 @@ def encode_header(header: SegmentHeader, header_bytes: int = 0) -> bytes:
         ValueError: it would be longer than `MOST_HEADER_BYTES`.
     """
     meta = json.dumps(header.meta, ensure_ascii=False, separators=(",", ":")).encode() if header.meta else b""
-    size = _aligned(max(header_bytes, _META_AT + len(meta)))
+    size = _aligned(max(header_bytes, LEAST_HEADER_BYTES + len(meta)))
     if size > MOST_HEADER_BYTES:
         raise ValueError(f"a segment's header of {size} bytes is longer than {MOST_HEADER_BYTES}")
     body = _BODY.pack(header.kind, header.lane, 0, header.created_ns, header.number, len(meta), 0)
     start = _START.pack(_MAGIC, VERSION, _BYTE_ORDER_MARK, size, crc32(meta, crc32(body)))
-    return b"".join((start, body, bytes(_META_AT - SLOTS_AT), meta)).ljust(size, b"\0")
+    return b"".join((start, body, bytes(LEAST_HEADER_BYTES - SLOTS_AT), meta)).ljust(size, b"\0")
 
 
 def decode_header(data: bytes) -> tuple[SegmentHeader, int]:
@@ -196,8 +197,8 @@ def decode_header(data: bytes) -> tuple[SegmentHeader, int]:
     """
     header_bytes, checksum = _decode_start(data)
     kind, lane, _, created_ns, number, meta_bytes, _ = _BODY.unpack_from(data, _START.size)
-    meta = bytes(data[_META_AT : _META_AT + meta_bytes])
-    if len(data) < header_bytes or _META_AT + meta_bytes > header_bytes:
+    meta = bytes(data[LEAST_HEADER_BYTES : LEAST_HEADER_BYTES + meta_bytes])
+    if len(data) < header_bytes or LEAST_HEADER_BYTES + meta_bytes > header_bytes:
         raise Damaged("the segment's header is incomplete")
     if crc32(meta, crc32(data[_START.size : SLOTS_AT])) != checksum:
         raise Damaged("the segment's header fails its checksum")
@@ -211,7 +212,7 @@ def decode_header(data: bytes) -> tuple[SegmentHeader, int]:
 def _decode_start(data: bytes) -> tuple[int, int]:
     if not data or data[: len(_MAGIC)] != _MAGIC[: len(data)]:
         raise NotASegment("the file is empty" if not data else "the file does not begin with a segment's magic")
-    if len(data) < _META_AT:
+    if len(data) < LEAST_HEADER_BYTES:
         raise Damaged("the segment ends within its header")
     _, version, byte_order, header_bytes, checksum = _START.unpack_from(data)
     if byte_order == _FOREIGN_BYTE_ORDER_MARK:

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import shutil
+import tempfile
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,12 +17,13 @@ from support.fake_sinks import Answer, FakeSink, Pumped, accept, capture, captur
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.jobs import Jobs, Worker
-from metaexpert.logger.lanes import Overflow
+from metaexpert.logger.lanes import Gap, Overflow
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.outcome import Outcome, Partial, Retry
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.spilling import Spilling
-from metaexpert.logger.spool import Block, Cursor, FileSpool, Found
+from metaexpert.logger.spool import Block, Cursor, Found, SpoolLimits
+from metaexpert.logger.spool_queue import SegmentSpool
 
 ROOM = 100
 SMALL: dict[str, Any] = {"overflow": Overflow.SPILL, "max_entries": ROOM, "max_batch": 10}
@@ -30,10 +33,11 @@ class RefusingSpool:
     """A real disk queue that refuses when told to, and counts how it was asked."""
 
     def __init__(self, folder: Path, boot: str = "0a", max_bytes: int = 10**8) -> None:
-        self.real = FileSpool(folder / "spool", "fake", boot, 1, max_bytes)
+        self.real = SegmentSpool(folder / "spool", boot, 1, SpoolLimits(max_bytes=max_bytes))
         self.refusing: set[str] = set()
         self.appended: list[list[bytes]] = []
         self.reads = 0
+        self.syncs = 0
 
     @property
     def entries(self) -> int:
@@ -42,6 +46,14 @@ class RefusingSpool:
     @property
     def disk_bytes(self) -> int:
         return self.real.disk_bytes
+
+    @property
+    def lost(self) -> Gap | None:
+        return self.real.lost
+
+    @lost.setter
+    def lost(self, lost: Gap | None) -> None:
+        self.real.lost = lost
 
     def _may(self, what: str) -> None:
         if what in self.refusing:
@@ -55,6 +67,15 @@ class RefusingSpool:
         self._may("append")
         self.appended.append(list(parts))
         self.real.append(entries, parts, front=front)
+
+    def adopt(self, entries: Sequence[Capture], parts: Sequence[bytes]) -> Cursor:
+        self._may("append")
+        return self.real.adopt(entries, parts)
+
+    def sync(self) -> None:
+        self._may("sync")
+        self.real.sync()
+        self.syncs += 1
 
     def read(self, most: int, most_bytes: int) -> Block:
         self._may("read")
@@ -89,13 +110,41 @@ async def down(_: Batch) -> Outcome:
     return Retry("down")
 
 
-def spilling_to(spool: RefusingSpool) -> Spilling:
-    return Spilling("fake", spool, Worker(Jobs(), "fake-spool"), Notices(), kind="fake", high_watermark=0.8)  # type: ignore[arg-type]  # its figures are read alone
+def spilling_to(spool: RefusingSpool, sync_seconds: float | None = None) -> Spilling:
+    return Spilling(
+        "fake",
+        spool,  # type: ignore[arg-type]  # its figures are read alone
+        Worker(Jobs(), "fake-spool"),
+        Notices(),
+        kind="fake",
+        high_watermark=0.8,
+        sync_seconds=sync_seconds,
+    )
+
+
+def reports(sink: Parts) -> list[str]:
+    """What tells of entries that gave way on disk."""
+    return [one for one in sink.got if "spool full" in one]
+
+
+def on_disk(folder: Path) -> list[str]:
+    """What a reader would find now, in order; entries not acknowledged included."""
+    with tempfile.TemporaryDirectory() as copied:
+        if not (folder / "spool").exists():
+            return []
+        shutil.copytree(folder / "spool", Path(copied) / "spool", ignore=shutil.ignore_patterns("*.lock"))
+        spool = SegmentSpool(Path(copied) / "spool", "ff", 1, SpoolLimits(max_bytes=10**9))
+        spool.open()
+        found = [part.decode() for part in spool.read(10**6, 10**9).parts]
+        spool.close()
+        return found
 
 
 @asynccontextmanager
-async def spilled(sink: Any, spool: RefusingSpool, **more: Any) -> AsyncGenerator[tuple[Pumped, Spilling]]:
-    spilling = spilling_to(spool)
+async def spilled(
+    sink: Any, spool: RefusingSpool, sync_seconds: float | None = None, **more: Any
+) -> AsyncGenerator[tuple[Pumped, Spilling]]:
+    spilling = spilling_to(spool, sync_seconds)
     async with pumped(sink, **(SMALL | more), spilling=spilling) as running:
         yield running, spilling
     if not spilling.closed:
@@ -117,13 +166,16 @@ async def offer_slowly(running: Pumped, seqs: range) -> None:
 class TestEngaging:
     async def test_nothing_goes_to_disk_while_there_is_room_below_the_high_watermark(self, tmp_path: Path):
         spool = RefusingSpool(tmp_path)
-        sink = Parts(down)
+        sink = Parts()
+        sink.may_write.clear()
         async with spilled(sink, spool) as (running, _):
             await offer_slowly(running, range(1, 79))
-            await eventually(lambda: running.delivery.health.state is SinkState.FAILED)
+            await eventually(lambda: running.lanes.held_entries == 30)  # with the worker, that is slow
             assert spool.appended == []
             assert not (tmp_path / "spool").exists()
             assert running.balanced
+            sink.may_write.set()
+            await running.delivery.drained()
 
     async def test_from_the_high_watermark_on_the_room_is_emptied_to_disk(self, tmp_path: Path):
         spool = RefusingSpool(tmp_path)
@@ -150,7 +202,7 @@ class TestEngaging:
             assert sink.got == names(range(1, 601))
             assert (len(spool.appended), spilling.entries) == (written, 0)
             assert running.delivery.health.state is SinkState.ACTIVE
-            assert list((tmp_path / "spool").glob("*.spool")) == []
+            assert list((tmp_path / "spool").glob("*.segment")) == []
 
     async def test_recovering_lasts_as_long_as_there_is_a_backlog_on_disk(self, tmp_path: Path):
         sink = Parts(down)
@@ -167,6 +219,108 @@ class TestEngaging:
             await running.delivery.drained()
             assert set(states[1:]) == {SinkState.RECOVERING}
             assert running.delivery.health.state is SinkState.ACTIVE
+
+
+class TestSinkThatIsDown:
+    async def test_all_it_has_not_taken_is_on_disk_soon_what_its_worker_holds_included(self, tmp_path: Path):
+        async with spilled(Parts(down), RefusingSpool(tmp_path)) as (running, _):
+            running.offer(*captures(range(1, 26)))
+            await eventually(lambda: on_disk(tmp_path) == names(range(1, 26)))
+            assert running.balanced
+
+    async def test_what_a_killed_process_leaves_is_delivered_in_order(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        async with spilled(Parts(down), spool) as (running, _):
+            running.offer(*captures(range(1, 26)))
+            await eventually(lambda: on_disk(tmp_path) == names(range(1, 26)))
+            left = tmp_path / "killed" / "spool"
+            shutil.copytree(tmp_path / "spool", left)
+        sink = Parts()
+        async with spilled(sink, RefusingSpool(left.parent, "0b")) as (after, _):
+            await after.delivery.drained()
+            assert sink.got == names(range(1, 26))
+            assert after.ledger.recovered == 25
+
+    async def test_up_again_it_gets_each_once_and_the_disk_is_empty(self, tmp_path: Path):
+        sink = Parts(down)
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
+            for begin in range(1, 202, 50):
+                sink.answer = down
+                running.offer(*captures(range(begin, begin + 50)))
+                await eventually(lambda: running.delivery.down)
+                await eventually(lambda: spilling.entries)
+                sink.answer = accept
+                await running.delivery.drained()
+            assert sink.got == names(range(1, 251))
+            assert running.balanced
+            await eventually(lambda: on_disk(tmp_path) == [])
+
+    async def test_a_disk_that_refuses_meanwhile_costs_nothing(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        spool.refusing = {"append"}
+        sink = Parts(down)
+        async with spilled(sink, spool) as (running, spilling):
+            running.offer(*captures(range(1, 26)))
+            await eventually(lambda: spilling.failures)
+            sink.answer = accept
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 26))
+
+
+class TestLiveEntries:
+    async def test_trade_entries_pass_a_backlog_that_is_worked_off_and_all_else_stays_in_order(self, tmp_path: Path):
+        sink = Parts(down)
+        live: list[bool] = []
+
+        async def gated(batch: Batch) -> Outcome:
+            live.append(batch.live)
+            async with gate:
+                return await accept(batch)
+
+        gate = asyncio.Lock()
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
+            await offer_slowly(running, range(1, 501))
+            await eventually(lambda: spilling.entries > 400)
+            async with gate:  # the first batches of the backlog are under way
+                sink.answer = gated
+                await eventually(lambda: live)
+                running.offer(capture(501, log_type="trade"), capture(502), capture(503, log_type="gap"))
+                await eventually(lambda: (spilling.mark() or (0, 0))[1] == 1)
+            await running.delivery.drained()
+            assert sorted(sink.got, key=lambda name: int(name[1:])) == names(range(1, 504))
+            assert sink.got.index("m501") < 450
+            assert [name for name in sink.got if name != "m501"] == [n for n in names(range(1, 504)) if n != "m501"]
+            assert live.count(True) == 1
+            assert running.balanced
+
+    async def test_to_a_sink_that_is_down_they_go_to_disk_like_all_others(self, tmp_path: Path):
+        sink = Parts(down)
+        async with spilled(sink, RefusingSpool(tmp_path)) as (running, _):
+            await offer_slowly(running, range(1, 101))
+            running.offer(capture(101, log_type="trade"))
+            await eventually(lambda: sorted(on_disk(tmp_path)) == sorted(names(range(1, 102))))
+            sink.answer = accept
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 102))
+
+
+class TestBringingToTheDisk:
+    async def test_what_is_written_is_synced_once_in_an_interval(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        async with spilled(Parts(down), spool, sync_seconds=0.01) as (running, _):
+            running.offer(*captures(range(1, 26)))
+            await eventually(lambda: spool.syncs)
+            await eventually(lambda: not any(tail.is_dirty for tail in spool.real._tails.values()))
+
+    async def test_one_that_fails_is_told_and_tried_again(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        spool.refusing = {"sync"}
+        async with spilled(Parts(down), spool, sync_seconds=0.01) as (running, spilling):
+            running.offer(*captures(range(1, 26)))
+            await eventually(lambda: spilling.failures)
+            assert "cannot be brought to the disk" in (running.delivery.last_error or "")
+            spool.refusing.clear()
+            await eventually(lambda: spool.syncs)
 
 
 class TestOrder:
@@ -198,7 +352,7 @@ class TestOrder:
             assert seen == names(range(1, 301))
             assert running.balanced
             assert spilling.entries == 0
-            await eventually(lambda: list((tmp_path / "spool").glob("*.spool")) == [])
+            await eventually(lambda: list((tmp_path / "spool").glob("*.segment")) == [])
 
     async def test_what_comes_back_is_cut_to_the_limits_of_a_batch(self, tmp_path: Path):
         sink = Parts(down)
@@ -291,25 +445,26 @@ class TestDiskThatRefuses:
             await eventually(lambda: spilling.entries)
             await eventually(lambda: running.delivery.last_error == "down")
 
-    async def test_a_cap_refuses_and_room_comes_back_with_what_is_delivered(self, tmp_path: Path):
+    async def test_at_the_cap_the_oldest_give_way_and_a_gap_tells_of_it(self, tmp_path: Path):
         spool = RefusingSpool(tmp_path, max_bytes=64 * 1024)
         sink = Parts(down)
         async with spilled(sink, spool) as (running, spilling):
-            for seq in range(1, 3001):
-                running.offer(capture(seq))
-                if seq % 10 == 0:
-                    await asyncio.sleep(0.0005)
-            await eventually(lambda: spilling.failures)
-            assert "cap of 65536 bytes" in (running.delivery.last_error or "")
-            assert running.ledger.dropped.total() > 0
-            on_disk = sum(path.stat().st_size for path in (tmp_path / "spool").glob("*.spool"))
-            assert on_disk <= 64 * 1024
+            await offer_slowly(running, range(1, 3001))
+            lost = running.ledger.dropped["INFO", "spool full"]
+            assert lost > 0
+            assert running.ledger.dropped.total() == lost
+            on_disk = sum(path.stat().st_size for path in (tmp_path / "spool").glob("*.segment"))
+            assert on_disk <= 64 * 1024 + 30 * 100  # what the worker has comes on top
             assert running.balanced
             sink.answer = accept
             await running.delivery.drained()
+            await running.delivery.drained()
             ordinary = [int(one[1:]) for one in sink.got if one.startswith("m")]
             assert ordinary == sorted(set(ordinary))
-            assert len(ordinary) == 3000 - running.ledger.dropped.total()
+            assert len(ordinary) == 3000 - lost
+            assert ordinary[-1] == 3000
+            await eventually(lambda: sum(int(one.split()[1].replace(",", "")) for one in reports(sink)) == lost)
+            assert spilling.failures == 0
             assert running.balanced
 
     async def test_what_cannot_be_read_now_is_asked_for_again(self, tmp_path: Path):
@@ -336,7 +491,7 @@ class TestDiskThatRefuses:
             assert sink.got == names(range(1, 101))
             assert running.balanced
         again = RefusingSpool(tmp_path, "0b").open().entries
-        assert 0 < again <= 70
+        assert 0 < again <= 100
 
     async def test_a_folder_that_cannot_be_looked_into_stops_no_sink(self, tmp_path: Path):
         spool = RefusingSpool(tmp_path)
@@ -354,7 +509,7 @@ class TestDiskThatRefuses:
         async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
             await offer_slowly(running, range(1, 301))
             await eventually(lambda: spilling.entries == 270)
-            (path,) = (tmp_path / "spool").glob("*.spool")
+            (path,) = [one for one in (tmp_path / "spool").glob("*.segment") if b"m200" in one.read_bytes()]
             data = path.read_bytes()
             assert data.count(b"m200") == 1
             path.write_bytes(data.replace(b"m200", b"M200"))
@@ -393,7 +548,7 @@ class TestStop:
             assert running.ledger.recovered == count
             assert running.balanced
             assert spilling.entries == 0
-        assert list((tmp_path / "spool").iterdir()) == []
+        assert not (tmp_path / "spool").exists()
 
     async def test_what_one_run_leaves_the_next_finds_through_many_of_them(self, tmp_path: Path):
         left = 0
@@ -528,14 +683,15 @@ class TestHandover:
 class TestFoundDamage:
     async def test_is_told_and_counted_and_costs_nothing_else(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
         await kept(tmp_path, "0a", Parts(down), lambda running: offer_slowly(running, range(1, 201)))
-        for path in sorted((tmp_path / "spool").glob("*.spool"))[-1:]:
+        for path in sorted((tmp_path / "spool").glob("*.segment"))[-1:]:
             data = path.read_bytes().replace(b"m100", b"M100")
             path.write_bytes(data[:-3])
         sink = Parts()
         async with spilled(sink, RefusingSpool(tmp_path, "0b")) as (running, spilling):
             await running.delivery.drained()
             assert sink.got == [name for name in names(range(1, 200)) if name != "m100"]
-            assert (running.ledger.recovered, spilling.damaged) == (198, 2)
+            assert (running.ledger.recovered, spilling.damaged) == (199, 2)
+            assert running.ledger.dropped == {("NOTSET", "disk queue damaged"): 1}
             assert running.balanced
         await eventually(lambda: all(thread.name != "metaexpert-notice" for thread in threading.enumerate()))
         told = capfd.readouterr().err
@@ -547,14 +703,14 @@ class TestFoundDamage:
         async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
             await offer_slowly(running, range(1, 301))
             await eventually(lambda: spilling.entries == 270)
-            (path,) = (tmp_path / "spool").glob("*.spool")
+            (path,) = [one for one in (tmp_path / "spool").glob("*.segment") if b"m300" in one.read_bytes()]
             path.write_bytes(path.read_bytes().replace(b"m300", b"M300").replace(b"m299", b"M299"))
             sink.answer = accept
             await running.delivery.drained()
             assert sink.got == names(range(1, 299))
             assert running.ledger.dropped == {("NOTSET", "disk queue damaged"): 2}
             assert running.balanced
-            await eventually(lambda: not list((tmp_path / "spool").glob("*.spool")))
+            await eventually(lambda: not list((tmp_path / "spool").glob("*.segment")))
 
 
 class TestWithoutSpill:

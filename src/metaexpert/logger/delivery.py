@@ -444,6 +444,8 @@ class Delivery:
             if self.spilling is not None:
                 self.spilling.push(part)
             else:
+                if not self._writing:  # all that is there at the start ends as one batch, which batching never cut
+                    self._finished_count -= 1
                 self._writing.append(part)
 
     def refuse_recovered(self, entry: Capture, rejection: Rejection) -> None:

@@ -32,6 +32,12 @@ log = get_logger("contract.elasticsearch")
 OVERLOADED = {"type": "es_rejected_execution_exception", "reason": "rejected execution of coordinating operation"}
 BAD_DATE = {"type": "document_parsing_exception", "reason": "[1:1] failed to parse field [@timestamp] of type [date]"}
 BLOCKED = {"type": "cluster_block_exception", "reason": "index [logs] blocked by: [FORBIDDEN/8/index write (api)];"}
+CLOSED = {"type": "index_closed_exception", "reason": "closed"}
+NO_SHARDS = {
+    "type": "validation_exception",
+    "reason": "this action would add [2] shards, but this cluster has [1000]/[1000] maximum normal shards open",
+}
+BAD_NAME = {"type": "invalid_index_name_exception", "reason": "Invalid index name [LOGS], must be lowercase"}
 NO_INDEX = {"type": "index_not_found_exception", "reason": "no such index [logs]"}
 CONFLICT = {"type": "version_conflict_engine_exception", "reason": "document already exists (current version [1])"}
 
@@ -251,7 +257,11 @@ class TestItems:
         if isinstance(error, dict):
             assert "document_parsing_exception" in (stats.last_error or "")
 
-    @pytest.mark.parametrize(("code", "error"), [(403, BLOCKED), (404, NO_INDEX)])
+    @pytest.mark.parametrize(
+        ("code", "error"),
+        [(403, BLOCKED), (404, NO_INDEX), (400, CLOSED), (400, NO_SHARDS), (400, BAD_NAME)],
+        ids=["blocked", "missing", "closed", "no shards left", "bad name"],
+    )
     async def test_a_blocked_or_missing_index_pauses_and_drops_nothing(
         self, cluster: Cluster, code: int, error: object
     ):

@@ -8,10 +8,16 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from support.eventually import eventually
+from support.fake_sinks import capture
 from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import Pushed, Received, Reply, ScriptedCollector, pushed, serving, status
 
 from metaexpert.logger import LokiOptions, get_logger
+from metaexpert.logger.batch import Batch
+from metaexpert.logger.identity import Identity
+from metaexpert.logger.jobs import Jobs, Worker
+from metaexpert.logger.sinks.http import HttpClient
+from metaexpert.logger.sinks.loki import LokiSink
 from metaexpert.logger.typed_logger import error_logger
 
 log = get_logger("contract.loki")
@@ -137,6 +143,17 @@ class TestRequest:
         (entry,) = all_pushed(loki)
         assert entry.labels == {"service": "tests", "env": "paper", "level": "WARNING", "log_type": "general"}
 
+    def test_what_overtakes_a_disk_queue_has_a_stream_of_its_own(self):
+        """Loki takes nothing that is an hour behind the newest of its stream."""
+        named = LokiOptions(url="http://127.0.0.1:9", labels={"env": "paper"})
+        sink = LokiSink(named, HttpClient(named, Worker(Jobs(), "loki")), lambda _: b"{}", Identity(service="tests"))
+        batch = Batch([capture(1, log_type="trade")], [b"[]"])
+        batch.live = True
+        live, usual = (
+            orjson.loads(sink.body(one))["streams"][0]["stream"] for one in (batch, Batch(batch.entries, batch.parts))
+        )
+        assert live == {**usual, "replay": "ahead"}
+
     async def test_each_stream_holds_its_entries_in_the_order_of_the_calls(self, loki: ScriptedCollector):
         async with logging_to(options(loki)) as runtime:
             for number in range(50):
@@ -219,6 +236,39 @@ class TestAnswers:
         assert sorted(model.messages) == sorted(f"n {number}" for number in range(20) if number not in {3, 11})
         # what was sent again was sent in the same bytes, or Loki would have stored it twice
         assert len({entry.entry["id"] for entry in model.stored}) == len(model.stored) == 18
+
+    async def test_where_loki_says_that_it_refused_all_none_is_looked_for(self, loki: ScriptedCollector):
+        """After a long outage thousands of entries are too old: one answer settles what came in one stream."""
+
+        async def too_far_behind(_request: web.Request, received: Received) -> web.StreamResponse:
+            count = len(pushed(received))
+            ignored = "".join(
+                f"entry with timestamp {at} ignored, reason: 'entry too far behind',\n" for at in range(10)
+            )
+            text = f"{ignored}user 'fake', total ignored: {count} out of {count} for stream: {{level=\"INFO\"}}"
+            return web.Response(status=400, text=text)
+
+        loki.default = too_far_behind
+        async with logging_to(options(loki)) as runtime:
+            for number in range(500):
+                log.info("n %d", number)
+            assert not await runtime.flush()
+            stats = sink_stats(runtime)
+        assert (stats.ledger.rejected, len(loki.requests)) == (500, 1)
+        assert "too far behind" in (stats.last_error or "")
+
+    @pytest.mark.parametrize(
+        "text",
+        ["total ignored: 3 out of 20", "total ignored: 10 out of 10", "total ignored: 20 out of 20\n" * 2],
+        ids=["some", "all of one stream", "all of several streams"],
+    )
+    async def test_anything_else_that_it_says_of_them_settles_none(self, loki: ScriptedCollector, text: str):
+        loki.then(status(400, text))
+        async with logging_to(options(loki)) as runtime:
+            for number in range(20):
+                log.info("n %d", number)
+            assert await runtime.flush()
+            assert sink_stats(runtime).ledger.delivered == 20
 
     async def test_no_valid_stream_is_rejected(self, loki: ScriptedCollector):
         loki.default = status(422, "error at least one valid stream is required for ingestion\n")

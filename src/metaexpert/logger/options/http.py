@@ -203,8 +203,8 @@ class LokiOptions(HttpOptions):
     """Grafana Loki."""
 
     type: Literal["loki"] = "loki"
-    labels: dict[LabelName, str] = Field(default_factory=dict[str, str], max_length=12)
-    """Labels of every stream, beside service, level and log_type; few and bounded."""
+    labels: dict[LabelName, str] = Field(default_factory=dict[str, str], max_length=11)
+    """Labels of every stream, beside service, level, log_type and, at times, replay; few and bounded."""
     metadata: tuple[str, ...] = ("symbol", "order_id", "client_order_id", "strategy_id", "trace_id", "span_id")
     """Fields sent as structured metadata too, beside entry_id."""
 

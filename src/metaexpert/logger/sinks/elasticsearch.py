@@ -24,10 +24,14 @@ CLOSED_BEFORE_CUTTING: Final = 2
 _HEAD_BYTES: Final = 64
 _CREATED: Final = b'"status":201}}'
 _STORED: Final = range(200, 300)
+_BAD_REQUEST: Final = 400
 _CONFLICT: Final = 409
 _BUSY: Final = 429
 _SERVER_FAULT: Final = range(500, 600)
 _PAUSING: Final = frozenset({401, 403, 404})
+_PAUSING_ERRORS: Final = ("index_closed_exception", "invalid_index_name_exception", "validation_exception")
+"""Answered with 400, and no fault of the document: no index can take it until somebody opens one, names another, or
+makes room for shards (which is what a validation of a `create` is about)."""
 
 
 @final
@@ -114,9 +118,9 @@ def _classify_items(answer: Answer, sent: int) -> Outcome:
             continue
         if status == _CONFLICT:
             duplicates += 1
-        elif status == _BUSY or status in _SERVER_FAULT or status in _PAUSING:
+        elif (pauses := _pauses(status, error)) or status == _BUSY or status in _SERVER_FAULT:
             retry.append(position)
-            pause = pause or status in _PAUSING
+            pause = pause or pauses
             reason = f"item status {status}: {error}"
         else:
             rejected.append(Rejection(position, status, error))
@@ -125,6 +129,11 @@ def _classify_items(answer: Answer, sent: int) -> Outcome:
     return Partial(
         tuple(retry), tuple(rejected), reason or rejected[0].reason, duplicates, answer.retry_after_seconds, pause
     )
+
+
+def _pauses(status: int, error: str) -> bool:
+    """Whether an operator has to mend what an item failed at."""
+    return status in _PAUSING or (status == _BAD_REQUEST and error.startswith(_PAUSING_ERRORS))
 
 
 def _item_results(body: bytes) -> list[tuple[int, str]] | None:

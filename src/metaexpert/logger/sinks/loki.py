@@ -1,11 +1,13 @@
 """Grafana Loki's push API (https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs).
 
-Labels are the configured ones plus level and log_type, so a stream's order is its entries' order. What finds a single
+Labels are the configured ones plus level and log_type, so a stream's order is its entries' order; what overtakes a disk
+queue has a stream of its own. What finds a single
 entry (its id, order_id, symbol, …) is structured metadata. Loki stores an identical stream + nanosecond + line once, so
 a batch that was refused in part may be sent again in halves until the refused entry stands alone.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Final, final
 
@@ -21,11 +23,16 @@ from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_ou
 from metaexpert.logger.values import safe_text
 
 PUSH_PATH: Final = "/loki/api/v1/push"
+LIVE_LABEL: Final = {"replay": "ahead"}
+"""Of entries sent ahead of those an outage left on disk: in one stream Loki would refuse these as too far behind."""
+
 BLOCKED: Final = 260
 """Loki's own status: ingestion is blocked by policy and the data was discarded."""
 
 _TOO_LARGE_FOR_GRPC: Final = b"received message larger than max"
 _MAX_METADATA_BYTES: Final = 2048
+_IGNORED: Final = re.compile(rb"total ignored: (\d+) out of (\d+)")
+"""What an ingester says of one stream; https://github.com/grafana/loki/blob/main/pkg/ingester/stream.go."""
 
 
 @final
@@ -64,13 +71,14 @@ class LokiSink:
         for entry, part in zip(batch.entries, batch.parts, strict=True):
             streams.setdefault((entry[LEVEL], entry[LOG_TYPE]), []).append(part)
         encoded = [
-            b'{"stream":%b,"values":[%b]}' % (self._stream_labels(level, log_type), b",".join(parts))
+            b'{"stream":%b,"values":[%b]}' % (self._stream_labels(level, log_type, live=batch.live), b",".join(parts))
             for (level, log_type), parts in streams.items()
         ]
         return b'{"streams":[%b]}' % b",".join(encoded)
 
-    def _stream_labels(self, level: int, log_type: str) -> bytes:
-        return orjson.dumps({**self._labels, "level": logging.getLevelName(level), "log_type": log_type})
+    def _stream_labels(self, level: int, log_type: str, *, live: bool) -> bytes:
+        ahead = LIVE_LABEL if live else {}
+        return orjson.dumps({**self._labels, "level": logging.getLevelName(level), "log_type": log_type, **ahead})
 
     def _metadata_of(self, capture: Capture) -> dict[str, str]:
         metadata = {"entry_id": self._entry_id(capture[SEQ])}
@@ -103,10 +111,21 @@ def classify(answer: Answer | NoAnswer, sent: int) -> Outcome:
             return Delivered()
         case Answer(status=260):
             reason = f"ingestion is blocked, data was discarded: {answer.text}"
-            return Partial((), tuple(Rejection(at, BLOCKED, reason) for at in range(sent)), reason)
+            return _all_rejected(BLOCKED, reason, sent)
         case Answer(refuses_entries=True):
-            return Rejected(answer.status, answer.text)
+            return _refused(answer, sent)
         case Answer(status=500) if _TOO_LARGE_FOR_GRPC in answer.body:
             return Rejected(answer.status, answer.text)
         case _:
             return common_outcome(answer)
+
+
+def _refused(answer: Answer, sent: int) -> Outcome:
+    """Something is refused; or all that came, and none needs finding, as when an outage left thousands too old."""
+    if _IGNORED.findall(answer.body) == [(b"%d" % sent, b"%d" % sent)]:
+        return _all_rejected(answer.status, answer.text, sent)
+    return Rejected(answer.status, answer.text)
+
+
+def _all_rejected(status: int, reason: str, sent: int) -> Partial:
+    return Partial((), tuple(Rejection(at, status, reason) for at in range(sent)), reason)

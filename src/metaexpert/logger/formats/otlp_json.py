@@ -57,7 +57,10 @@ def _trace(trace: Trace) -> bytes:
 
 
 def _key_values(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": name, "value": any_value(value)} for name, value in values.items()]
+    """`KeyValue` objects; null is one without a value, since some receivers refuse an empty `AnyValue`."""
+    return [
+        {"key": name} if value is None else {"key": name, "value": any_value(value)} for name, value in values.items()
+    ]
 
 
 def any_value(value: object) -> dict[str, Any]:  # noqa: PLR0911 - one return for each type
@@ -115,7 +118,7 @@ class JsonEnvelope:
 def reencoded(part: bytes, encoding: Encoding) -> bytes:
     """The part in another encoding, for what waits on disk from a time when JSON was sent."""
     record, scope = _record(part)
-    (_, uid), *attributes = [(each["key"], _plain(each["value"])) for each in record["attributes"]]
+    (_, uid), *attributes = _pairs(record["attributes"])
     trace = Trace(
         bytes.fromhex(record.get("traceId", "")), bytes.fromhex(record.get("spanId", "")), record.get("flags", 0)
     )
@@ -130,6 +133,10 @@ def _record(part: bytes) -> tuple[dict[str, Any], str]:
     return logs["logRecords"][0], logs["scope"]["name"]
 
 
+def _pairs(key_values: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+    return [(each["key"], _plain(each.get("value", {}))) for each in key_values]
+
+
 def _plain(value: dict[str, Any]) -> Any:
     """What an `AnyValue` was made of."""
     for kind, content in value.items():
@@ -139,7 +146,7 @@ def _plain(value: dict[str, Any]) -> Any:
             case "arrayValue":
                 return [_plain(each) for each in content["values"]]
             case "kvlistValue":
-                return {each["key"]: _plain(each["value"]) for each in content["values"]}
+                return dict(_pairs(content["values"]))
             case _:
                 return content
     return None

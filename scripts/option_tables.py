@@ -37,6 +37,7 @@ from metaexpert.logger import (
     RepeatsOptions,
     SamplingOptions,
     SplunkOptions,
+    SpoolOptions,
 )
 from metaexpert.logger.config_presets import PRESETS
 from metaexpert.logger.config_schema import schema_text
@@ -66,11 +67,12 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]]
     ("ConsoleOptions", ConsoleOptions, SinkOptions),
     ("FileOptions", FileOptions, SinkOptions),
     ("Every HTTP sink", HttpOptions, SinkOptions),
+    ("spool: SpoolOptions", SpoolOptions, None),
     ("dead_letters: DeadLetterOptions", DeadLetterOptions, None),
     ("LokiOptions", LokiOptions, HttpOptions),
     ("ElasticsearchOptions", ElasticsearchOptions, HttpOptions),
-    ("OtlpOptions", OtlpOptions, HttpOptions),
     ("SplunkOptions", SplunkOptions, HttpOptions),
+    ("OtlpOptions", OtlpOptions, HttpOptions),
     ("NdjsonOptions", NdjsonOptions, HttpOptions),
     ("MemoryOptions", MemoryOptions, SinkOptions),
     ("CustomOptions", CustomOptions, SinkOptions),

@@ -73,6 +73,7 @@ ONLY_IMPORTED_BY: Mapping[str, Rule] = {
         "logger.spilling logger.spool_queue logger.spool_inspect logger.assembly",
         "the disk queue is one sink's worker's, wired by assembly",
     ),
+    "logger.spool_assembly": rule("logger.assembly logger.config", "which sinks have disk queues, and where"),
     "logger.spool_queue": rule("logger.assembly logger.spool_inspect", "who drives it knows what `spool` says alone"),
     "logger.spool_segment": rule(
         "logger.spool logger.spool_queue logger.spool_series logger.spool_runs logger.spool_inspect",

@@ -2,7 +2,9 @@
 
 from metaexpert.logger.async_handler import AsyncHandler
 from metaexpert.logger.batch import Batch
+from metaexpert.logger.breaker import BreakerState
 from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.entry import Capture, LogEntry
 from metaexpert.logger.formatter import ErrorFormatter, MainFormatter, TradeFormatter
 from metaexpert.logger.lanes import Overflow
@@ -28,17 +30,20 @@ from metaexpert.logger.options.filters import (
     SamplingOptions,
 )
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.journal import JournalOptions
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 from metaexpert.logger.options.splunk import SplunkOptions
+from metaexpert.logger.options.spool import SpoolOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
+from metaexpert.logger.receipts import Receipt
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.runtime import LoggingRuntime, setup_logging
 from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.memory import MemorySink
-from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
+from metaexpert.logger.stats import DispatcherStats, IngressStats, JournalStats, RuntimeStats, SinkStats
 from metaexpert.logger.typed_logger import get_trade_logger
 from metaexpert.logger.values import lazy
 
@@ -46,6 +51,7 @@ __all__ = [
     "AsyncHandler",
     "Batch",
     "BoundLogger",
+    "BreakerState",
     "Capture",
     "CaptureOptions",
     "ConsoleOptions",
@@ -55,12 +61,15 @@ __all__ = [
     "DispatcherOptions",
     "DispatcherStats",
     "ElasticsearchOptions",
+    "EndpointStats",
     "ErrorFormatter",
     "FieldConditionOptions",
     "FileOptions",
     "FilterOptions",
     "HttpOptions",
     "IngressStats",
+    "JournalOptions",
+    "JournalStats",
     "KeysOptions",
     "LedgerSnapshot",
     "LogContext",
@@ -80,6 +89,7 @@ __all__ = [
     "Partial",
     "QueueOptions",
     "RateLimitOptions",
+    "Receipt",
     "RedactionOptions",
     "Rejected",
     "Rejection",
@@ -92,6 +102,7 @@ __all__ = [
     "SinkState",
     "SinkStats",
     "SplunkOptions",
+    "SpoolOptions",
     "TradeContext",
     "TradeFormatter",
     "bind_contextvars",

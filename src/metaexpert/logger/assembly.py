@@ -41,8 +41,8 @@ from metaexpert.logger.sinks.otlp import OtlpSink
 from metaexpert.logger.sinks.splunk import SplunkSink
 from metaexpert.logger.spilling import Spilling
 from metaexpert.logger.spool import SpoolLimits
+from metaexpert.logger.spool_assembly import spool_folder, spool_options, spools
 from metaexpert.logger.spool_queue import SegmentSpool
-from metaexpert.logger.spool_runs import folder_name
 
 _SPILLING_BATCHES: Final = 5
 
@@ -90,8 +90,6 @@ class SinkAssembly:
                 return SplunkSink(options, client, self._json_lines(options), self.identity)
             case OtlpOptions():
                 return OtlpSink(options, client, self.identity)
-            case SplunkOptions():
-                return SplunkSink(options, client, self._json_lines(options), self.identity)
             case NdjsonOptions():
                 lines = self._documents(options) if options.format == "ecs" else self._json_lines(options)
                 return NdjsonSink(options, client, lines, self.identity)
@@ -112,19 +110,29 @@ class SinkAssembly:
         return FileSink(AppendFile(self.log_dir / options.path, rotation, worker), lines, worker)
 
     def spilling(self, options: AnySink, config: LoggerConfig, notices: Notices) -> Spilling | None:
-        """The sink's disk queue, where its policy asks for one; it does no I/O yet."""
+        """The sink's disk queue, where it has one; it does no I/O yet."""
         queue = options.queue or config.queue
-        if queue.overflow is not Overflow.SPILL:
+        if not spools(options, queue):
             return None
-        # entries wait as the sink encodes them: a sink of another type under this name has another queue
-        spool = SegmentSpool(
-            self.log_dir / "spool" / folder_name(options.type, options.name),
-            self.identity.boot_id,
-            self.identity.pid,
-            SpoolLimits(max_bytes=queue.spill_max_bytes),
+        wanted = spool_options(options)
+        spills = queue.overflow is Overflow.SPILL
+        limits = SpoolLimits(
+            max_bytes=queue.spill_max_bytes if spills else wanted.max_bytes,
+            min_free_bytes=wanted.min_free_bytes,
+            segment_bytes=wanted.segment_bytes,
+            fsync=wanted.fsync,
         )
-        worker = Worker(self.jobs, f"{options.name}-spool")
-        return Spilling(options.name, spool, worker, notices, kind=options.type, high_watermark=queue.high_watermark)
+        folder = self.log_dir / spool_folder(options)
+        spool = SegmentSpool(folder, self.identity.boot_id, self.identity.pid, limits)
+        return Spilling(
+            options.name,
+            spool,
+            Worker(self.jobs, f"{options.name}-spool"),
+            notices,
+            kind=options.type,
+            high_watermark=queue.high_watermark,
+            sync_seconds=wanted.fsync_interval if wanted.fsync == "interval" else None,
+        )
 
     def dead_letters(self, options: AnySink, notices: Notices) -> DeadLetters | None:
         """What keeps the entries the sink's destination refuses for good; it does no I/O yet."""
@@ -215,7 +223,7 @@ def new_delivery(
     )
 
 
-def _limits(options: SinkOptions, queue: QueueOptions) -> BatchLimits:
+def _limits(options: AnySink, queue: QueueOptions) -> BatchLimits:
     """A sink's batches; with a disk queue, so small a part of its room that those under way are no pressure.
 
     The worker holds three and a fourth is being filled while the disk takes the rest: together below the low watermark,
@@ -226,7 +234,7 @@ def _limits(options: SinkOptions, queue: QueueOptions) -> BatchLimits:
         max_bytes=options.batch_max_bytes,
         max_age_seconds=options.batch_max_age,
     )
-    if queue.overflow is not Overflow.SPILL:
+    if not spools(options, queue):
         return limits
     share = queue.low_watermark / _SPILLING_BATCHES
     return replace(

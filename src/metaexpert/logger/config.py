@@ -28,6 +28,7 @@ from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.secret_files import unreadable_secrets
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 from metaexpert.logger.options.splunk import SplunkOptions
+from metaexpert.logger.spool_assembly import spool_folder, spools
 
 type AnySink = Annotated[
     ConsoleOptions
@@ -237,9 +238,22 @@ class LoggerConfig(Options):
             f"the file {str(files[places.index(place)])!r} is written by two sinks; give each a file of its own"
             for place in _repeated(places)
         ]
+        problems += self._shared_spools()
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _shared_spools(self) -> list[str]:
+        queued = [options for options in self.all_sinks() if spools(options, options.queue or self.queue)]
+        places = [normcase(abspath(self.log_dir / spool_folder(options))) for options in queued]  # noqa: PTH100
+        shared = [
+            [each.name for each, at in zip(queued, places, strict=True) if at == place] for place in _repeated(places)
+        ]
+        return [
+            f"sinks: {' and '.join(map(repr, names))} have their disk queues in one folder; give each a spool.folder of "
+            "its own, or leave it out"
+            for names in shared
+        ]
 
     def all_sinks(self) -> tuple[AnySink, ...]:
         """Every sink with its name: those of the flat fields, then `sinks`."""

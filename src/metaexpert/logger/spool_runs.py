@@ -7,10 +7,8 @@ held as long as their owner lives. A file that can't be understood stays where i
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from metaexpert.logger.entry import Lane
 from metaexpert.logger.owner_lock import OwnerLock
@@ -25,7 +23,6 @@ SEGMENT_NAME: Final = re.compile(
 ASIDE: Final = ".damaged"
 _LOCK: Final = ".lock"
 _FORMER: Final = ".spool"
-_LABEL_CHARACTERS: Final = 100
 
 type Acquire = Callable[[Path], OwnerLock | None]
 """Locks what names an owner; None where another one has it."""
@@ -39,14 +36,6 @@ def owned(path: Path) -> OwnerLock | None:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return OwnerLock.acquire(path)
-
-
-def folder_name(kind: str, sink: str) -> str:
-    """The folder of a sink's queue: systems hold names to 255 bytes, so a long one is told by its hash."""
-    label = quote(f"{kind}-{sink}", safe="")
-    if len(label) <= _LABEL_CHARACTERS:
-        return label
-    return f"{label[:_LABEL_CHARACTERS]}-{blake2b(f'{kind}-{sink}'.encode(), digest_size=8).hexdigest()}"
 
 
 def segment_name(run: str, lane: Lane, number: int) -> str:

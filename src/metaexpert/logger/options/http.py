@@ -23,6 +23,7 @@ from metaexpert.logger.formats.selection import ECS_KEYS, JSON_KEYS, DocumentKey
 from metaexpert.logger.options.base import Seconds
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
 from metaexpert.logger.options.sink import SinkOptions
+from metaexpert.logger.options.spool import SpoolOptions
 
 _NOT_IN_URL: Final = re.compile(r"[?#\s\x00-\x1f\x7f]")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -150,6 +151,8 @@ class HttpOptions(SinkOptions):
     """Encoded size at which a batch is sent, bytes before compression; a whole request stays below a mebibyte."""
     batch_max_age: Seconds = 1.0
     """How long a batch's first entry waits for company, seconds."""
+    spool: SpoolOptions = SpoolOptions()
+    """What waits on disk while the collector is down or too slow."""
     dead_letters: DeadLetterOptions = DeadLetterOptions()
     """What is kept of the entries it refuses for good."""
 

@@ -253,6 +253,7 @@ class LoggerConfig(Options):
             f"sinks: {' and '.join(map(repr, names))} have their disk queues in one folder; give each a spool.folder of "
             "its own, or leave it out"
             for names in shared
+            if len({*names}) > 1  # the same name twice is told already
         ]
 
     def all_sinks(self) -> tuple[AnySink, ...]:

@@ -1,7 +1,9 @@
 """The disk queue: first in, first out, on real files; after a crash at any byte, and with damage at any place."""
 
 import errno
+import logging
 import os
+import re
 import shutil
 import struct
 import tempfile
@@ -15,20 +17,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fake_sinks import capture, captures
 
-from metaexpert.logger import spool_file
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS
-from metaexpert.logger.spool import FileSpool, Found
-from metaexpert.logger.spool_file import SpoolFile, frame, parse
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS, Lane
+from metaexpert.logger.spool import Found, SpoolLimits
+from metaexpert.logger.spool_queue import SegmentSpool
+from metaexpert.logger.spool_segment import SpoolSegment, encode_entry
+from metaexpert.logger.spool_storage import Disk, StoredFile
 
 ALL = 10**9
 BIG = 100 * 1024 * 1024
 
 
-_made: list[FileSpool] = []
+_made: list[SegmentSpool] = []
 
 
-def new_spool(folder: Path, *, sink: str = "sink", max_bytes: int = BIG, boot: str = "0a") -> FileSpool:
-    spool = FileSpool(folder / "spool", sink, boot, os.getpid(), max_bytes)
+def new_spool(folder: Path, *, max_bytes: int = BIG, boot: str = "0a", **more: Any) -> SegmentSpool:
+    spool = SegmentSpool(folder / "spool", boot, os.getpid(), SpoolLimits(max_bytes=max_bytes, **more))
     _made.append(spool)
     return spool
 
@@ -54,26 +57,80 @@ def folder_of_an_example() -> Generator[Path]:
         shutil.rmtree(folder)
 
 
-def put(spool: FileSpool, *parts: bytes, front: bool = False, first: int = 1) -> None:
+def put(spool: SegmentSpool, *parts: bytes, front: bool = False, first: int = 1) -> None:
     spool.append(captures(range(first, first + len(parts))), parts, front=front)
 
 
-def parts_of(spool: FileSpool, most: int = 10**6) -> list[bytes]:
+def parts_of(spool: SegmentSpool, most: int = 10**6) -> list[bytes]:
     return spool.read(most, ALL).parts
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted((folder / "spool").glob("*.spool"))
+    return sorted((folder / "spool").glob("*.segment"))
 
 
-def kill(spool: FileSpool) -> None:
+def kill(spool: SegmentSpool) -> None:
     """As when the process is killed: nothing is written any more, the system closes files and lets locks go."""
-    for lock in list(spool._locks.values()):
-        lock.forget()
-    spool._locks.clear()
-    for file in spool._files:
-        file.close()
-    spool._files.clear()
+    for run in spool._runs:
+        run.lock.forget()
+        for segment in run.segments():
+            segment.close()
+    spool._runs.clear()
+    spool._tails.clear()
+
+
+class Refusing:
+    """The disk, which refuses as told."""
+
+    def __init__(self) -> None:
+        self.disk = Disk()
+        self.half = False
+        self.no_more_files = False
+        self.failing_syncs = 0
+
+    def files(self, folder: Path) -> Any:
+        return self.disk.files(folder)
+
+    def open(self, path: Path, *, create: bool) -> Any:
+        if create and self.no_more_files:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return RefusingFile(self, self.disk.open(path, create=create))
+
+    def remove(self, path: Path) -> None:
+        self.disk.remove(path)
+
+    def rename(self, path: Path, name: str) -> None:
+        self.disk.rename(path, name)
+
+    def free_bytes(self, folder: Path) -> int:
+        return self.disk.free_bytes(folder)
+
+
+class RefusingFile:
+    def __init__(self, told: Refusing, real: StoredFile) -> None:
+        self.told = told
+        self.real = real
+
+    def read(self, at: int, count: int) -> bytes:
+        return self.real.read(at, count)
+
+    def write(self, at: int, data: bytes) -> None:
+        if self.told.half:
+            self.real.write(at, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.real.write(at, data)
+
+    def truncate(self, size_bytes: int) -> None:
+        self.real.truncate(size_bytes)
+
+    def sync(self) -> None:
+        if self.told.failing_syncs:
+            self.told.failing_syncs -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        self.real.sync()
+
+    def close(self) -> None:
+        self.real.close()
 
 
 class TestOneQueue:
@@ -119,20 +176,10 @@ class TestOneQueue:
         assert modes == {0o600}
         assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
 
-    def test_files_are_named_by_run_process_and_sink(self, tmp_path: Path):
-        put(new_spool(tmp_path, sink="a/b.c", boot="0abc"), b"1")
+    def test_files_are_named_by_run_process_class_and_number(self, tmp_path: Path):
+        put(new_spool(tmp_path, boot="0abc"), b"1")
         (path,) = files(tmp_path)
-        assert path.name.startswith(f"0abc-{os.getpid()}-")
-        assert path.name.split(".", 1)[1].startswith("a%2Fb.c.")
-
-    def test_no_name_is_too_long_for_the_file_system(self, tmp_path: Path):
-        """64 characters are allowed, and each may take twelve of a file's name."""
-        put(new_spool(tmp_path, sink="loki-" + "\N{MONEY BAG}" * 64), b"ours")
-        put(new_spool(tmp_path, sink="loki-" + "\N{MONEY BAG}" * 63 + "x"), b"another's")
-        close_all()
-        again = new_spool(tmp_path, sink="loki-" + "\N{MONEY BAG}" * 64, boot="0b")
-        assert again.open() == Found(1)
-        assert again.read(ALL, ALL).parts == [b"ours"]
+        assert re.fullmatch(rf"0abc-{os.getpid()}-\d+\.1\.\d{{8}}\.segment", path.name)
 
     def test_nothing_is_made_before_there_is_something_to_write(self, tmp_path: Path):
         spool = new_spool(tmp_path)
@@ -145,23 +192,68 @@ class TestOneQueue:
         spool = new_spool(tmp_path)
         spool.append([capture(1, 10**30, "t" * 1000)], [b"x"])
         block = spool.read(1, ALL)
-        assert (block.parts, block.entries[0][LEVEL]) == ([b"x"], 2**63 - 1)
+        assert (block.parts, block.entries[0][LEVEL]) == ([b"x"], 2**31 - 1)
 
 
 class TestCap:
-    def test_what_does_not_fit_is_refused_as_a_whole_and_fits_once_there_is_room(self, tmp_path: Path):
+    def test_the_oldest_of_the_lowest_class_give_way_and_are_told(self, tmp_path: Path):
         spool = new_spool(tmp_path, max_bytes=64 * 1024)
-        for _ in range(6):
-            put(spool, *[b"x" * 1000] * 10)
+        spool.append(captures(range(1, 21), logging.INFO), [b"i" * 1000] * 20)
+        spool.append(captures(range(21, 41), logging.DEBUG), [b"d" * 1000] * 20)
+        spool.append(captures(range(41, 66), logging.ERROR), [b"e" * 1000] * 25)
+        lost = spool.lost
+        assert lost is not None
+        assert set(lost.by_level) == {logging.DEBUG}
+        assert lost.total + spool.entries == 65
+        assert (lost.first_seq, lost.last_seq) == (21, 40)
+        assert sum(path.stat().st_size for path in files(tmp_path)) <= 64 * 1024
+        left = parts_of(spool)
+        assert left[:20] == [b"i" * 1000] * 20
+        assert left[-25:] == [b"e" * 1000] * 25
+
+    def test_the_new_find_no_room_among_higher_classes(self, tmp_path: Path):
+        spool = new_spool(tmp_path, max_bytes=64 * 1024)
+        spool.append(captures(range(1, 51), logging.ERROR), [b"e" * 1000] * 50)
+        spool.append(captures(range(51, 71), logging.INFO), [b"i" * 1000] * 20)
+        assert spool.lost is not None
+        assert spool.lost.by_level == {logging.INFO: 20}
+        assert parts_of(spool) == [b"e" * 1000] * 50
+
+    def test_protected_entries_never_give_way_and_are_refused_as_a_whole(self, tmp_path: Path):
+        spool = new_spool(tmp_path, max_bytes=64 * 1024)
+        trades = [capture(seq, log_type="trade") for seq in range(1, 51)]
+        spool.append(trades, [b"t" * 1000] * 50)
+        for level in (logging.INFO, logging.CRITICAL):
+            spool.append(captures(range(51, 71), level), [b"x" * 1000] * 20)
+        assert spool.lost is not None
+        assert spool.lost.total == 40
         with pytest.raises(OSError, match="cap of 65536 bytes") as refused:
-            put(spool, *[b"y" * 1000] * 10)
+            spool.append(trades[:20], [b"u" * 1000] * 20)
         assert refused.value.errno == errno.ENOSPC
-        assert spool.entries == 60
-        cursor = spool.read(40, ALL).cursor
+        assert spool.entries == 50
+        cursor = spool.read(50, ALL).cursor
         assert cursor is not None
         spool.ack(cursor)
-        put(spool, *[b"y" * 1000] * 10)
-        assert parts_of(spool) == [b"x" * 1000] * 20 + [b"y" * 1000] * 10
+        spool.append(trades[:20], [b"u" * 1000] * 20)
+        assert parts_of(spool) == [b"u" * 1000] * 20
+
+    def test_room_is_left_for_others_on_the_disk(self, tmp_path: Path):
+        spool = new_spool(tmp_path, min_free_bytes=2**62)
+        with pytest.raises(OSError, match="would be left free"):
+            put(spool, b"1")
+        assert spool.entries == 0
+
+    def test_what_is_read_and_evicted_meanwhile_is_acknowledged_all_the_same(self, tmp_path: Path):
+        spool = new_spool(tmp_path, max_bytes=64 * 1024)
+        put(spool, *[b"x" * 1000] * 20)
+        block = spool.read(5, ALL)
+        for _ in range(6):
+            put(spool, *[b"y" * 1000] * 20)
+        assert spool.lost is not None
+        assert spool.lost.total + spool.entries == 20 - 5 + 120
+        assert block.cursor is not None
+        spool.ack(block.cursor)
+        assert set(parts_of(spool)) == {b"y" * 1000}
 
     def test_room_comes_back_file_by_file_while_it_is_never_empty(self, tmp_path: Path):
         spool = new_spool(tmp_path, max_bytes=128 * 1024)
@@ -252,7 +344,7 @@ class TestAgainstTheModel:
         assert parts_of(spool) == unread
         spool.close()
         if not unread and not read:
-            assert list(folder.rglob("*.spool")) == []
+            assert list(folder.rglob("*.segment")) == []
 
 
 class TestCrash:
@@ -264,14 +356,19 @@ class TestCrash:
             put(spool, *parts)
             kill(spool)
             (path,) = files(folder)
-            sizes = [len(frame(one, part)) for one, part in zip(captures(range(1, 99)), parts, strict=False)]
+            entries = zip(captures(range(1, 99)), parts, strict=False)
+            sizes = [len(encode_entry(0, 0, Lane.INFO, one, part)) for one, part in entries]
             cut %= path.stat().st_size + 1
             os.truncate(path, cut)
-            whole = sum(16 + sum(sizes[: n + 1]) <= cut for n in range(len(sizes)))
-            torn = cut > 16 + sum(sizes[:whole])
             after = new_spool(folder, boot="0b")
-            assert after.open() == Found(entries=whole, torn=int(torn))
-            assert parts_of(after) == parts[:whole]
+            found = after.open()
+            left = parts_of(after)
+            assert left == parts[: len(left)]
+            begins = [96 + sum(sizes[:n]) for n in range(len(sizes))]
+            ends = [at + 40 + 21 + len("general") + len(part) for at, part in zip(begins, parts, strict=True)]
+            assert len(left) == sum(end <= cut for end in ends)
+            assert (found.entries, found.damaged) == (len(left), 0)
+            assert found.torn == (cut < 96 or any(at < cut < end for at, end in zip(begins, ends, strict=True)))
 
     @settings(deadline=None, max_examples=80)
     @given(at=st.integers(0, 10**6), bit=st.integers(0, 7))
@@ -284,14 +381,17 @@ class TestCrash:
             (path,) = files(folder)
             data = bytearray(path.read_bytes())
             at %= len(data)
+            if 8 <= at < 12:
+                return  # another version or byte order is another matter
             data[at] ^= 1 << bit
             path.write_bytes(data)
             after = new_spool(folder, boot="0b")
             found = after.open()
-            left = parts_of(after)
-            assert len(left) == found.entries >= 19
+            block = after.read(ALL, ALL)
+            left = block.parts
+            assert len(left) >= 19
             assert left == [part for part in parts if part in left]
-            assert found.damaged + found.torn == 20 - len(left)
+            assert found.entries - block.missing == len(left)
 
     def test_damage_in_the_middle_is_skipped_and_the_file_kept_aside(self, tmp_path: Path):
         spool = new_spool(tmp_path)
@@ -300,29 +400,70 @@ class TestCrash:
         (path,) = files(tmp_path)
         path.write_bytes(path.read_bytes().replace(b"second", b"sEcond"))
         after = new_spool(tmp_path, boot="0b")
-        assert after.open() == Found(entries=2, damaged=1)
+        assert after.open() == Found(entries=3)
         block = after.read(10, ALL)
-        assert (block.parts, block.missing) == ([b"first", b"third"], 0)
+        assert (block.parts, block.missing, block.damaged) == ([b"first", b"third"], 1, 1)
         assert block.cursor is not None
         after.ack(block.cursor)
         assert [one.suffix for one in (tmp_path / "spool").iterdir() if one.suffix != ".lock"] == [".damaged"]
 
-    @pytest.mark.parametrize(
-        "junk", [bytes(100_000), b"\xf5MX" * 50_000, b"MXQ1"], ids=["zeros", "like frames", "short"]
-    )
+    @pytest.mark.parametrize("junk", [b"\xf5MX" * 50_000, b"MXSEGMT"], ids=["like frames", "short"])
     def test_an_end_that_is_no_frame_is_damage_and_no_tear(self, tmp_path: Path, junk: bytes):
         spool = new_spool(tmp_path)
         put(spool, b"one", b"two")
         spool.close()
-        (path,) = (tmp_path / "spool").glob("*.spool")
+        (path,) = files(tmp_path)
         path.write_bytes(path.read_bytes() + junk)
         again = new_spool(tmp_path, boot="0b")
-        assert again.open() == Found(2, damaged=1)
+        assert again.open() == Found(2)
         block = again.read(ALL, ALL)
-        assert block.parts == [b"one", b"two"]
+        assert (block.parts, block.damaged) == ([b"one", b"two"], 1)
         assert block.cursor is not None
         again.ack(block.cursor)
-        assert [left.name for left in (tmp_path / "spool").glob("*.damaged")] == [path.with_suffix(".damaged").name]
+        assert [left.name for left in (tmp_path / "spool").glob("*.damaged")] == [f"{path.name}.damaged"]
+
+    def test_pages_that_were_never_written_are_no_damage(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, b"one", b"two")
+        spool.close()
+        (path,) = files(tmp_path)
+        path.write_bytes(path.read_bytes() + bytes(100_000))
+        again = new_spool(tmp_path, boot="0b")
+        assert again.open() == Found(2)
+        block = again.read(ALL, ALL)
+        assert (block.parts, block.damaged) == ([b"one", b"two"], 0)
+
+    def test_a_file_of_another_version_is_named_and_stays(self, tmp_path: Path):
+        put(left := new_spool(tmp_path), b"1")
+        left.close()
+        (path,) = files(tmp_path)
+        data = bytearray(path.read_bytes())
+        data[8] = 9
+        path.write_bytes(data)
+        after = new_spool(tmp_path, boot="0b")
+        assert "version 9" in after.open().unreadable[0]
+        after.close()
+        assert path.read_bytes() == bytes(data)
+
+    def test_a_file_of_the_former_format_is_named_and_stays(self, tmp_path: Path):
+        (tmp_path / "spool" / "queue").mkdir(parents=True)
+        former = tmp_path / "spool" / "0a-1-1.queue.50000000.spool"
+        former.write_bytes(b"MXQ1 whatever")
+        after = SegmentSpool(tmp_path / "spool" / "queue", "0b", 1, SpoolLimits(max_bytes=BIG))
+        assert "former version" in after.open().unreadable[0]
+        after.close()
+        assert former.exists()
+
+    @pytest.mark.parametrize("content", [b"", b"MXSEG", bytes(4096)], ids=["empty", "cut", "zeros"])
+    def test_a_file_that_a_crash_left_without_its_header_is_no_trouble(self, tmp_path: Path, content: bytes):
+        put(left := new_spool(tmp_path), b"1")
+        left.close()
+        (path,) = files(tmp_path)
+        path.write_bytes(content)
+        after = new_spool(tmp_path, boot="0b")
+        found = after.open()
+        assert (found.entries, found.torn, found.unreadable) == (0, 1, ())
+        assert files(tmp_path) == []
 
     def test_a_length_that_lies_hides_nothing_behind_it(self, tmp_path: Path):
         spool = new_spool(tmp_path)
@@ -330,55 +471,81 @@ class TestCrash:
         kill(spool)
         (path,) = files(tmp_path)
         data = bytearray(path.read_bytes())
-        struct.pack_into("<I", data, 16 + 8, 200_000)
+        struct.pack_into("<I", data, 96 + 16, 200_000)
         path.write_bytes(data)
         after = new_spool(tmp_path, boot="0b")
-        assert after.open() == Found(entries=6, damaged=1)
+        assert after.open() == Found(entries=6)
         assert parts_of(after) == [b"x" * 50_000] * 5 + [b"last"]
 
-    def test_a_torn_note_of_what_is_done_means_sending_again(self, tmp_path: Path):
+    def test_a_torn_note_of_what_is_done_leaves_the_one_before(self, tmp_path: Path):
         spool = new_spool(tmp_path)
-        put(spool, b"1", b"2")
-        cursor = spool.read(1, ALL).cursor
-        assert cursor is not None
-        spool.ack(cursor)
+        put(spool, b"1", b"2", b"3")
+        for _ in range(2):
+            cursor = spool.read(1, ALL).cursor
+            assert cursor is not None
+            spool.ack(cursor)
         kill(spool)
         (path,) = files(tmp_path)
         data = bytearray(path.read_bytes())
-        data[5] ^= 1
+        data[48] ^= 1  # the second acknowledgement's slot
         path.write_bytes(data)
         after = new_spool(tmp_path, boot="0b")
         assert after.open().entries == 2
-        assert parts_of(after) == [b"1", b"2"]
+        assert parts_of(after) == [b"2", b"3"]
 
     def test_a_file_cut_short_while_it_is_used_costs_what_is_gone_and_says_so(self, tmp_path: Path):
         spool = new_spool(tmp_path)
         put(spool, *[b"x" * 1000] * 10)
-        os.truncate(files(tmp_path)[0], 16 + 5000)
+        os.truncate(files(tmp_path)[0], 96 + 5000)
         left = spool.read(ALL, ALL)
         assert (len(left.parts), left.missing) == (4, 6)
-        assert left.damaged >= 1
         assert spool.entries == 0
 
 
 class TestRefusals:
-    def test_a_write_the_system_refuses_leaves_no_half_of_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        spool = new_spool(tmp_path)
+    def test_a_write_the_system_refuses_leaves_no_half_of_it(self, tmp_path: Path):
+        storage = Refusing()
+        spool = SegmentSpool(tmp_path / "spool", "0a", 1, SpoolLimits(max_bytes=BIG), storage=storage)
         put(spool, b"1")
-
-        def half(file: Any, data: bytes) -> None:
-            file.write(data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        with monkeypatch.context() as patched:
-            patched.setattr(spool_file, "_write_all", half)
-            with pytest.raises(OSError, match="No space"):
-                put(spool, b"2", b"3")
+        storage.half = True
+        with pytest.raises(OSError, match="No space"):
+            put(spool, b"2", b"3")
+        storage.half = False
         put(spool, b"4")
         kill(spool)
         after = new_spool(tmp_path, boot="0b")
         assert after.open() == Found(entries=2)
         assert parts_of(after) == [b"1", b"4"]
+
+    def test_a_refusal_for_one_class_takes_back_the_others(self, tmp_path: Path):
+        storage = Refusing()
+        spool = SegmentSpool(tmp_path / "spool", "0a", 1, SpoolLimits(max_bytes=BIG), storage=storage)
+        put(spool, b"1")
+        storage.no_more_files = True
+        with pytest.raises(OSError, match="No space"):
+            spool.append([capture(2), capture(3, logging.ERROR)], [b"2", b"3"])
+        storage.no_more_files = False
+        spool.append([capture(2), capture(3, logging.ERROR)], [b"2", b"3"])
+        assert parts_of(spool) == [b"1", b"2", b"3"]
+        spool.close()
+
+    def test_what_a_failed_fsync_puts_at_risk_is_written_elsewhere(self, tmp_path: Path):
+        storage = Refusing()
+        spool = SegmentSpool(tmp_path / "spool", "0a", 1, SpoolLimits(max_bytes=BIG), storage=storage)
+        put(spool, b"1", b"2")
+        spool.sync()
+        put(spool, b"3", b"4")
+        storage.failing_syncs = 1
+        with pytest.raises(OSError, match="Input/output"):
+            spool.sync()
+        assert len(files(tmp_path)) == 2
+        put(spool, b"5")
+        assert spool.entries == 5
+        assert parts_of(spool) == [b"1", b"2", b"3", b"4", b"5"]
+        kill(spool)
+        after = new_spool(tmp_path, boot="0b")
+        assert after.open() == Found(entries=5)
+        assert parts_of(after) == [b"1", b"2", b"3", b"4", b"5"]
 
     def test_a_file_that_cannot_be_read_is_left_after_some_attempts(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -386,11 +553,11 @@ class TestRefusals:
         spool = new_spool(tmp_path)
         put(spool, b"1", b"2")
 
-        def refused(_file: SpoolFile, _most: int, _most_bytes: int) -> Any:
+        def refused(_segment: SpoolSegment) -> Any:
             raise OSError(errno.EIO, "Input/output error")
 
         with monkeypatch.context() as patched:
-            patched.setattr(SpoolFile, "read", refused)
+            patched.setattr(SpoolSegment, "read", refused)
             for _ in range(4):
                 with pytest.raises(OSError, match="Input/output"):
                     spool.read(10, ALL)
@@ -402,11 +569,11 @@ class TestRefusals:
         put(left := new_spool(tmp_path), b"1")
         left.close()
 
-        def refused(_file: SpoolFile, _breathe: Any) -> None:
+        def refused(_segment: SpoolSegment, _size_bytes: int) -> None:
             raise PermissionError(errno.EACCES, "Permission denied")
 
         with monkeypatch.context() as patched:
-            patched.setattr(SpoolFile, "scan", refused)
+            patched.setattr(SpoolSegment, "find", refused)
             found = new_spool(tmp_path, boot="0b").open()
         assert found.entries == 0
         assert "Permission denied" in found.unreadable[0]
@@ -426,14 +593,6 @@ class TestOwners:
         first, second = new_spool(tmp_path, boot="0b"), new_spool(tmp_path, boot="0c")
         assert (first.open().entries, second.open().entries) == (1, 0)
 
-    def test_queues_of_other_sinks_are_not_touched(self, tmp_path: Path):
-        for sink in ("loki", "loki.2", "2.loki"):
-            put(left := new_spool(tmp_path, sink=sink), sink.encode())
-            left.close()
-        spool = new_spool(tmp_path, sink="loki", boot="0b")
-        assert spool.open() == Found(entries=1)
-        assert parts_of(spool) == [b"loki"]
-
     def test_runs_come_in_their_order(self, tmp_path: Path):
         for boot in ("0c", "0a", "0b"):
             put(left := new_spool(tmp_path, boot=boot), boot.encode())
@@ -452,7 +611,7 @@ class TestOwners:
         assert cursor is not None
         spool.ack(cursor)
         spool.close()
-        assert list((tmp_path / "spool").iterdir()) == []
+        assert list(tmp_path.iterdir()) == []
 
     def test_locks_of_the_killed_that_left_nothing_are_swept(self, tmp_path: Path):
         put(spool := new_spool(tmp_path), b"1")
@@ -463,21 +622,3 @@ class TestOwners:
         assert len(list((tmp_path / "spool").iterdir())) == 1
         new_spool(tmp_path, boot="0b").open()
         assert list((tmp_path / "spool").iterdir()) == []
-
-
-class TestParsing:
-    @given(data=st.binary(max_size=300), whole=st.booleans())
-    def test_any_bytes_are_read_to_the_end_or_as_far_as_they_may_be_a_frame(self, data: bytes, whole: bool):
-        found = parse(data, ALL, ALL, whole=whole)
-        assert found.parts == []
-        assert 0 <= found.consumed_bytes <= len(data)
-        if whole:
-            assert found.consumed_bytes == len(data)
-
-    @given(parts=st.lists(st.binary(max_size=40), max_size=6), junk=st.binary(max_size=30), at=st.integers(0, 6))
-    def test_junk_between_frames_is_skipped_and_counted_once(self, parts: list[bytes], junk: bytes, at: int):
-        frames = [frame(one, part) for one, part in zip(captures(range(99)), parts, strict=False)]
-        data = b"".join([*frames[:at], junk, *frames[at:]])
-        found = parse(data, ALL, ALL, whole=True)
-        assert found.parts == parts
-        assert found.damaged == (1 if junk else 0)

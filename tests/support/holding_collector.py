@@ -28,7 +28,7 @@ class HoldingCollector(ScriptedCollector):
 
     Attributes:
         kind: "loki", "elasticsearch", "otlp" or "splunk".
-        held: how often each entry was stored: an entry that is there already once, but in Splunk again.
+        held: how often each entry was stored, an entry that is there already once; in Splunk after `dedup entry_id`.
     """
 
     def __init__(self, kind: str) -> None:
@@ -65,7 +65,7 @@ class HoldingCollector(ScriptedCollector):
         if self.kind == "splunk":
             indexed = len(self._hec.indexed)
             code, body = self._hec.answer(received)
-            self.held.update(self._hec.ids[indexed:])
+            self.held.update({*self._hec.ids[indexed:]} - self.held.keys())
             return await json_reply(body, code)(request, received)
         arrived = self.arrived(received)
         known = [each in self.held for each in arrived]

@@ -1,19 +1,27 @@
 """A logging runtime with exactly the sinks a test names."""
 
 from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from metaexpert.logger import LoggerConfig, LoggingRuntime
 from metaexpert.logger.stats import SinkStats
 
 
+_FOLDER = TemporaryDirectory(prefix="metaexpert-tests-")
+_FRESH = count()
+
+
 def logging_to(*sinks: Any, **config: Any) -> LoggingRuntime:
-    """A runtime to enter, with `sinks` alone; `config` overrides."""
+    """A runtime to enter, with `sinks` alone and a folder where no other has left anything; `config` overrides."""
     values: dict[str, Any] = {
         "log_name": "tests",
         "log_level": "DEBUG",
         "log_to_console": False,
         "log_to_file": False,
+        "log_dir": Path(_FOLDER.name) / str(next(_FRESH)),
         "shutdown_timeout": 2.0,
     }
     values |= {"sinks": sinks, **config}

@@ -65,8 +65,11 @@ class ScriptedCollector:
         return {request.connection for request in self.requests}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Keep the request and give the next answer."""
-        raw = await request.read()
+        """Keep the request and give the next answer; one that does not come whole is none."""
+        try:
+            raw = await request.read()
+        except (web.RequestPayloadError, ConnectionError):
+            return web.Response(status=400)
         peer = request.transport.get_extra_info("peername") if request.transport else None
         received = Received(
             request.method,

@@ -43,7 +43,7 @@ class SplunkOptions(HttpOptions):
     request_max_bytes: int = Field(default=900 * 1024, ge=1024, le=64 * 1024 * 1024)
     """Size at which a request is closed, bytes before compression; a batch takes as many as it needs."""
     batch_max_entries: int = Field(default=25_000, ge=1)
-    batch_max_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    batch_max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     """Encoded size at which a batch is sent, bytes; what awaits acknowledgement at a time are three batches at most."""
 
     @model_validator(mode="after")

@@ -33,13 +33,13 @@ OUTSIDE_OF_LOGGER = rule(
 
 KNOWS: Mapping[str, Rule] = {
     "logger.logger": rule(
-        "logger.entry logger.context logger.ingress logger.journal logger.redaction logger.encoding logger.values "
-        "logger.trade logger.stdlib logger.levels logger.errors logger.call logger.port logger.at_exit",
+        "logger.entry logger.context logger.ingress logger.journal logger.receipts logger.redaction logger.encoding "
+        "logger.values logger.trade logger.stdlib logger.levels logger.errors logger.call logger.port logger.at_exit",
         "the log call captures and hands over; it knows nothing of what happens behind the ingress",
     ),
     "logger.call": rule(
-        "logger.entry logger.context logger.ingress logger.journal logger.redaction logger.values logger.stdlib "
-        "logger.errors logger.message logger.port logger.reported logger.logger logger.interruption",
+        "logger.entry logger.context logger.ingress logger.journal logger.receipts logger.redaction logger.values "
+        "logger.stdlib logger.errors logger.message logger.port logger.reported logger.logger logger.interruption",
         "as logger.logger, whose methods it makes",
     ),
     "logger.sinks": rule(
@@ -70,10 +70,10 @@ TESTING = rule("logger.testing pytest_plugin", "what is for tests costs a progra
 
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.spool": rule(
-        "logger.spilling logger.spool_queue logger.spool_inspect logger.assembly",
-        "the disk queue is one sink's worker's, wired by assembly",
+        "logger.spilling logger.spool_queue logger.spool_inspect logger.assembly cli",
+        "the disk queue is one sink's worker's, wired by assembly; an operator's command takes over what nobody has",
     ),
-    "logger.spool_assembly": rule("logger.assembly logger.config", "which sinks have disk queues, and where"),
+    "logger.spool_assembly": rule("logger.assembly logger.config cli", "which sinks have disk queues, and where"),
     "logger.spool_queue": rule("logger.assembly logger.spool_inspect", "who drives it knows what `spool` says alone"),
     "logger.spool_segment": rule(
         "logger.spool logger.spool_queue logger.spool_series logger.spool_runs logger.spool_inspect",

@@ -22,9 +22,11 @@ from metaexpert.cli.logs_operations import (
     audit,
     confirmed,
     loaded,
+    print_table,
     safe_output,
     size_text,
     tell,
+    to_the_second,
 )
 
 if TYPE_CHECKING:
@@ -208,20 +210,18 @@ def _is_live(run: "Run") -> bool:
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only when a command runs
-    from rich.markup import escape  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415 - as above
-
     if not rows:
         tell("no dead letters")
         return
-    table = Table("sink", "type", "letters", "size", "oldest", "newest", "status", "running process")
-    for row in rows:
-        statuses = ", ".join(f"{status} ({count})" for status, count in row["statuses"].items())
-        cells = (row["sink"], row["type"], str(row["letters"]), size_text(row["bytes"]), row["oldest"], row["newest"])
-        running = ", ".join(map(str, row["running"]))
-        table.add_row(*(escape(str(cell or "")) for cell in (*cells, statuses, running)))
-    Console(soft_wrap=True).print(table)
+    columns = ("sink", "type", "letters", "size", "oldest", "newest", "status", "running process")
+    print_table(columns, map(_cells, rows))
+
+
+def _cells(row: dict[str, Any]) -> Sequence[object]:
+    statuses = ", ".join(f"{status} ({count})" for status, count in row["statuses"].items())
+    times = (to_the_second(row["oldest"]), to_the_second(row["newest"]))
+    what = (row["sink"], row["type"], row["letters"], size_text(row["bytes"]))
+    return (*what, *times, statuses, ", ".join(map(str, row["running"])))
 
 
 def _print_letter(letter: "DeadLetter") -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ AUDIT_FILE: Final = "operations.jsonl"
 """In the log folder: who changed what waits on disk, when, and how much of it; one JSON line each."""
 
 _MODE: Final = 0o600
+_PIPED_WIDTH: Final = 240
 
 
 def loaded(file: Path | None, log_dir: Path | None) -> "LoggerConfig":
@@ -54,6 +56,24 @@ def safe_output() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout; piped, it is as wide as it likes."""
+    from rich.console import Console  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from rich.markup import escape  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPED_WIDTH)
+    console.print(table)
+
+
+def to_the_second(time: str | None) -> str:
+    """A time for people: UTC, without its fraction."""
+    return "" if time is None else time[:19].replace("T", " ")
 
 
 def audit(log_dir: Path, command: str, **facts: Any) -> None:

@@ -4,6 +4,7 @@ One attempt each: what is refused is cut until the refused entry stands alone, a
 does not take now ends the work, and nothing is given up.
 """
 
+import base64
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -129,3 +130,11 @@ def one_line(text: str, most: int = sys.maxsize) -> str:
     """Text fit for a terminal: in one line, without control characters, `most` characters long."""
     shown = "".join(character if character.isprintable() else " " for character in text)
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+def encoded(part: bytes) -> dict[str, str]:
+    """What a sink made of an entry as JSON can hold it: `bytes`, or `base64` where it is no UTF-8."""
+    try:
+        return {"bytes": part.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(part).decode()}

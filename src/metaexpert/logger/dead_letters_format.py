@@ -139,7 +139,7 @@ def new_letter(
         time_ns=time_ns,
         sink=sink,
         kind=kind,
-        entry_id=_entry_id(entry[SEQ], part or b"", boot_id),
+        entry_id=entry_id_in(part or b"", entry[SEQ], boot_id),
         seq=entry[SEQ],
         entry_time_ns=entry[TIME_NS],
         level=entry[LEVEL],
@@ -150,8 +150,8 @@ def new_letter(
     )
 
 
-def _entry_id(seq: int, part: bytes, boot_id: str) -> str:
-    """The entry's id: of an earlier run, read back from disk, only its bytes say which run it was."""
+def entry_id_in(part: bytes, seq: int, boot_id: str) -> str:
+    """The entry's id: where it may be of an earlier run, read back from disk, only its bytes say which run that was."""
     ours = f"{boot_id}-{seq}"
     if not part or ours.encode() in part:
         return ours

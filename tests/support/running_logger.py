@@ -9,7 +9,6 @@ from typing import Any
 from metaexpert.logger import LoggerConfig, LoggingRuntime
 from metaexpert.logger.stats import SinkStats
 
-
 _FOLDER = TemporaryDirectory(prefix="metaexpert-tests-")
 _FRESH = count()
 

@@ -6,7 +6,7 @@ so one array for each thread tells of millions of entries which came, under whic
 
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ class Stream:
     Attributes:
         arrived: different ones.
         duplicates: how many more came under an id that was there, with the same bytes.
-        disordered: how many came for the first time behind one with a higher number.
+        disordered: how many came for the first time behind one of their lane with a higher number.
     """
 
     arrived: int = 0
@@ -28,9 +28,9 @@ class Stream:
     disordered: int = 0
     _seqs: "array[int]" = field(default_factory=lambda: array("q"))
     _checksums: "array[int]" = field(default_factory=lambda: array("I"))
-    _last: int = -1
+    _last: dict[int, int] = field(default_factory=dict[int, int])
 
-    def take(self, number: int, seq: int, checksum: int) -> str:
+    def take(self, number: int, seq: int, checksum: int, lane: int) -> str:
         """Note an entry; what is wrong with it, or nothing."""
         self._reach(number)
         if self._seqs[number]:
@@ -38,8 +38,9 @@ class Stream:
             return self._repeated(number, seq, checksum)
         self._seqs[number], self._checksums[number] = seq, checksum
         self.arrived += 1
-        self.disordered += number < self._last
-        self._last = max(number, self._last)
+        last = self._last.get(lane, -1)
+        self.disordered += number < last
+        self._last[lane] = max(number, last)
         return ""
 
     def __contains__(self, number: int) -> bool:
@@ -62,8 +63,15 @@ class Stream:
         return "" if self._checksums[number] == checksum else f"number {number} came with other bytes"
 
 
+def _one_lane(_number: int) -> int:
+    return 0
+
+
 class Arrivals:
     """Every entry of the soak's own that a destination holds.
+
+    Args:
+        lane_of: tells by an entry's number within which others it keeps its order; by default within all of its thread.
 
     Attributes:
         others: entries of the pipeline's own (markers, gaps), counted alone.
@@ -71,7 +79,8 @@ class Arrivals:
         fault_count: how many there were.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lane_of: Callable[[int], int] = _one_lane) -> None:
+        self._lane_of = lane_of
         self.others = 0
         self.faults: list[str] = []
         self.fault_count = 0
@@ -88,7 +97,8 @@ class Arrivals:
         boot, _, seq = entry_id.rpartition("-")
         if self._boots.setdefault(run, boot) != boot:
             self.note(f"run {run} logged under boot id {self._boots[run]} and came under {boot}")
-        fault = self.stream(run, thread).take(fields["soak_number"], int(seq), zlib.crc32(content))
+        number = fields["soak_number"]
+        fault = self.stream(run, thread).take(number, int(seq), zlib.crc32(content), self._lane_of(number))
         if fault:
             self.note(f"run {run}, thread {thread}: {fault}")
 

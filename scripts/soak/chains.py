@@ -16,7 +16,7 @@ import orjson
 
 from soak.arrivals import Arrivals, Stream
 from soak.collector import Collector, Kind, collecting
-from soak.expert import DELIVERED, KINDS, RETURNED, SLOTS, SYNCED, Plan
+from soak.expert import DELIVERED, KINDS, RETURNED, SLOTS, SYNCED, Plan, lane_of
 from soak.points import Point
 from soak.processes import started
 from soak.progress import Progress
@@ -28,6 +28,7 @@ FILES = {"expert.log": range(KINDS), "errors.log": (0, 1), "trades.log": (2, 3)}
 _FINAL_CALLS = 40
 _CALLS = 1500
 _LATER_SECONDS = 0.03
+_TOLD_CHARACTERS = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ class _Run:
         for number, kill in enumerate(self._chain.kills):
             self._collector.answering = kill.collector_up
             await self._killed(number, kill)
+            if self.verdict.faults:
+                return self.verdict  # what comes after tells nothing new
         self._collector.answering = True
         await self._last(len(self._chain.kills))
         self._judge()
@@ -158,7 +161,7 @@ class _Run:
         finally:
             progress.close()
         if ended.status:
-            self._fault(f"the last process ended with status {ended.status}: {ended.stderr[-2000:]}")
+            self._fault(f"the last process ended with status {ended.status}: {ended.stderr[-_TOLD_CHARACTERS:]}")
             return
         told = orjson.loads(ended.stdout)
         self.verdict.ledgers = told["sinks"]
@@ -175,7 +178,7 @@ class _Run:
         elif kill.point is not None and status == 0:
             self._fault(f"run {run} never came to {kill.point}")
         else:
-            self._fault(f"run {run} ended with status {status} before it was killed: {stderr[-2000:]}")
+            self._fault(f"run {run} ended with status {status} before it was killed: {stderr[-_TOLD_CHARACTERS:]}")
 
     def _plan(self, run: int, calls: int, *, rests: bool, deliveries: bool, point: Point | None = None) -> Plan:
         return Plan(
@@ -264,7 +267,7 @@ def read(path: Path, arrivals: Arrivals) -> None:
 
 async def run_chain(chain: Chain, folder: Path) -> Verdict:
     """Run a chain in an empty folder."""
-    async with collecting(chain.kind) as collector:
+    async with collecting(chain.kind, Arrivals(lane_of)) as collector:
         await collector.open()
         return await _Run(chain, folder, collector).go()
 

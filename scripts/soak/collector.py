@@ -24,15 +24,19 @@ _THERE = {"create": {"status": 409}}
 class Collector:
     """Counts arrivals.
 
+    Args:
+        kind: what it is.
+        arrivals: where it counts them; empty.
+
     Attributes:
         arrivals: what came and was accepted.
         answering: whether it accepts; else it answers that it is not available.
         refused: requests it did not accept.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, arrivals: Arrivals) -> None:
         self.kind: Kind = kind
-        self.arrivals = Arrivals()
+        self.arrivals = arrivals
         self.answering = True
         self.refused = 0
         self._ids: set[str] = set()
@@ -94,9 +98,9 @@ def _by_time_and_sequence(value: list[Any]) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def collecting(kind: Kind) -> AsyncGenerator[Collector]:
+async def collecting(kind: Kind, arrivals: Arrivals | None = None) -> AsyncGenerator[Collector]:
     """A collector whose port refuses connections until it is opened."""
-    collector = Collector(kind)
+    collector = Collector(kind, arrivals or Arrivals())
     try:
         yield collector
     finally:

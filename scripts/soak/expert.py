@@ -16,6 +16,7 @@ import orjson
 
 from metaexpert.logger import (
     ElasticsearchOptions,
+    JournalOptions,
     LoggerConfig,
     LoggingRuntime,
     LokiOptions,
@@ -38,6 +39,8 @@ _DELIVERED_EVERY = 128
 _REST_EVERY = 16
 _REST_SECONDS = 0.0005
 _FLUSH_SECONDS = 40.0
+_SEGMENT_BYTES = 256 * 1024
+"""Small, so that each process comes to the end of some."""
 
 log = get_logger("soak.expert")
 
@@ -158,8 +161,18 @@ def config(plan: Plan) -> LoggerConfig:
         json_logging=True,
         max_bytes=2**40,
         sinks=(sink,),
+        journal=JournalOptions(segment_bytes=_SEGMENT_BYTES, max_bytes=256 * 2**20),
         shutdown_timeout=10.0,
     )
+
+
+def lane_of(number: int) -> int:
+    """The lane that carries entry `number`: errors in one, trades and audit entries in another.
+
+    A collector that was down gets the lanes beside each other, so that protected entries wait for nobody; a file has
+    all of them in one order.
+    """
+    return number % KINDS // 2
 
 
 def accounts(runtime: LoggingRuntime) -> dict[str, dict[str, Any]]:

@@ -39,6 +39,15 @@ class TestArrivals:
     def test_a_first_arrival_behind_a_later_one_is_out_of_order(self):
         assert taken(0, 2, 1, 3).stream(0, 0).disordered == 1
 
+    def test_order_is_kept_within_each_lane(self):
+        arrivals = Arrivals(lambda number: number % 2)
+        for number in (0, 2, 1, 4, 3):
+            arrivals.take(entry(number), f"boot-{number + 1}", b"line")
+        assert arrivals.stream(0, 0).disordered == 0
+        arrivals.take(entry(7), "boot-8", b"line")
+        arrivals.take(entry(5), "boot-6", b"line")
+        assert arrivals.stream(0, 0).disordered == 1
+
     @pytest.mark.parametrize(
         ("entry_id", "content", "words"),
         [

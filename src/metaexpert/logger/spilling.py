@@ -376,6 +376,8 @@ class Spilling:
             self._failed(f"what earlier runs left can't be looked for: {_told(found)}")
         else:
             outlet.ledger.recovered += found.entries
+            if found.entries and self._sync_seconds is not None:
+                self._sync_at = time.monotonic() + self._sync_seconds
             self._taken_in += found.entries
             self.damaged += found.damaged + found.torn
             for text in _found_trouble(found):

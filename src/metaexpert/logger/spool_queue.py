@@ -78,6 +78,7 @@ class SegmentSpool:
         self._runs: list[Run] = []
         self._own: Run | None = None
         self._tails: dict[Lane, SpoolSegment] = {}
+        self._unsure: list[SpoolSegment] = []
         self._number = _FIRST_NUMBER
         self._next_arrival = _FIRST_ARRIVAL
         self.entries = 0
@@ -99,6 +100,8 @@ class SegmentSpool:
                 told += taken_over(self._storage, self._folder, segments, files, run)
         sweep(self._folder, files, self._acquire, self._run_name)
         self._runs[:0] = found
+        # what a killed process wrote last may be in the page cache alone
+        self._unsure = [series.segments[-1] for run in found for series in run.lanes.values() if series.segments]
         segments = [(run, segment) for run in found for segment in run.segments()]
         damaged, torn = sum(one.damaged for _, one in segments), sum(one.torn for _, one in segments)
         for run, segment in segments:
@@ -348,11 +351,15 @@ class SegmentSpool:
     def sync(self) -> None:
         """See `Spool`."""
         failed: OSError | None = None
-        for tail in list(self._tails.values()):
-            try:
-                self._sync(tail)
-            except OSError as error:
-                failed = error
+        unsure, self._unsure = self._unsure, []
+        here = {segment for run in self._runs for segment in run.segments()}
+        for sync, segments in ((SpoolSegment.sync_again, unsure), (self._sync, list(self._tails.values()))):
+            for segment in segments:
+                try:
+                    if segment in here:
+                        sync(segment)
+                except OSError as error:
+                    failed = error
         if failed is not None:
             raise failed
 

@@ -210,6 +210,19 @@ class SpoolSegment:
             self._file.sync()
             self._synced_at = self.size_bytes
 
+    def sync_again(self) -> None:
+        """Bring a file to the disk whose writer may not have come to it.
+
+        Raises:
+            OSError: the system could not.
+        """
+        was_open = self._file is not None
+        try:
+            self._opened().sync()
+        finally:
+            if not was_open:
+                self.close()
+
     def at_risk(self) -> list[SpooledEntry]:
         """Entries neither read nor known to be on the disk, to be written to another segment.
 

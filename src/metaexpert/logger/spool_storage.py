@@ -84,7 +84,7 @@ class Disk:
         if create:
             path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             flags |= os.O_CREAT | os.O_EXCL
-        return _DiskFile(os.open(path, flags, _MODE), path.parent if create else None)
+        return _DiskFile(os.open(path, flags, _MODE), path.parent)
 
     def remove(self, path: Path) -> None:
         """See `Storage`."""
@@ -113,9 +113,9 @@ def _sized(one: os.DirEntry[str]) -> tuple[str, int]:
 
 @final
 class _DiskFile:
-    def __init__(self, descriptor: int, new_in: Path | None) -> None:
+    def __init__(self, descriptor: int, folder: Path) -> None:
         self._descriptor = descriptor
-        self._new_in = new_in
+        self._new_in: Path | None = folder
 
     def read(self, at: int, count: int) -> bytes:
         data = self._some(at, count)

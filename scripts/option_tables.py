@@ -25,6 +25,7 @@ from metaexpert.logger import (
     FileOptions,
     FilterOptions,
     HttpOptions,
+    JournalOptions,
     KeysOptions,
     LoggerConfig,
     LokiOptions,
@@ -57,6 +58,7 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]]
     ("dispatcher: DispatcherOptions", DispatcherOptions, None),
     ("redaction: RedactionOptions", RedactionOptions, None),
     ("capture: CaptureOptions", CaptureOptions, None),
+    ("journal: JournalOptions", JournalOptions, None),
     ("Every sink", SinkOptions, None),
     ("filter: FilterOptions", FilterOptions, None),
     ("filter.include_fields, filter.exclude_fields: FieldConditionOptions", FieldConditionOptions, None),
@@ -206,6 +208,7 @@ def _alias(alias: TypeAliasType) -> Iterator[str]:
         "HttpUrl": "address",
         "AnySink": "sink",
         "SinkFactory": 'function, or `"module:name"`',
+        "AuditFailureHook": 'function, or `"module:name"`',
     }
     if alias.__name__ in words:
         yield words[alias.__name__]

@@ -332,11 +332,13 @@ class TestPlan:
             (0, "latency", OURS),
             (0, "latency", OTHER),
             (0, "latency", "opentelemetry"),
+            (0, "otlp", OURS),
             (0, "otlp", "opentelemetry"),
             (1, "latency", OTHER),
             (1, "latency", "opentelemetry"),
             (1, "latency", OURS),
             (1, "otlp", "opentelemetry"),
+            (1, "otlp", OURS),
         ]
 
     def test_every_row_of_the_specification_has_full_amounts(self):

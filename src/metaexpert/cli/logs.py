@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metaexpert.cli.logs_dead_letters import dead_letters
+from metaexpert.cli.logs_last_crash import last_crash
 from metaexpert.cli.logs_spool import spool
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ logs = typer.Typer(
 
 logs.add_typer(dead_letters)
 logs.add_typer(spool)
+logs.command("last-crash")(last_crash)
 
 
 @logs.command()

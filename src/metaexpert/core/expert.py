@@ -21,7 +21,7 @@ from metaexpert.core.events import Bar, MarketEvent, Tick
 from metaexpert.core.feed import Feed
 from metaexpert.core.signals import StopSignals
 from metaexpert.exceptions import MetaExpertError
-from metaexpert.logger import LoggerConfig, LoggingRuntime, get_logger, log_context, setup_logging
+from metaexpert.logger import LoggerConfig, LoggingRuntime, Receipt, get_logger, log_context, setup_logging
 
 type InitHandler = Callable[[], Awaitable[object] | object]
 type DeinitHandler = Callable[[StopReason], Awaitable[object] | object]
@@ -265,5 +265,5 @@ class MetaExpert:
 
 
 async def _maybe_await(result: Awaitable[object] | object) -> None:
-    if inspect.isawaitable(result):
+    if inspect.isawaitable(result) and not isinstance(result, Receipt):  # of a handler that only logs
         await result

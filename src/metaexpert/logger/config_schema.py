@@ -85,6 +85,8 @@ def _for_toml(schema: Schema) -> Schema:
         result["description"] = result["description"].split("\n\n")[0]  # what it raises is for programs
     if result.get("default", "") is None:
         del result["default"]
+    elif isinstance(result.get("default"), dict):
+        result["default"] = {key: value for key, value in result["default"].items() if value is not None}
     if "$ref" in result and len(result) > 1:
         return {"allOf": [{"$ref": result.pop("$ref")}], **result}
     return result

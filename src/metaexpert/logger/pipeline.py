@@ -198,7 +198,7 @@ class Pipeline:
         self._alone = alone
         self._set_pace()
         self._begin("dispatcher", self.dispatcher.run)
-        self._is_ready = asyncio.Event()
+        self._is_handed_over = asyncio.Event()
         if self._keeping is not None:
             keeper, recovery = self._keeping
             self._begin("journal", keeper.run)
@@ -209,7 +209,7 @@ class Pipeline:
 
     def _begin_deliveries(self) -> None:
         self._is_recovered = True
-        self._is_ready.set()
+        self._is_handed_over.set()
         for name, delivery in self._deliveries.items():
             self._begin_delivery(name, delivery)
 
@@ -307,7 +307,7 @@ class Pipeline:
         cancelled = False
         while True:
             try:
-                await self._ready(deadline - loop.time())
+                await self._handed_over(deadline - loop.time())
                 for _ in range(_LAST_ROUNDS):
                     for delivery in self._deliveries.values():
                         delivery.hurry()
@@ -317,11 +317,11 @@ class Pipeline:
             else:
                 return cancelled
 
-    async def _ready(self, most_seconds: float) -> None:
+    async def _handed_over(self, most_seconds: float) -> None:
         """Wait until what former runs left has been handed over."""
         try:
             async with asyncio.timeout(max(0.0, most_seconds)):
-                await self._is_ready.wait()
+                await self._is_handed_over.wait()
         except TimeoutError:
             return
 

@@ -6,7 +6,7 @@ settled them. One marker entry for each run names them; the entries themselves s
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -15,7 +15,7 @@ from typing import Final, final
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import Delivery
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, Capture
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Worker
@@ -24,8 +24,10 @@ from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.journal.leftovers import Leftover, LeftSegment, exist, taken
 from metaexpert.logger.journal.markers import ranges, recovery_entry
 from metaexpert.logger.journal.obligations import ROUTED
+from metaexpert.logger.journal.recorder import recorded
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.outcome import Rejection
+from metaexpert.logger.segment import SegmentError
 
 KILLED: Final = "ended without a stop: killed, crashed or left by os._exit"
 MACHINE_DOWN: Final = "ended with the machine: power loss, reset or reboot"
@@ -34,24 +36,50 @@ STOPPED: Final = "stopped before every sink had all of its entries"
 _KEYS_FROM: Final = 2**62
 """Numbers of recovered entries within this run, whose own begin at 1; in the bytes they keep their own."""
 
+_ENTRIES_A_BREATH: Final = 128
+
 _breathe: Final = partial(time.sleep, 0.0001)
 
 type Encode = Callable[[Capture], bytes]
 
 
 @dataclass(slots=True)
-class Recipient:
-    """A sink that may have something to get.
+class Plan:
+    """What becomes of the entries of one run.
 
     Attributes:
-        delivery: what drives it.
-        admission: what it takes by level, log type and logger.
+        places: that run's bits of the sinks there still are.
+        parts: what each sink gets, encoded.
+        kept: segment, place, entry and sinks of each entry that somebody gets.
+        refused: sink, entry and reason where an entry cannot be encoded.
     """
 
-    delivery: Delivery
-    admission: Admission
-    entries: list[Capture] = field(default_factory=list[Capture])
-    parts: list[bytes] = field(default_factory=list[bytes])
+    places: Mapping[str, int]
+    parts: dict[str, list[bytes]]
+    kept: list[tuple[LeftSegment, int, Capture, list[str]]] = field(
+        default_factory=list[tuple[LeftSegment, int, Capture, list[str]]]
+    )
+    refused: list[tuple[str, Capture, str]] = field(default_factory=list[tuple[str, Capture, str]])
+
+    def encode(self, sink: str, capture: Capture, encode: Encode) -> bool:
+        """Encode an entry for a sink; one that cannot be is refused, as a live one would be."""
+        try:
+            self.parts[sink].append(encode(capture))
+        except Exception as error:  # noqa: BLE001 - a sink of somebody else's; the others get the entry
+            self.refused.append((sink, capture, f"cannot be encoded: {type(error).__name__}: {error}"))
+            return False
+        return True
+
+
+def _unsettled(mark: int, places: Mapping[str, int]) -> list[str]:
+    return [name for name, bit in places.items() if not mark >> bit & 1]
+
+
+def _admitting(
+    capture: Capture, places: Iterable[str], recipients: Mapping[str, tuple[Delivery, Admission]]
+) -> list[str]:
+    level, log_type, logger = capture[LEVEL], capture[LOG_TYPE], capture[3]
+    return [name for name in places if recipients[name][1](level, log_type, logger)]
 
 
 @final
@@ -102,13 +130,25 @@ class Recovery:
         except OSError as error:
             self._notices.say("journal", f"what earlier runs left cannot be read: {error}")
             return
-        while self._found:  # cancelled in between, it goes on with the next when it is begun again
-            leftover = self._found.popleft()
-            self._leftovers.append(leftover)
-            for text in leftover.unreadable:
-                self._notices.say("journal", f"left where it is: {text}")
-            by_sink, seqs = self._hand_over(leftover, recipients)
-            await self._tell(leftover, by_sink, seqs)
+        while self._found:  # cancelled in between, it goes on with it when it is begun again
+            await self._deliver(self._found[0], recipients)
+
+    async def _deliver(self, leftover: Leftover, recipients: Mapping[str, tuple[Delivery, Admission]]) -> None:
+        for text in leftover.unreadable:
+            self._notices.say("journal", f"left where it is: {text}")
+        try:
+            encoders = self._encoders(leftover.identity)
+            plan = await self._worker.run(self._planned, leftover, recipients, encoders)
+        except Exception as error:  # noqa: BLE001 - live entries wait for this: they must not wait for ever
+            text = f"what {leftover.run} left stays for the next start: {type(error).__name__}: {error}"
+            self._notices.say("journal", text)
+            self._leftovers.append(self._found.popleft())
+            return
+        # nothing awaits from here to the deliveries: what is handed over is handed over once
+        self._leftovers.append(self._found.popleft())
+        by_sink, seqs = self._hand_over(leftover, plan, recipients)
+        await self._tell(leftover, by_sink, seqs)
+        leftover.is_told = True
 
     def _take(self) -> None:
         """Take over what there is, once; it goes on in its thread when the one who waits is cancelled."""
@@ -116,63 +156,57 @@ class Recovery:
             self._found.extend(taken(self._journal.folder, self._journal.run, _breathe))
             self._has_taken = True
 
-    def _hand_over(
-        self, leftover: Leftover, recipients: Mapping[str, tuple[Delivery, Admission]]
-    ) -> tuple[dict[str, int], list[int]]:
-        encoders = self._encoders(leftover.identity)
-        places = {name: bit for bit, name in enumerate(leftover.sinks) if name in recipients}
-        waiting = {name: Recipient(*recipients[name]) for name in places}
-        seqs: list[int] = []
-        for segment in leftover.segments:
-            segment.old_bits = {self._journal.obligations.bits[name]: bit for name, bit in places.items()}
-            for at, mark, capture in segment.entries:
-                wanted = self._wanted(leftover, mark, capture, waiting, places)
-                taken_by = [name for name in wanted if self._encoded(capture, waiting[name], encoders[name])]
-                if taken_by:
-                    seqs.append(capture[SEQ])
-                    self._keep(segment, at, capture, [waiting[name] for name in taken_by], taken_by)
-            segment.entries.clear()
-        for recipient in waiting.values():
-            recipient.delivery.recover(Batch(recipient.entries, recipient.parts))
-        self.recovered += len(seqs)
-        return {name: len(each.entries) for name, each in waiting.items() if each.entries}, seqs
-
-    @staticmethod
-    def _wanted(
+    def _planned(
+        self,
         leftover: Leftover,
-        mark: int,
-        capture: Capture,
-        waiting: Mapping[str, Recipient],
-        places: Mapping[str, int],
-    ) -> list[str]:
-        if mark & ROUTED and leftover.marks_count:
-            return [name for name, bit in places.items() if not mark >> bit & 1]
-        level, log_type, logger = capture[LEVEL], capture[LOG_TYPE], capture[3]
-        return [name for name in places if waiting[name].admission(level, log_type, logger)]
+        recipients: Mapping[str, tuple[Delivery, Admission]],
+        encoders: Mapping[str, Encode],
+    ) -> "Plan":
+        """Which sink gets what, encoded; in the journal's thread. Changes nothing but marks that were missing."""
+        places = {name: bit for bit, name in enumerate(leftover.sinks) if name in recipients}
+        every = ROUTED | (1 << len(leftover.sinks)) - 1
+        plan = Plan(places, {name: [] for name in places})
+        for number, (segment, at, mark, capture) in enumerate(leftover.in_order(), 1):
+            is_routed = bool(mark & ROUTED) and leftover.marks_count
+            wanted = _unsettled(mark, places) if is_routed else _admitting(capture, places, recipients)
+            names = [name for name in wanted if plan.encode(name, capture, encoders[name])]
+            if names:
+                plan.kept.append((segment, at, capture, names))
+            if (
+                not mark & ROUTED
+            ):  # killed as well, this run leaves to the next one what it has not settled, and no more
+                segment.mark_routed(at, every & ~sum(1 << places[name] for name in names))
+            if number % _ENTRIES_A_BREATH == 0:
+                _breathe()
+        return plan
 
-    @staticmethod
-    def _encoded(capture: Capture, recipient: Recipient, encode: Encode) -> bool:
-        """Encode an entry for a sink; one that cannot be is refused, as a live one would be."""
-        try:
-            recipient.parts.append(encode(capture))
-        except Exception as error:  # noqa: BLE001 - a sink of somebody else's; the others get the entry
-            reason = f"cannot be encoded: {type(error).__name__}: {error}"
-            recipient.delivery.refuse_recovered(capture, Rejection(0, 0, reason))
-            return False
-        return True
-
-    def _keep(
-        self, segment: LeftSegment, at: int, capture: Capture, recipients: list[Recipient], names: list[str]
-    ) -> None:
-        known = (next(self._keys), *capture[1:])
-        for recipient in recipients:
-            recipient.entries.append(known)
-        segment.appended += 1
-        self._journal.obligations.owe(known[SEQ], (segment, at), self._journal.obligations.mask(names))
+    def _hand_over(
+        self, leftover: Leftover, plan: "Plan", recipients: Mapping[str, tuple[Delivery, Admission]]
+    ) -> tuple[dict[str, int], list[int]]:
+        obligations = self._journal.obligations
+        entries: dict[str, list[Capture]] = {name: [] for name in plan.places}
+        for segment, at, capture, names in plan.kept:
+            known = (next(self._keys), *capture[1:])
+            for name in names:
+                entries[name].append(known)
+            segment.appended += 1
+            obligations.owe(known[SEQ], (segment, at), obligations.mask(names))
+        for segment in leftover.segments:
+            segment.old_bits = {obligations.bits[name]: bit for name, bit in plan.places.items()}
+            segment.is_handed_over = True
+            segment.entries.clear()
+        for name, capture, reason in plan.refused:
+            recipients[name][0].refuse_recovered(capture, Rejection(0, 0, reason))
+        for name, captures in entries.items():
+            recipients[name][0].recover(Batch(captures, plan.parts[name]))
+        self.recovered += len(plan.kept)
+        by_sink = {name: len(captures) for name, captures in entries.items() if captures}
+        return by_sink, [capture[SEQ] for _, _, capture, _ in plan.kept]
 
     async def _tell(self, leftover: Leftover, by_sink: Mapping[str, int], seqs: list[int]) -> None:
+        leftover.last_ns = max(leftover.last_ns, await self._worker.run(_last_recorded, leftover))
         how = STOPPED if not leftover.crashed else KILLED if leftover.marks_count else MACHINE_DOWN
-        damaged = sum(segment.damaged for segment in leftover.segments)
+        damaged = leftover.damaged
         identity = leftover.identity
         if leftover.crashed or seqs:
             self._report(recovery_entry(identity.boot_id, identity.pid, seqs, how, leftover.last_ns, damaged))
@@ -201,13 +235,13 @@ class Recovery:
     @property
     def has_settled(self) -> bool:
         """Whether every sink has settled some of it."""
-        return any(not each.segments or any(part.is_settled for part in each.segments) for each in self._leftovers)
+        return any(each.has_settled for each in self._leftovers)
 
     def discard_settled(self) -> None:
         """Take away what every sink has settled; blocks."""
         for leftover in list(self._leftovers):
             leftover.discard_settled()
-            if not leftover.segments:
+            if not leftover.segments and leftover.is_told:
                 self._leftovers.remove(leftover)
 
     def close(self) -> None:
@@ -216,3 +250,12 @@ class Recovery:
             leftover.close()
         self._leftovers.clear()
         self._found.clear()
+
+
+def _last_recorded(leftover: Leftover) -> int:
+    """Time of the last entry in a run's flight recorder, nanoseconds since 1970; 0 when there is none."""
+    try:
+        _, captures = recorded(leftover.folder / f"{leftover.run}.recorder")
+    except (OSError, SegmentError):
+        return 0
+    return max((capture[TIME_NS] for capture in captures), default=0)

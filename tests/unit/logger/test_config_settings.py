@@ -73,9 +73,14 @@ def test_every_option_of_every_table_is_listed_once_with_its_source(config: Logg
     found = list(settings(config))
     keys = [each.key for each in found]
     assert len(keys) == len(set(keys))
-    assert {key for key in keys if "." not in key} | {"queue", "dispatcher", "redaction", "sinks", "capture"} == set(
-        LoggerConfig.model_fields
-    )
+    assert {key for key in keys if "." not in key} | {
+        "queue",
+        "dispatcher",
+        "redaction",
+        "sinks",
+        "capture",
+        "journal",
+    } == set(LoggerConfig.model_fields)
     sources = {each.key: str(each.origin) for each in found}
     assert sources["json_logging"] == "preset production"
     assert sources["log_name"] == "default"

@@ -31,7 +31,7 @@ class Drains:
         self.taken: list[object] = []
         self.contexts: list[object] = []
         self.hangs = False
-        self.draining = Draining(self.ingress, thread.loop, self.drained)
+        self.draining = Draining(self.ingress, self.ingress.put, thread.loop, self.drained)
 
     async def drained(self, urgent: bool) -> None:
         self.asked.append(urgent)

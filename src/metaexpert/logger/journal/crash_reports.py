@@ -86,7 +86,7 @@ def reports(folder: Path) -> list[CrashReport]:
     """
     found: list[CrashReport] = []
     for path in sorted((folder / FOLDER).glob("*.json")):
-        with suppress(OSError, ValueError, TypeError):
+        with suppress(OSError, ValueError, TypeError, KeyError):
             told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             told["unreadable"] = tuple(told["unreadable"])
             found.append(CrashReport(**told))

@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Final, cast, final
 from zlib import crc32
 
-from metaexpert.logger.entry import SEQ, TIME_NS, Capture, Details, lane_of
+from metaexpert.logger.entry import Capture, lane_of
 from metaexpert.logger.formats.sites import bounded_name
 from metaexpert.logger.site import line_of
 
@@ -33,6 +33,7 @@ _SIZE_BITS: Final = 2**32 - 1
 
 _pack_body: Final = _BODY_HEAD.pack
 _pack_frame: Final = _FRAME_HEAD.pack
+_pack_lengths: Final = _LENGTHS.pack
 
 
 @final
@@ -67,7 +68,14 @@ class FrameEncoder:
             head = _pack_body(length, lane, 0, 0, seq, time_ns, len(text), len(fields), size & _SIZE_BITS)
             body = b"".join((head, place, where, text, fields, context))
         else:
-            body = _with_details(capture, lane, (place, where, text, fields), details)
+            exception, stack, data = details
+            length = (
+                24 + len(place) + len(where) + len(text) + len(fields) + len(context)
+                + len(exception) + len(stack) + len(data)
+            )  # fmt: skip
+            head = _pack_body(length, lane, HAS_DETAILS, 0, seq, time_ns, len(text), len(fields), size & _SIZE_BITS)
+            lengths = _pack_lengths(len(exception), len(stack), len(data))
+            body = b"".join((head, lengths, place, where, text, fields, exception, stack, data, context))
         return _pack_frame(MAGIC, crc32(body), 0) + body
 
     def _add(self, code: CodeType, lasti: int, level: int, logger: str, log_type: str) -> tuple[int, bytes, CodeType]:
@@ -85,13 +93,6 @@ class FrameEncoder:
         return site
 
 
-def _with_details(capture: Capture, lane: int, parts: tuple[bytes, bytes, bytes, bytes], details: Details) -> bytes:
-    context, size = capture[8], capture[13] & _SIZE_BITS
-    length = 2 * _LENGTHS.size + sum(map(len, (*parts, *details, context)))
-    head = _pack_body(length, lane, HAS_DETAILS, 0, capture[SEQ], capture[TIME_NS], len(parts[2]), len(parts[3]), size)
-    return b"".join((head, _LENGTHS.pack(*map(len, details)), *parts, *details, context))
-
-
 def _origin(thread: int, task: str | None) -> bytes:
     name = b"" if task is None else b"\x01" + bounded_name(task).encode("utf-8", "surrogatepass")
     return _ORIGIN.pack(_ORIGIN.size + len(name), thread & _THREAD_BITS) + name
@@ -105,7 +106,7 @@ def capture_of(seq: int, time_ns: int, payload: bytes, flags: int) -> Capture:
     """
     try:
         return _capture_of(seq, time_ns, _Parts(payload), has_details=bool(flags & HAS_DETAILS))
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise ValueError(f"not the payload of an entry: {error}") from error
 
 

@@ -83,6 +83,7 @@ class Journal:
         self._running = folder / f"{self.run}.running"  # stays where the run ends without a stop
         self._lock: OwnerLock | None = None
         self._recorder: FlightRecorder | None = None
+        self._record: Callable[[bytes], None] | None = None
         self._sync_started = 0
         self._parked: dict[tuple[int, int], None] = {}
         self._hook = threading.local()
@@ -121,6 +122,7 @@ class Journal:
                 path = self.folder / f"{self.run}.recorder"
                 header = self._header(Kind.RECORDER, 0)
                 self._recorder = FlightRecorder(path, header, self._options.recorder_bytes, mapped=self._mapped)
+                self._record = self._recorder.add
         self.room.prepare()
 
     def _new_segment(self, number: int) -> JournalSegment:
@@ -162,7 +164,7 @@ class Journal:
         self.answer_deliveries()
         self._promises.end(f"{_STOPPED}; the journal keeps {left} entries for the next start" if left else _STOPPED)
         self.room.close()
-        recorder, self._recorder = self._recorder, None
+        recorder, self._recorder, self._record = self._recorder, None, None
         if recorder is not None:
             recorder.close(delete=True)
         if self._lock is not None:
@@ -177,7 +179,7 @@ class Journal:
         """In a forked child: nothing of this is to be written any more."""
         self._closed = True
         self.room.forget()
-        recorder, self._recorder = self._recorder, None
+        recorder, self._recorder, self._record = self._recorder, None, None
         if recorder is not None:
             recorder.forget()
 
@@ -185,16 +187,17 @@ class Journal:
 
     def into(self, put: Put) -> Put:
         """The way of a call into the pipeline: first here, then to `put`."""
+        encode = self._encode
 
         def keep_and_put(capture: Capture) -> Receipt | None:
-            if capture[LEVEL] >= ERROR or capture[LOG_TYPE] != GENERAL:
+            if capture[2] >= ERROR or capture[11] is not GENERAL:
                 receipt = self.protect(capture)
                 put(capture)
                 return receipt
-            recorder = self._recorder
-            if recorder is not None:
+            record = self._record
+            if record is not None:
                 try:
-                    recorder.add(self._encode(capture))
+                    record(encode(capture))
                 except (OSError, ValueError) as error:
                     self._stop_recording(error)
             put(capture)
@@ -210,9 +213,8 @@ class Journal:
         try:
             frame = self._encode(capture)
             self.obligations.kept[seq] = self.room.append(frame)
-            recorder = self._recorder
-            if recorder is not None:
-                recorder.add(frame)
+            if self._record is not None:
+                self._record(frame)
         except (OSError, ValueError) as error:
             return Receipt(self, seq, 0, self._failed(f"the journal cannot be written: {error}", 1))
         self.counters.entries += 1
@@ -222,7 +224,7 @@ class Journal:
         self.wake()
 
     def _stop_recording(self, error: Exception) -> None:
-        recorder, self._recorder = self._recorder, None
+        recorder, self._recorder, self._record = self._recorder, None, None
         if recorder is not None:
             recorder.close(delete=False)
             self.counters.last_error = f"flight recorder: {error}"

@@ -1,7 +1,7 @@
 """What runs that ended have left in the journal's folder: entries that sinks have not settled, and how the run ended.
 
 Several processes share the folder: a run's files are its own as long as its lock is held, and afterwards of whoever
-gets the lock. Files that this version cannot read stay where they are.
+gets the lock. Files that this version cannot read stay where they are, and so does what nobody was asked to settle.
 """
 
 import os
@@ -12,16 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
 
-from metaexpert.logger.entry import TIME_NS, Capture
+from metaexpert.logger.entry import SEQ, TIME_NS, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.journal.frames import capture_of
 from metaexpert.logger.journal.medium import machine_start
 from metaexpert.logger.journal.segments import read_at, write_at
 from metaexpert.logger.owner_lock import OwnerLock
-from metaexpert.logger.segment import MARK_AT, Reading, SegmentError, SegmentHeader, decode_header, frames
+from metaexpert.logger.segment import (
+    MARK_AT,
+    Kind,
+    NotASegment,
+    Reading,
+    SegmentError,
+    SegmentHeader,
+    decode_header,
+    frames,
+)
 
 _NAME: Final = re.compile(r"(?P<run>[^.]+)\.(?:(?P<number>\d{8})\.journal|recorder|running)")
-_FRAMES_A_BREATH: Final = 128
 
 
 @final
@@ -33,8 +41,10 @@ class LeftSegment:
         header: what it says of itself.
         entries: (place, mark, entry) of each frame, in order of writing.
         damaged: places skipped.
+        torn: its last frame was never written to its end.
         appended: entries in it that somebody has still to settle.
         settled: those among them that are.
+        is_handed_over: its entries were offered to the sinks; until then all of them are needed.
         old_bits: this run's bit of a sink to that run's.
     """
 
@@ -42,23 +52,28 @@ class LeftSegment:
         self.path = path
         self.appended = 0
         self.settled = 0
+        self.is_handed_over = False
         self.old_bits: dict[int, int] = {}
         self.entries: list[tuple[int, int, Capture]] = []
         self.damaged = 0
+        self.torn = False
         self.header = self._read(path.read_bytes())
         self._descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
 
     def _read(self, data: bytes) -> SegmentHeader:
         header, begin = decode_header(data)
+        if header.kind is not Kind.JOURNAL:
+            raise NotASegment(f"the segment is part of a {header.kind.name.lower()}, not of a journal")
         reading = Reading()
         for frame in frames(data, begin, reading=reading):
             try:
                 capture = capture_of(frame.seq, frame.time_ns, frame.payload, frame.flags)
-            except (ValueError, IndexError):
+            except ValueError:
                 self.damaged += 1
                 continue
             self.entries.append((frame.position, frame.mark, capture))
-        self.damaged += reading.quarantined + reading.torn
+        self.damaged += reading.quarantined
+        self.torn = reading.torn
         return header
 
     def mark(self, at: int, bit: int) -> None:
@@ -74,10 +89,15 @@ class LeftSegment:
     def mark_all(self, at: int, mark: int) -> None:
         """Leave a frame's mark as that run left it: `mark` is by this run's bits."""
 
+    def mark_routed(self, at: int, mark: int) -> None:
+        """Set the whole mark, by that run's bits, of an entry that it had not routed yet."""
+        with suppress(OSError):  # without it the entry is offered to all sinks once more if this run is killed
+            write_at(self._descriptor, at + MARK_AT, mark.to_bytes(8, "little"))
+
     @property
     def is_settled(self) -> bool:
         """Whether nobody needs it any longer."""
-        return self.settled >= self.appended
+        return self.is_handed_over and self.settled >= self.appended
 
     def close(self, *, delete: bool) -> None:
         """Let go of the file; `delete` takes it away, one with damage is kept aside to be looked at."""
@@ -105,7 +125,9 @@ class Leftover:
         crashed: it ended without a stop.
         meta: what its files say of it.
         started_ns: when its oldest file was made, nanoseconds since 1970.
+        damaged: damaged places in them.
         last_ns: time of the last entry in its segments, nanoseconds since 1970; 0 when there is none.
+        is_told: what there is to say of it was said, and its lock may go with its last segment.
     """
 
     run: str
@@ -116,7 +138,9 @@ class Leftover:
     crashed: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     started_ns: int = 0
+    damaged: int = 0
     last_ns: int = 0
+    is_told: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -139,12 +163,29 @@ class Leftover:
         """Its sinks, by bit."""
         return [str(name) for name in self.meta.get("sinks", ())]
 
+    def in_order(self) -> list[tuple[LeftSegment, int, int, Capture]]:
+        """Its entries in the order of their calls, with segment, place and mark; each once.
+
+        One that was written anew after a failed sync may stand in two segments: whoever settled either of them has it.
+        """
+        found: dict[int, tuple[LeftSegment, int, int, Capture]] = {}
+        for segment in self.segments:
+            for at, mark, capture in segment.entries:
+                known = found.get(capture[SEQ])
+                found[capture[SEQ]] = (segment, at, mark if known is None else mark | known[2], capture)
+        return [found[seq] for seq in sorted(found)]
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether there is something to take away."""
+        return any(segment.is_settled for segment in self.segments) if self.segments else self.is_told
+
     def discard_settled(self) -> None:
         """Take away what is settled; the lock goes with the last of it."""
         for segment in [each for each in self.segments if each.is_settled]:
             self.segments.remove(segment)
             segment.close(delete=True)
-        if not self.segments:
+        if not self.segments and self.is_told:
             self.lock.release(delete=True)
 
     def close(self) -> None:
@@ -157,12 +198,8 @@ class Leftover:
 
 def exist(folder: Path, own_run: str) -> bool:
     """Whether there is anything of other runs; quick."""
-    with suppress(OSError):
-        return any(
-            match["run"] != own_run
-            for entry in os.scandir(folder)
-            if (match := _NAME.fullmatch(entry.name)) is not None
-        )
+    with suppress(OSError), os.scandir(folder) as entries:
+        return any(match["run"] != own_run for entry in entries if (match := _NAME.fullmatch(entry.name)) is not None)
     return False
 
 
@@ -174,17 +211,27 @@ def taken(folder: Path, own_run: str, breathe: Callable[[], None]) -> list[Lefto
         own_run: this one.
         breathe: called between segments, to let other threads work.
     """
+    found: list[Leftover] = []
+    for run in _files(folder).keys() - {own_run}:
+        lock = OwnerLock.acquire(folder / f"{run}.lock")
+        if lock is None:
+            continue
+        paths = _files(folder).get(run, [])  # asked again: whoever had the lock before may have taken them away
+        if paths:
+            found.append(_leftover(Leftover(run, lock, folder), paths, breathe))
+        else:
+            lock.release(delete=True)
+    return sorted(found, key=lambda leftover: (leftover.started_ns, leftover.run))
+
+
+def _files(folder: Path) -> dict[str, list[Path]]:
+    """The files of each run."""
     runs: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         match = _NAME.fullmatch(path.name)
-        if match is not None and match["run"] != own_run:
+        if match is not None:
             runs.setdefault(match["run"], []).append(path)
-    found: list[Leftover] = []
-    for run, paths in runs.items():
-        lock = OwnerLock.acquire(folder / f"{run}.lock")
-        if lock is not None:
-            found.append(_leftover(Leftover(run, lock, folder), paths, breathe))
-    return sorted(found, key=lambda leftover: (leftover.started_ns, leftover.run))
+    return runs
 
 
 def _leftover(leftover: Leftover, paths: list[Path], breathe: Callable[[], None]) -> Leftover:
@@ -202,5 +249,6 @@ def _leftover(leftover: Leftover, paths: list[Path], breathe: Callable[[], None]
             leftover.started_ns = segment.header.created_ns
         leftover.meta = segment.header.meta  # the newest knows all sinks
         leftover.last_ns = max([leftover.last_ns, *(entry[TIME_NS] for _, _, entry in segment.entries)])
+        leftover.damaged += segment.damaged
         leftover.segments.append(segment)
     return leftover

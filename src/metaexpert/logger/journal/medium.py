@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,7 @@ def file_system_of(folder: Path) -> str | None:
     return found
 
 
+@cache
 def machine_start() -> str:
     """Names this start of the machine: another name means that it went down, and unsynced pages with it."""
     if sys.platform == "linux":

@@ -1,9 +1,10 @@
 """Which sinks have still to settle which entries of the journal, and whom that concerns.
 
-Touched on the loop's thread alone, but for `kept`, which log calls fill in. An entry is kept until every sink it was
-routed to has settled it; one that has not been routed yet is kept in any case.
+Touched on the loop's thread alone, but for `kept`, which log calls fill in, and for `move`. An entry is kept until
+every sink it was routed to has settled it; one that has not been routed yet is kept in any case.
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol, final
@@ -17,6 +18,7 @@ ROUTED: Final = 1 << 63
 """The bit of a mark that says that bits of sinks which do not take the entry are set as well."""
 
 _MOST_REFUSALS: Final = 10_000
+_NOT_TAKEN: Final = "it does not take such entries"
 
 
 class Kept(Protocol):
@@ -47,6 +49,19 @@ class Kept(Protocol):
         ...
 
 
+class Movable(Kept, Protocol):
+    """A segment whose entries can be written anew to another one."""
+
+    def mark_of(self, at: int) -> int:
+        """A frame's whole mark.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: the segment is closed.
+        """
+        ...
+
+
 @final
 class Obligations:
     """What sinks owe.
@@ -62,6 +77,8 @@ class Obligations:
         self._all = ROUTED
         self._owed: dict[int, int] = {}
         self._refusals: dict[int, dict[int, str]] = {}
+        self._takers: dict[int, int] = {}
+        self._moving = threading.Lock()  # between a mark, a release and a move; log calls don't come here
 
     def know(self, sinks: Iterable[str]) -> bool:
         """Give each sink a bit of the mark, for as long as this run lasts; whether there were new ones."""
@@ -80,15 +97,18 @@ class Obligations:
         kept, owed = self.kept, self._owed
         for entry in entries:
             seq = entry[SEQ]
-            place = kept.get(seq)
-            if place is None:
+            if seq not in kept:
                 continue
-            with suppress(OSError, ValueError):  # unmarked it is offered to all sinks after a crash
-                place[0].mark_all(place[1], self._all & ~mask)
+            with self._moving, suppress(OSError, ValueError):  # unmarked it is offered to all sinks after a crash
+                segment, at = kept[seq]
+                segment.mark_all(at, self._all & ~mask)
+            self._takers[seq] = mask
             if mask:
                 owed[seq] = mask
             else:
                 self._release(seq)
+        while len(self._takers) > _MOST_REFUSALS:
+            del self._takers[next(iter(self._takers))]
 
     def settled(self, bit: int, entries: Iterable[Capture], refused: str = "") -> list[int]:
         """A sink needs these entries no longer; returns the numbers of those that are kept here.
@@ -110,8 +130,8 @@ class Obligations:
         return found
 
     def _settle(self, seq: int, bit: int, left: int, refused: str) -> None:
-        segment, at = self.kept[seq]
-        with suppress(OSError, ValueError):  # without its mark it is delivered twice after a crash
+        with self._moving, suppress(OSError, ValueError):  # without its mark it is delivered twice after a crash
+            segment, at = self.kept[seq]
             segment.mark(at, bit)
         if refused:
             if len(self._refusals) >= _MOST_REFUSALS:
@@ -124,8 +144,19 @@ class Obligations:
             self._release(seq)
 
     def _release(self, seq: int) -> None:
-        segment, _ = self.kept.pop(seq)
-        segment.settled += 1
+        with self._moving:
+            segment, _ = self.kept.pop(seq)
+            segment.settled += 1
+
+    def move(self, seq: int, old: tuple["Movable", int], new: tuple["Movable", int]) -> None:
+        """An entry was written anew; in any thread. Its mark goes with it; it may have been settled meanwhile."""
+        with self._moving:
+            if self.kept.get(seq) == old:
+                new[0].mark_all(new[1], old[0].mark_of(old[1]))
+                self.kept[seq] = new
+                old[0].settled += 1
+            else:
+                new[0].settled += 1
 
     def owe(self, seq: int, place: tuple[Kept, int], mask: int) -> None:
         """Keep an entry of a former run for the sinks of `mask`."""
@@ -148,7 +179,9 @@ class Obligations:
         return seq not in self.kept if mask is None else not mask >> bit & 1
 
     def refusal(self, seq: int, bit: int) -> str | None:
-        """Why a sink has not got an entry it has settled; None when it has."""
+        """Why a sink has not got an entry it has settled, or does not take; None when it has."""
+        if not self._takers.get(seq, -1) >> bit & 1:
+            return _NOT_TAKEN
         return self._refusals.get(seq, {}).get(bit)
 
     def laggards(self) -> dict[str, int]:

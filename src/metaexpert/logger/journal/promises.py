@@ -45,7 +45,10 @@ class Promises:
         """Done once the sink with this bit has acknowledged the entry; `answer` says so."""
         future: Future[None] = Future()
         with self._lock:
-            self._deliveries.setdefault((seq, bit), []).append(future)
+            if self._ended:
+                future.set_exception(ReceiptError(self._ended))
+            else:
+                self._deliveries.setdefault((seq, bit), []).append(future)
         return future
 
     def synced(self, number: int) -> None:

@@ -6,8 +6,7 @@ any thread at any moment, signal handlers included.
 
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, final
 
@@ -16,9 +15,6 @@ from metaexpert.logger.journal.segments import JournalSegment
 _ALIGNMENT_BITS: Final = 7
 _GIL: Final = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 _MAKING_PATIENCE_SECONDS: Final = 1.0
-_COPY_SECONDS: Final = 0.02
-"""Within this time a call that has its place in a segment has copied its frame there."""
-
 
 @final
 class Room:
@@ -41,6 +37,7 @@ class Room:
         self._turned = turned
         self._number = 0
         self._segments: list[JournalSegment] = []
+        self._given_up: list[JournalSegment] = []
         self._current: JournalSegment | None = None
         self._spare: JournalSegment | None = None
         self._turning = threading.RLock()  # a signal handler may log while its own thread holds it
@@ -177,7 +174,7 @@ class Room:
         return any(segment.is_gone() for segment in list(self._segments))
 
     def replace(self) -> list[JournalSegment]:
-        """Begin anew with no trust in what there is; returns the segments that were, still open.
+        """Begin anew with no trust in what there is; returns the segments that were, open until `drop`.
 
         Raises:
             OSError: no new segment can be made; everything is as it was.
@@ -187,22 +184,28 @@ class Room:
             self._segments, self._spare = [], None
             try:
                 self._current = self._new()
-            except OSError:
+            except BaseException:
                 self._segments, self._current, self._spare = old, current, spare
                 raise
-        time.sleep(_COPY_SECONDS)  # calls that have their place in an old segment copy their frames there
-        return old
+            self._given_up += old
+        return list(self._given_up)
+
+    def drop(self, segments: Iterable[JournalSegment]) -> None:
+        """Take segments away that were replaced and hold nothing any more."""
+        for segment in segments:
+            self._given_up.remove(segment)
+            segment.close(delete=True)
 
     def close(self) -> None:
         """Let go of all segments, and take away those that nobody needs."""
-        segments, self._segments = self._segments, []
+        segments, self._segments, self._given_up = self._segments + self._given_up, [], []
         self._current = self._spare = None
         for segment in segments:
             segment.close(delete=segment.is_settled)
 
     def forget(self) -> None:
         """In a forked child: write nowhere any more; the parent's files stay as they are."""
-        segments, self._segments = self._segments, []
+        segments, self._segments, self._given_up = self._segments + self._given_up, [], []
         self._current = self._spare = None
         for segment in segments:
             with suppress(OSError):

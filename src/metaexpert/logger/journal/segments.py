@@ -38,7 +38,7 @@ class JournalSegment:
         settled: frames among them that nobody needs any longer.
     """
 
-    __slots__ = ("_descriptor", "appended", "begin", "dirty", "end", "map", "path", "settled", "size_bytes")
+    __slots__ = ("_descriptor", "_is_named", "appended", "begin", "dirty", "end", "map", "path", "settled", "size_bytes")
 
     def __init__(self, path: Path, header: SegmentHeader, size_bytes: int, *, mapped: bool) -> None:
         head = encode_header(header)
@@ -49,6 +49,7 @@ class JournalSegment:
         self.appended = 0
         self.settled = 0
         self.map: mmap.mmap | None = None
+        self._is_named = False  # whether its name is on the disk, too
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _MODE)
         try:
             allocate(self._descriptor, size_bytes)
@@ -107,6 +108,14 @@ class JournalSegment:
         """
         self.write(at + MARK_AT, mark.to_bytes(8, "little"))
 
+    def mark_of(self, at: int) -> int:
+        """A frame's whole mark.
+
+        Raises:
+            OSError: the system refused.
+        """
+        return int.from_bytes(self.read(at + MARK_AT, 8), "little")
+
     @property
     def is_settled(self) -> bool:
         """Whether nobody needs any of it."""
@@ -128,6 +137,9 @@ class JournalSegment:
         if self.map is not None and sys.platform != "linux":
             self.map.flush()
         sync_descriptor(self._descriptor)
+        if not self._is_named:
+            sync_folder(self.path.parent)
+            self._is_named = True
 
     def close(self, *, delete: bool) -> None:
         """Let go of the file; `delete` takes it away."""
@@ -176,6 +188,18 @@ def sync_descriptor(descriptor: int) -> None:
         os.fdatasync(descriptor)
     else:
         os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can: Windows does so by itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems sync no folders; the file itself has been
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_at(descriptor: int, at: int, data: bytes) -> None:

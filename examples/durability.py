@@ -1,0 +1,51 @@
+"""A process kills itself right after its log calls returned; the next one delivers what it left.
+
+Run it with `python examples/durability.py`; it starts itself a second time for that.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from metaexpert.logger import LoggerConfig, get_logger, setup_logging
+
+log = get_logger("durability")
+
+
+async def trade(folder: Path) -> None:
+    """Log some fills, wait for one of them to be on the disk, and die amid the work."""
+    async with setup_logging(LoggerConfig(log_dir=folder, log_to_console=False, json_logging=True)):
+        receipt = log.trade.order_filled(order_id=1, symbol="BTCUSDT", side="BUY", quantity="0.5", price="43100.5")
+        await receipt
+        for number in range(2, 6):
+            log.trade.order_filled(order_id=number, symbol="BTCUSDT", side="BUY", quantity="0.5", price="43100.5")
+        os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+
+
+async def start_again(folder: Path) -> None:
+    """The next start: what is left of the run before goes first."""
+    async with setup_logging(LoggerConfig(log_dir=folder, log_to_console=False, json_logging=True)) as runtime:
+        await runtime.flush()
+    lines = [json.loads(line) for line in (folder / "trades.log").read_text(encoding="utf-8").splitlines()]
+    orders = {line["id"]: line["trade_data"]["order_id"] for line in lines if line["log_type"] == "trade"}
+    print(f"orders in trades.log: {sorted(orders.values())}")
+    assert sorted(orders.values()) == [1, 2, 3, 4, 5]  # noqa: S101 - and holds
+
+
+def main() -> None:
+    """Run the first process to its end, then the second."""
+    if len(sys.argv) > 1:
+        asyncio.run(trade(Path(sys.argv[1])))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, __file__, folder], check=False)  # noqa: S603 - itself
+        asyncio.run(start_again(Path(folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """Log to Loki and Elasticsearch, both played by a small collector process on loopback that fails for a while.
 
 Run it with `python examples/collectors.py`; nothing outside this machine is contacted. For real servers only the `url`
-(and credentials) differ.
+(and credentials) differ; `OtlpOptions`, `SplunkOptions` and `NdjsonOptions` take the same place.
 """
 
 import asyncio

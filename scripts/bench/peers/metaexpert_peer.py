@@ -1,4 +1,4 @@
-"""metaexpert.logger: JSON file, Loki or Elasticsearch, everything else as it comes."""
+"""metaexpert.logger: JSON file, Loki, Elasticsearch or OTLP, everything else as it comes."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +11,7 @@ from metaexpert.logger import (
     LoggerConfig,
     LoggingRuntime,
     LokiOptions,
+    OtlpOptions,
     get_logger,
     setup_logging,
 )
@@ -80,7 +81,9 @@ def _config(target: Target) -> LoggerConfig:
     )
 
 
-def _collector(target: HttpTarget) -> LokiOptions | ElasticsearchOptions:
+def _collector(target: HttpTarget) -> LokiOptions | ElasticsearchOptions | OtlpOptions:
     if target.wire is Wire.ELASTICSEARCH:
         return ElasticsearchOptions(name="elasticsearch", url=target.url, index="metaexpert")
+    if target.wire is Wire.OTLP:
+        return OtlpOptions(name="otlp", url=target.url)
     return LokiOptions(name="loki", url=target.url, labels={"service": "bench"})

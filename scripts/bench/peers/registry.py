@@ -51,7 +51,7 @@ PEERS: dict[str, PeerInfo] = {
             title="metaexpert.logger",
             factory="bench.peers.metaexpert_peer:MetaexpertPeer",
             distribution="metaexpert",
-            wires=frozenset({Wire.LOKI, Wire.ELASTICSEARCH}),
+            wires=frozenset({Wire.LOKI, Wire.ELASTICSEARCH, Wire.OTLP}),
             remark="fields redacted by key in the call; field bound with bind()",
         ),
         PeerInfo(

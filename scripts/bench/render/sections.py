@@ -196,7 +196,7 @@ SECTIONS: tuple[Section, ...] = (
             Column(figures=("requests",), header="requests", digits=0),
         ),
         lower_is_better=False,
-        how="As to Loki, over the only protocol that a peer speaks.",
+        how="As to Loki, as protobuf.",
     ),
 )
 

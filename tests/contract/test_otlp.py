@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,12 @@ log = get_logger("contract.otlp")
 STORED = status(200)
 TRACE_ID = "5b8efff798038103d269b633813fc60c"
 SPAN_ID = "eee19b7ec3c1b174"
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a test leaves on disk is no other test's."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest_asyncio.fixture

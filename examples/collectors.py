@@ -5,6 +5,7 @@ Run it with `python examples/collectors.py`; nothing outside this machine is con
 """
 
 import asyncio
+import tempfile
 
 from metaexpert.demo.collector_process import CollectorProcess
 from metaexpert.logger import ElasticsearchOptions, LoggerConfig, LokiOptions, get_logger, setup_logging
@@ -14,10 +15,14 @@ ENTRIES = 500
 log = get_logger("example.collectors")
 
 
-def configuration(url: str) -> LoggerConfig:
-    """Two collectors and nothing else; short waits, since this is an example."""
+def configuration(url: str, folder: str) -> LoggerConfig:
+    """Two collectors and nothing else; short waits, since this is an example.
+
+    In the folder are the journal, and what waits on disk while a collector is down.
+    """
     return LoggerConfig(
         log_name="example",
+        log_dir=folder,
         log_to_console=False,
         log_to_file=False,
         sinks=(
@@ -31,9 +36,15 @@ def configuration(url: str) -> LoggerConfig:
 
 async def main() -> None:
     """Log through an outage, then compare the ledgers with what the collector holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        await log_through_an_outage(folder)
+
+
+async def log_through_an_outage(folder: str) -> None:
+    """The same, with a folder to work in."""
     async with CollectorProcess.start() as collector:
         await collector.faults("all", "503", seconds=0.5)
-        async with setup_logging(configuration(collector.url)) as logging_runtime:
+        async with setup_logging(configuration(collector.url, folder)) as logging_runtime:
             for number in range(ENTRIES):
                 log.info("tick", symbol="BTCUSDT", number=number)
             log.trade.order_filled(order_id=7, symbol="BTCUSDT", side="SELL", quantity="0.5", price="43100.50")

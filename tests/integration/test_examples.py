@@ -64,6 +64,11 @@ def configuration(output: str, folder: Path):
     assert not list(folder.iterdir())
 
 
+def durability(output: str, folder: Path):
+    assert "orders in trades.log: [1, 2, 3, 4, 5]" in output
+    assert not list(folder.iterdir())
+
+
 def expert(output: str, folder: Path):
     ticks, bars = re.findall(r"ExpertStats\(ticks=(\d+), bars=(\d+)", output)[0]
     assert int(ticks) > 0
@@ -77,6 +82,7 @@ PROMISES: Mapping[str, Callable[[str, Path], None]] = {
     "backpressure": backpressure,
     "collectors": collectors,
     "configuration": configuration,
+    "durability": durability,
     "expert": expert,
     "quickstart": quickstart,
 }

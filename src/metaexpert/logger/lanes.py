@@ -217,7 +217,7 @@ class Lanes:
         self.gap.add(entry)
         self._ledger.dropped[logging.getLevelName(entry[LEVEL]), QUEUE_FULL] += 1
         if self.custody is not None:
-            self.custody.refused((entry,), QUEUE_FULL)
+            self.custody.lost(entry, QUEUE_FULL)
 
     # ---- out --------------------------------------------------------------------------------------------------
 

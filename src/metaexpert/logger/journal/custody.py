@@ -30,6 +30,12 @@ class Custody:
         """The sink will never have these."""
         self._journal.settle(self._sink, entries, reason)
 
+    def lost(self, entry: Capture, reason: str) -> None:
+        """The sink had no room for this one and will not have it."""
+        if self.holds(entry):
+            self._journal.settle(self._sink, (entry,), reason)
+            self._journal.failed(f"{self._sink} has not got a protected entry: {reason}", 1)
+
     def parked(self, entries: Sequence[Capture]) -> None:
         """These wait in the sink's disk queue, which answers for them from now on."""
         self._journal.park(self._sink, entries)

@@ -15,13 +15,12 @@ from logging import ERROR
 from pathlib import Path
 from typing import Final, final
 
-from metaexpert.exceptions import ReceiptError
 from metaexpert.logger.entry import GENERAL, LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, SEQ, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.journal.frames import FrameEncoder
 from metaexpert.logger.journal.medium import machine_start, may_map
 from metaexpert.logger.journal.obligations import Obligations
-from metaexpert.logger.journal.promises import Promises
+from metaexpert.logger.journal.promises import Promises, answered
 from metaexpert.logger.journal.recorder import FlightRecorder
 from metaexpert.logger.journal.room import Room
 from metaexpert.logger.journal.segments import JournalSegment
@@ -34,6 +33,14 @@ _MOST_PARKED: Final = 100_000
 """Entries in disk queues of which it is known that a sink has not got them yet; for receipts."""
 
 _STOPPED: Final = "logging has stopped before"
+_LEFT_TO_PARENT: Final = "the entry was left to the process this one was forked from"
+
+_HELD_UP_SECONDS: Final = 1.0
+"""For so long it is told alike which sinks hold up the journal: to count what they owe takes a while."""
+
+_COPY_SECONDS: Final = 0.001
+_MOST_COPY_SECONDS: Final = 1.0
+"""Longest wait for calls that have their place in a segment and have not copied their frame there."""
 
 
 @dataclass(slots=True)
@@ -87,6 +94,10 @@ class Journal:
         self._sync_started = 0
         self._parked: dict[tuple[int, int], None] = {}
         self._hook = threading.local()
+        self._records = self._options.recorder_bytes > 0
+        self._held_up = (float("-inf"), "")
+        self._unsafe_from = 0
+        self._mistrusted = False
         self._closed = False
 
     # ---- begin and end ----------------------------------------------------------------------------------------
@@ -113,17 +124,50 @@ class Journal:
         Raises:
             OSError: it cannot be made.
         """
-        if self._lock is None:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._mapped = self._options.mode == "mmap" or (self._options.mode == "auto" and may_map(self.folder))
-            self._lock = OwnerLock.acquire(self.folder / f"{self.run}.lock")
-            self._running.touch(mode=0o600)
-            if self._options.recorder_bytes:
-                path = self.folder / f"{self.run}.recorder"
-                header = self._header(Kind.RECORDER, 0)
-                self._recorder = FlightRecorder(path, header, self._options.recorder_bytes, mapped=self._mapped)
-                self._record = self._recorder.add
+        self._own()
         self.room.prepare()
+        if self._records and (self._recorder is None or self._recorder.is_gone()):
+            self._begin_recording()
+
+    def _own(self) -> None:
+        """Hold the lock, without which another process would take this run for one that has ended."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._lock is None or self._lock.is_gone():
+            self._mapped = self._options.mode == "mmap" or (self._options.mode == "auto" and may_map(self.folder))
+            lock = OwnerLock.acquire(self.folder / f"{self.run}.lock")
+            if lock is None:
+                raise OSError(f"another process holds {self.run}.lock")
+            self._let_go_of_lock(delete=False)
+            self._lock = lock
+        self._running.touch(mode=0o600)
+
+    def _let_go_of_lock(self, *, delete: bool) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release(delete=delete)
+
+    def _begin_recording(self) -> None:
+        """Make the recorder; without one the journal does its work as well."""
+        former = self._recorder
+        path, header = self.folder / f"{self.run}.recorder", self._header(Kind.RECORDER, 0)
+        try:
+            self._recorder = FlightRecorder(path, header, self._options.recorder_bytes, mapped=self._mapped)
+            self._record = self._recorder.add
+        except OSError as error:
+            self._stop_recording(error)
+        if former is not None:
+            former.close(delete=False)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody has taken files of it away; blocks for a moment."""
+        lock, recorder = self._lock, self._recorder
+        return lock is not None and (
+            lock.is_gone()
+            or not self._running.exists()
+            or self.room.are_gone()
+            or (recorder is not None and recorder.is_gone())
+        )
 
     def _new_segment(self, number: int) -> JournalSegment:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -151,33 +195,53 @@ class Journal:
         Raises:
             OSError: it cannot be made; what these sinks have not got is not recovered for them after a crash.
         """
-        if self.obligations.know(sinks):
+        if self.obligations.know(sinks) and self._lock is not None:
             self.room.begin_anew()
 
-    def close(self) -> int:
-        """Bring what is left to the disk and let go; blocks. Returns how many entries wait for the next start."""
+    def close(self, *, keep_settled: bool = False) -> int:
+        """Bring what is left to the disk and let go; blocks. Returns how many entries wait for the next start.
+
+        Args:
+            keep_settled: leave files of settled entries as well, for a machine that goes down before these are safe.
+        """
         self._closed = True
         left = len(self.obligations.kept)
-        if left:
-            with suppress(OSError):
-                self.sync()
+        self._sync_last(needed=bool(left) or keep_settled)
         self.answer_deliveries()
         self._promises.end(f"{_STOPPED}; the journal keeps {left} entries for the next start" if left else _STOPPED)
-        self.room.close()
+        self.room.close(keep_settled=keep_settled)
         recorder, self._recorder, self._record = self._recorder, None, None
         if recorder is not None:
             recorder.close(delete=True)
         if self._lock is not None:
-            self._running.unlink(missing_ok=True)
-            self._lock.release(delete=True)
-            self._lock = None
+            with suppress(OSError):  # where it stays, the next start takes this end for a crash
+                self._running.unlink(missing_ok=True)
+            self._let_go_of_lock(delete=True)
         with suppress(OSError):
             self.folder.rmdir()  # where nothing of anybody's is left in it
         return left
 
+    def _sync_last(self, *, needed: bool) -> None:
+        """Keep the promises of receipts: what every sink has is safe without a sync of the journal's own."""
+        number = self.begin_sync()
+        try:
+            if needed:
+                self.sync()
+        except OSError:
+            try:
+                self.rescue()
+            except (OSError, ValueError) as error:
+                self._promises.fail_syncs(f"the disk refused the last sync: {error}")
+                return
+        self._promises.synced(number)
+
     def forget(self) -> None:
         """In a forked child: nothing of this is to be written any more."""
         self._closed = True
+        self.wake = self.touched = _nobody
+        self._promises = Promises()  # another thread may have held the lock of the parent's
+        self._promises.end(_LEFT_TO_PARENT)
+        self._lock = None  # let go of by itself
         self.room.forget()
         recorder, self._recorder, self._record = self._recorder, None, None
         if recorder is not None:
@@ -213,11 +277,15 @@ class Journal:
         try:
             frame = self._encode(capture)
             self.obligations.kept[seq] = self.room.append(frame)
-            if self._record is not None:
-                self._record(frame)
         except (OSError, ValueError) as error:
-            return Receipt(self, seq, 0, self._failed(f"the journal cannot be written: {error}", 1))
+            return Receipt(self, seq, 0, self.failed(f"the journal cannot be written: {error}", 1))
         self.counters.entries += 1
+        record = self._record
+        if record is not None:
+            try:
+                record(frame)
+            except (OSError, ValueError) as error:
+                self._stop_recording(error)
         return Receipt(self, seq, self._sync_started)
 
     def _turned(self) -> None:
@@ -225,13 +293,16 @@ class Journal:
 
     def _stop_recording(self, error: Exception) -> None:
         recorder, self._recorder, self._record = self._recorder, None, None
+        if self._closed:
+            return  # a call that came when it was just closed
+        self._records = False
         if recorder is not None:
             recorder.close(delete=False)
-            self.counters.last_error = f"flight recorder: {error}"
+        self.counters.last_error = f"flight recorder: {error}"
 
-    def _failed(self, reason: str, entries: int) -> str:
+    def failed(self, reason: str, entries: int) -> str:
         """Count and tell that entries are not safe; returns the reason."""
-        held_up = ", ".join(f"{name} has {count} to settle" for name, count in self.obligations.laggards().items())
+        held_up = self._laggards()
         reason = f"{reason} ({held_up})" if held_up else reason
         self.counters.failures += entries
         self.counters.last_error = reason
@@ -247,6 +318,14 @@ class Journal:
         self.wake()
         return reason
 
+    def _laggards(self) -> str:
+        now, (told_at, told) = time.monotonic(), self._held_up
+        if now - told_at < _HELD_UP_SECONDS:
+            return told
+        told = ", ".join(f"{name} has {count} to settle" for name, count in self.obligations.laggards().items())
+        self._held_up = (now, told)
+        return told
+
     # ---- receipts, any thread ---------------------------------------------------------------------------------
 
     def when_synced(self, since: int) -> Future[None]:
@@ -259,11 +338,11 @@ class Journal:
     def when_delivered(self, seq: int, sink: str) -> Future[None]:
         """See `receipts.Keeper`."""
         bit = self.obligations.bits.get(sink)
-        if bit is None or self._closed:
-            future: Future[None] = Future()
+        if bit is None:
             names = ", ".join(sorted(self.obligations.bits))
-            future.set_exception(ReceiptError(_STOPPED if bit is not None else f"no sink {sink!r}; there are {names}"))
-            return future
+            return answered(f"no sink {sink!r}; there are {names}")
+        if self._closed and (verdict := self._judge(seq, bit)) is not None:
+            return answered(verdict)
         future = self._promises.delivery(seq, bit)
         self.wake()
         return future
@@ -340,19 +419,28 @@ class Journal:
         Raises:
             OSError: the system could not; `rescue` can still.
         """
+        if self._mistrusted:
+            raise OSError("what was written before a sync that failed cannot be relied on")
+        entries = self.counters.entries
         for segment in self.room.dirty:
             segment.dirty = False
             try:
                 segment.sync()
             except OSError:
-                segment.dirty = True
+                self._mistrusted = segment.dirty = True
                 raise
+        self._unsafe_from = entries
 
     def synced(self, number: int) -> None:
         """The sync of that number has ended well; on the loop."""
         self.counters.syncs += 1
         self.counters.last_error = None
         self._promises.synced(number)
+
+    @property
+    def is_mistrusted(self) -> bool:
+        """Whether a sync has failed and its entries are not on the disk elsewhere yet."""
+        return self._mistrusted
 
     def rescue(self) -> None:
         """Write all entries that are kept to new segments and sync these, off the loop.
@@ -362,26 +450,39 @@ class Journal:
         has deleted, of which the map is still there.
 
         Raises:
-            OSError: new segments cannot be written or synced either.
+            OSError: new segments cannot be written or synced either; it can be tried again.
         """
+        self._mistrusted = True
+        self._own()
         old = self.room.replace()
-        for seq, (segment, at) in list(self.obligations.kept.items()):
-            if isinstance(segment, JournalSegment) and segment in old:
-                self._move(seq, segment, at)
-        for segment in old:
-            segment.close(delete=True)
-        self.sync()
+        deadline = time.monotonic() + _MOST_COPY_SECONDS
+        while True:
+            for seq, (segment, at) in list(self.obligations.kept.items()):
+                if isinstance(segment, JournalSegment) and segment in old:
+                    self._move(seq, segment, at)
+            if all(segment.is_settled for segment in old):
+                break
+            if time.monotonic() > deadline:
+                raise OSError("a log call has been writing to it for too long")
+            time.sleep(_COPY_SECONDS)  # a call has its place in one of them and copies its frame there
+        self._mistrusted = False
+        try:
+            self.sync()
+        except OSError:  # what was brought to the disk before stays there
+            self.room.drop([segment for segment in old if not segment.was_synced])
+            raise
+        self.room.drop(old)
 
     def _move(self, seq: int, segment: JournalSegment, at: int) -> None:
         place = self.room.append(segment.frame_at(at))
-        if self.obligations.kept.get(seq) == (segment, at):
-            self.obligations.kept[seq] = place
-        else:  # settled meanwhile
-            place[0].settled += 1
+        self.obligations.move(seq, (segment, at), place)
 
     def give_up_sync(self, reason: str) -> None:
-        """What was written so far cannot be brought to the disk; on the loop."""
-        self._failed(reason, max(1, len(self.obligations.kept)))
+        """What was written so far cannot be brought to the disk; on the loop. Tells of each entry once."""
+        unsafe = self.counters.entries - self._unsafe_from
+        self._unsafe_from += unsafe
+        if unsafe or self._promises.awaits_sync:
+            self.failed(reason, max(1, unsafe))
         self._promises.fail_syncs(reason)
 
 

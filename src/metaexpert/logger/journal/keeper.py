@@ -112,7 +112,8 @@ class JournalKeeper:
             await self._prepare()
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            if await self._worker.run(journal.room.are_gone):
+            self._due = self._due or journal.is_mistrusted
+            if await self._worker.run(lambda: journal.is_gone):
                 self._notices.say("journal", f"files in {journal.folder} were deleted by somebody else; written anew")
                 await self._rescue("the journal's files were deleted")
         while journal.awaits_sync or self._due:
@@ -125,9 +126,9 @@ class JournalKeeper:
         try:
             for _ in range(2):  # the one in use, and the spare one
                 await self._worker.run(self.journal.prepare)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._ask_again_at = monotonic() + _LOOK_SECONDS
-            self._trouble(f"no room can be made in {self.journal.folder}: {error.strerror or error}")
+            self._trouble(f"no room can be made in {self.journal.folder}: {told(error)}")
 
     async def _sync(self) -> None:
         number = self.journal.begin_sync()
@@ -135,7 +136,7 @@ class JournalKeeper:
             await self._worker.run(self.journal.sync)
         except (OSError, ValueError) as error:
             self.journal.counters.sync_failures += 1
-            reason = f"the disk refused a sync: {error}"
+            reason = f"the disk refused a sync: {told(error)}"
             self._trouble(reason)
             if not await self._rescue(reason):
                 return
@@ -147,8 +148,9 @@ class JournalKeeper:
         try:
             await self._worker.run(self.journal.rescue)
         except (OSError, ValueError) as error:
-            self._trouble(f"{reason}, and what was in it cannot be written anew: {error}")
-            self.journal.give_up_sync(f"{reason}, and the entries cannot be written anew: {error}")
+            text = f"{reason}, and the entries cannot be written anew: {told(error)}"
+            self._trouble(text)
+            self.journal.give_up_sync(text)
             return False
         self.journal.synced(number)
         return True
@@ -174,10 +176,18 @@ class JournalKeeper:
         """End it, once its task has ended; returns how many entries wait for the next start."""
         if self._timer is not None:
             self._timer.cancel()
+        keep_settled = False
         try:
-            with suppress(OSError):
+            try:
                 await self._sync_sinks()
+            except OSError:  # what sinks have is not safe
+                keep_settled = True
             await self._worker.run(self._recovery.close)
-            return await self._worker.run(self.journal.close)
+            return await self._worker.run(self.journal.close, keep_settled=keep_settled)
         finally:
             self._worker.close()
+
+
+def told(error: Exception) -> str:
+    """What an error says, without its number."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -152,7 +152,8 @@ class Obligations:
         """An entry was written anew; in any thread. Its mark goes with it; it may have been settled meanwhile."""
         with self._moving:
             if self.kept.get(seq) == old:
-                new[0].mark_all(new[1], old[0].mark_of(old[1]))
+                with suppress(OSError, ValueError):
+                    new[0].mark_all(new[1], old[0].mark_of(old[1]))
                 self.kept[seq] = new
                 old[0].settled += 1
             else:

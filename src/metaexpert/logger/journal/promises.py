@@ -88,6 +88,13 @@ class Promises:
         self.answer(lambda _seq, _bit: reason)
 
 
+def answered(reason: str) -> Future[None]:
+    """A promise kept, or one that cannot be for a reason."""
+    future: Future[None] = Future()
+    _tell(future, reason or None)
+    return future
+
+
 def _tell(future: Future[None], reason: str | None) -> None:
     if not future.set_running_or_notify_cancel():
         return

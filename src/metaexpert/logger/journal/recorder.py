@@ -50,9 +50,9 @@ class FlightRecorder:
         # no call stands between reading and moving the place on: CPython switches threads at calls and loops alone
         at = self._at
         end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
+        if length > self._most_bytes:
+            return
         if end > self._size_bytes:
-            if length > self._most_bytes:
-                return
             at = self._begin
             end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
         self._at = end
@@ -61,6 +61,10 @@ class FlightRecorder:
             mapped[at : at + length] = frame
         else:
             self._segment.write(at, frame)
+
+    def is_gone(self) -> bool:
+        """Whether somebody has taken the file away."""
+        return self._segment.is_gone()
 
     def close(self, *, delete: bool) -> None:
         """Let go of the file; `delete` takes it away."""

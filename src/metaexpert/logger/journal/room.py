@@ -16,6 +16,7 @@ _ALIGNMENT_BITS: Final = 7
 _GIL: Final = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 _MAKING_PATIENCE_SECONDS: Final = 1.0
 
+
 @final
 class Room:
     """The segments.
@@ -157,7 +158,7 @@ class Room:
     @property
     def bytes(self) -> int:
         """What they take on disk, bytes."""
-        return len(self._segments) * self._segment_bytes
+        return (len(self._segments) + len(self._given_up)) * self._segment_bytes
 
     def settled(self) -> list[JournalSegment]:
         """Full segments that nobody needs any longer."""
@@ -196,12 +197,12 @@ class Room:
             self._given_up.remove(segment)
             segment.close(delete=True)
 
-    def close(self) -> None:
-        """Let go of all segments, and take away those that nobody needs."""
+    def close(self, *, keep_settled: bool = False) -> None:
+        """Let go of all segments, and take away those that nobody needs; `keep_settled` takes none away."""
         segments, self._segments, self._given_up = self._segments + self._given_up, [], []
         self._current = self._spare = None
         for segment in segments:
-            segment.close(delete=segment.is_settled)
+            segment.close(delete=segment.is_settled and not keep_settled)
 
     def forget(self) -> None:
         """In a forked child: write nowhere any more; the parent's files stay as they are."""

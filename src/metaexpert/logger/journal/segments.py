@@ -36,9 +36,21 @@ class JournalSegment:
         dirty: it holds bytes that no sync has begun with.
         appended: frames copied in.
         settled: frames among them that nobody needs any longer.
+        was_synced: a sync has ended well, of what it held then and of its name.
     """
 
-    __slots__ = ("_descriptor", "_is_named", "appended", "begin", "dirty", "end", "map", "path", "settled", "size_bytes")
+    __slots__ = (
+        "_descriptor",
+        "was_synced",
+        "appended",
+        "begin",
+        "dirty",
+        "end",
+        "map",
+        "path",
+        "settled",
+        "size_bytes",
+    )
 
     def __init__(self, path: Path, header: SegmentHeader, size_bytes: int, *, mapped: bool) -> None:
         head = encode_header(header)
@@ -49,7 +61,7 @@ class JournalSegment:
         self.appended = 0
         self.settled = 0
         self.map: mmap.mmap | None = None
-        self._is_named = False  # whether its name is on the disk, too
+        self.was_synced = False
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _MODE)
         try:
             allocate(self._descriptor, size_bytes)
@@ -137,9 +149,9 @@ class JournalSegment:
         if self.map is not None and sys.platform != "linux":
             self.map.flush()
         sync_descriptor(self._descriptor)
-        if not self._is_named:
+        if not self.was_synced:
             sync_folder(self.path.parent)
-            self._is_named = True
+            self.was_synced = True
 
     def close(self, *, delete: bool) -> None:
         """Let go of the file; `delete` takes it away."""

@@ -254,7 +254,8 @@ class Delivery:
             case Rejected():
                 self._writing.popleft()
                 self._cut(batch, outcome)
-                self._answered()
+                if outcome.status != _CLOSED_UNDER_IT:
+                    self._answered()
             case Partial():
                 return self._settle_partly(batch, outcome)
             case Retry():

@@ -134,6 +134,22 @@ class TestStates:
             running.delivery.hurry()
             await running.settled()
 
+    async def test_closed_connections_are_no_answer_though_a_batch_is_cut_for_them(self):
+        """A body too large looks so, and so does a network that is down; the breaker opens for either."""
+        answers: list[Outcome] = [Retry("closed"), Rejected(0, "closed")] * 5
+        seen: list[tuple[str, str]] = []
+
+        async def answer(_: Batch) -> Outcome:
+            seen.append((running.delivery.breaker.state, running.delivery.health.state))
+            return answers.pop(0) if answers else Delivered()
+
+        async with pumped(FakeSink(answer), max_batch=256, max_age=30.0) as running:
+            running.offer(*captures(range(256)))
+            await running.settled()
+            assert (running.ledger.delivered, running.ledger.rejected) == (256, 0)
+        assert seen[9] == ("half-open", "failed")
+        assert seen[-1] == ("closed", "active")
+
     async def test_progress_of_single_entries_is_no_failure_in_a_row(self):
         """Each answer stores one entry and wants the others again: the destination is busy, not down."""
 

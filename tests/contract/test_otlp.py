@@ -416,6 +416,23 @@ class TestRefusal:
             assert await runtime.flush()
             assert sink_stats(runtime).ledger.delivered == 40
 
+    async def test_a_limit_that_the_collector_tells_with_400_is_remembered(self, server: ScriptedCollector):
+        """Else each batch would be refused first."""
+        too_large = answering(400, Status(code=3, message="http: request body too large"), as_json=False)
+
+        async def small_ones(request: web.Request, received: Received) -> web.StreamResponse:
+            return await (STORED if len(received.body) <= 4000 else too_large)(request, received)
+
+        server.default = small_ones
+        async with logging_to(options(server)) as runtime:
+            refused: list[int] = []
+            for _ in range(2):
+                for number in range(40):
+                    log.info("n %02d", number)
+                assert await runtime.flush()
+                refused.append(sum(len(request.body) > 4000 for request in server.requests))
+        assert refused[0] == refused[1] > 0
+
     @pytest.mark.parametrize(
         ("code", "text"),
         [

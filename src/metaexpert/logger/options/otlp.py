@@ -9,6 +9,12 @@ from metaexpert.logger.formats.otlp_model import MAX_INTEGER, MIN_INTEGER, Attri
 from metaexpert.logger.options.http import HttpOptions
 
 
+def _attribute_name(name: str) -> str:
+    if not name.strip():
+        raise ValueError('must be the name of an attribute, such as "service.namespace"')
+    return name
+
+
 def _attribute(value: AttributeValue) -> AttributeValue:
     if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
         raise ValueError("must be a number of 64 bits; a longer one can be given as text")
@@ -17,7 +23,7 @@ def _attribute(value: AttributeValue) -> AttributeValue:
     return value
 
 
-type ResourceKey = Annotated[str, Field(min_length=1, max_length=255)]
+type ResourceKey = Annotated[str, AfterValidator(_attribute_name)]
 type ResourceValue = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, AfterValidator(_attribute)]
 
 

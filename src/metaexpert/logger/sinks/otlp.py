@@ -37,6 +37,10 @@ _REPEATED: Final = frozenset({429, 502, 503, 504})
 _DISCARDED: Final = 260
 """Loki's own status: ingestion is blocked by policy and the data was discarded."""
 
+_BODY_TOO_LARGE: Final = b"request body too large"
+"""How the Collector says, with 400, what HTTP has 413 for."""
+_TOO_LARGE: Final = 413
+
 _WRONG_PROTOCOL: Final = re.compile(rb"json encoding isn't supported")
 """How VictoriaLogs answers, with 400, where it is not the records that are wrong but `protocol`."""
 
@@ -93,7 +97,8 @@ def classify(answer: Answer, entries: Sequence[Capture]) -> Outcome | None:
         case Answer(status=400) if _WRONG_PROTOCOL.search(answer.body):
             return Retry(_reason(answer), pause=True)
         case Answer(refuses_entries=True):
-            return Rejected(answer.status, _told(answer))
+            too_large = len(entries) > 1 and _BODY_TOO_LARGE in answer.body
+            return Rejected(_TOO_LARGE if too_large else answer.status, _told(answer))
         case Answer() if answer.needs_operator or answer.status in _REPEATED:
             return Retry(_reason(answer), answer.retry_after_seconds, pause=answer.needs_operator)
         case _:

@@ -205,22 +205,6 @@ class TestItems:
         assert (stats.ledger.delivered, stats.ledger.duplicate, stats.retries, stats.state) == (20, 0, 0, "active")
         assert numbers(cluster.index.arrived) == list(range(20))
 
-    async def test_409_is_a_duplicate_and_no_failure(self, cluster: Cluster):
-        """A lost answer: everything was stored, the connection broke, and the second attempt finds the ids taken."""
-
-        async def store_and_close(request: web.Request, received: Received) -> web.StreamResponse:
-            await cluster.index.reply(request, received)
-            return await cluster.close(request, received)
-
-        cluster.then(store_and_close)
-        async with logging_to(options(cluster)) as runtime:
-            for number in range(7):
-                log.info("n %d", number)
-            assert await runtime.flush()
-            ledger = sink_stats(runtime).ledger
-        assert (ledger.delivered, ledger.duplicate, ledger.rejected) == (0, 7, 0)
-        assert numbers(cluster.index.arrived) == list(range(7))
-
     @pytest.mark.parametrize("code", [429, 500, 503])
     async def test_an_overloaded_item_is_sent_again_alone(self, cluster: Cluster, code: int):
         once = {2, 5}

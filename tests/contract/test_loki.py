@@ -192,20 +192,6 @@ class TestAnswers:
         assert stats.state == "active"
         assert len(loki.requests) == 1
 
-    async def test_blocked_ingestion_discards_the_data_so_it_is_rejected_and_not_sent_again(
-        self, loki: ScriptedCollector
-    ):
-        loki.then(status(260, "ingestion blocked for user fake until '2030-01-01T00:00:00Z' with status code '260'"))
-        async with logging_to(options(loki)) as runtime:
-            for number in range(5):
-                log.info("n %d", number)
-            assert not await runtime.flush()
-            stats = sink_stats(runtime)
-        assert len(loki.requests) == 1
-        assert (stats.ledger.rejected, stats.ledger.delivered) == (5, 0)
-        assert stats.last_error is not None
-        assert "260" in stats.last_error
-
     async def test_a_malformed_request_is_bisected_until_the_offender_stands_alone(self, loki: ScriptedCollector):
         model = LokiModel(lambda entry: entry.entry["message"] == "offender", whole=True)
         loki.default = model.reply

@@ -176,8 +176,19 @@ class TestKey:
 
 
 class TestAnswers:
-    @pytest.mark.parametrize("code", [200, 201, 202, 204, 207])
-    async def test_any_2xx_is_delivered(self, server: ScriptedCollector, code: int):
+    @pytest.mark.parametrize("code", [207, 226, 260])
+    async def test_an_unusual_2xx_is_delivered_and_told(self, server: ScriptedCollector, code: int):
+        server.default = status(code, "1 of 2")
+        async with logging_to(options(server)) as runtime:
+            log.info("one")
+            log.info("two")
+            assert await runtime.flush()
+            stats = sink_stats(runtime)
+        assert (stats.ledger.delivered, stats.retries) == (2, 0)
+        assert f"HTTP {code} 1 of 2" in (stats.last_error or "")
+
+    @pytest.mark.parametrize("code", [200, 201, 202, 204])
+    async def test_the_usual_2xx_are_delivered(self, server: ScriptedCollector, code: int):
         server.default = status(code)
         async with logging_to(options(server)) as runtime:
             log.info("one")

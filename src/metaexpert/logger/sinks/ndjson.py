@@ -21,7 +21,8 @@ KEY_HEADER: Final = "Idempotency-Key"
 """https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/: a string in quotes."""
 
 _KEY_BYTES: Final = 16
-_STORED: Final = range(200, 300)
+_STORED: Final = range(200, 205)
+_SUCCESS: Final = range(200, 300)
 
 
 @final
@@ -72,12 +73,18 @@ class NdjsonSink:
 
 
 def classify(answer: Answer | NoAnswer) -> Outcome:
-    """A generic collector's answer: any 2xx takes all, and what is refused is refused as a whole."""
+    """A generic collector's answer: any 2xx takes all, and what is refused is refused as a whole.
+
+    A 2xx beyond the usual ones (207 Multi-Status, Loki's 260) may mean less than all, in words that only its own kind
+    of server knows: sending again would repeat what was stored, so that it is told of instead.
+    """
     match answer:
         case NoAnswer():
             return Retry(answer.reason, pause=answer.pause)
         case Answer() if answer.status in _STORED:
             return Delivered()
+        case Answer() if answer.status in _SUCCESS:
+            return Delivered(warning=f"HTTP {answer.status} {answer.text}: may not have stored all of a batch")
         case Answer(refuses_entries=True):
             return Rejected(answer.status, answer.text)
         case _:

@@ -21,12 +21,21 @@ from support.deploy import (
     saved_objects,
     saved_queries,
 )
-from support.every_kind import captured_entries
+from support.every_kind import captured_entries, log_every_kind
+from support.running_logger import logging_to
 
-from metaexpert.logger import ElasticsearchOptions, LoggerConfig, LokiOptions, OtlpOptions
+from metaexpert.logger import (
+    ElasticsearchOptions,
+    LoggerConfig,
+    LoggingRuntime,
+    LokiOptions,
+    MemoryOptions,
+    OtlpOptions,
+)
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.formats.json_lines import JsonLines
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.sinks.memory import MemorySink
 
 IDENTITY = Identity(service="bot")
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
@@ -85,14 +94,31 @@ class TestMetaexpertToml:
                 assert str(sink.url).removeprefix("http://") in published
 
     def test_its_data_stream_is_the_templates(self):
-        (sink,) = [
-            sink
-            for sink in LoggerConfig.load(DEPLOY / "metaexpert.toml", environ={}).sinks
-            if isinstance(sink, ElasticsearchOptions)
-        ]
+        sinks = LoggerConfig.load(DEPLOY / "metaexpert.toml", environ={}).sinks
+        indices = {sink.index for sink in sinks if isinstance(sink, ElasticsearchOptions)}
         for path in TEMPLATES:
             (pattern,) = read_json(path)["index_patterns"]
-            assert re.fullmatch(pattern.replace("*", ".*"), sink.index)
+            assert [index for index in indices if not re.fullmatch(pattern.replace("*", ".*"), index)] == []
+
+    async def test_opensearch_gets_what_went_wrong_and_every_trade_once(self):
+        sinks = LoggerConfig.load(DEPLOY / "metaexpert.toml", environ={}).sinks
+        made = [
+            MemoryOptions(name=sink.name, level=sink.level, log_types=sink.log_types)
+            for sink in sinks
+            if isinstance(sink, ElasticsearchOptions)
+        ]
+        async with logging_to(*made) as runtime:
+            log_every_kind()
+            assert await runtime.flush(timeout=5.0)
+            got = sorted((entry["log_type"], entry["level"]) for name in runtime.sinks for entry in kept(runtime, name))
+        wrong = [("general", level) for level in ("CRITICAL", "ERROR", "ERROR", "WARNING")]
+        assert got == sorted([*wrong, ("error", "ERROR"), ("audit", "INFO"), *[("trade", "INFO")] * 7])
+
+
+def kept(runtime: LoggingRuntime, name: str) -> list[dict[str, Any]]:
+    memory = runtime.sinks[name]
+    assert isinstance(memory, MemorySink)
+    return memory.entries
 
 
 class TestTemplates:

@@ -111,7 +111,7 @@ class ModelledDisk:
         """What was not synced may be there, in part, or not: names, removals and sectors alike."""
         self.kill()
         names = {**self.named}
-        for name in {*self.named, *self.seen}:
+        for name in dict.fromkeys([*self.named, *self.seen]):
             if self._random.random() < 0.5:  # this change of the folder made it to the disk
                 if name in self.seen:
                     names[name] = self.seen[name]

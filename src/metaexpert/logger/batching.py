@@ -160,7 +160,7 @@ class Batching:
         )
 
     def _hand_on(self, batch: Batch, spilling: Spilling) -> None:
-        if self.down or (self._queue.full() and not spilling.engaged):
+        if (self.down and spilling.spills) or (self._queue.full() and not spilling.engaged):
             spilling.push(batch)
         elif spilling.engaged:
             spilling.push_past(batch)

@@ -149,6 +149,11 @@ class Spilling:
     # ---- batching's side -------------------------------------------------------------------------------------
 
     @property
+    def spills(self) -> bool:
+        """Whether it takes more than what it has: else it only works that off."""
+        return self._high_watermark != float("inf")
+
+    @property
     def engaged(self) -> bool:
         """Whether entries are on disk, or on their way there: all that follow must queue behind them."""
         waiting = bool(self._slots) or bool(self._live) or self._front is not None
@@ -169,7 +174,7 @@ class Spilling:
         """
         if not self._opened:
             return True
-        if self.engaged or down:
+        if self.engaged or (down and self.spills):
             return len(self._slots) >= SLOTS
         return not has_room and fill < self._high_watermark
 
@@ -288,7 +293,7 @@ class Spilling:
 
     def _homeless(self, outlet: Outlet) -> list[Batch]:
         """Batches with the worker of a sink that is down that are in memory alone; all else is on disk."""
-        if not outlet.down or not self._opened:
+        if not outlet.down or not self._opened or not self.spills:
             return []
         on_disk = [batch for batch, _ in self._outgoing]
         return [batch for batch in outlet.with_worker() if not any(batch is one for one in on_disk)]
@@ -311,7 +316,9 @@ class Spilling:
         self._pass_slots(outlet)
 
     def _pass_slots(self, outlet: Outlet) -> None:
-        if self.entries or self._front is not None or self._live or not self._opened or outlet.down:
+        if self.entries or self._front is not None or self._live or not self._opened:
+            return
+        if outlet.down and self.spills:
             return
         while self._slots and outlet.has_room:
             batch = self._slots.popleft()
@@ -366,6 +373,7 @@ class Spilling:
         self._report_at = time.monotonic() + _REPORT_SECONDS
         seqs, times_ns = (gap.first_seq, gap.last_seq), (gap.first_ns, gap.last_ns)
         outlet.report(gap_entry(self.name, gap.by_level, seqs, times_ns, SPOOL_FULL))
+        outlet.moved()
         self._notices.say(f"disk queue of {self.name}", f"{gap.total} entries had to give way: it has reached its cap")
 
     # ---- what a job did ---------------------------------------------------------------------------------------

@@ -274,18 +274,19 @@ class TestLiveEntries:
 
         async def gated(batch: Batch) -> Outcome:
             live.append(batch.live)
-            async with gate:
-                return await accept(batch)
+            if len(live) > 1:  # the first says that it is up again
+                await may_go.wait()
+            return await accept(batch)
 
-        gate = asyncio.Lock()
+        may_go = asyncio.Event()
         async with spilled(sink, RefusingSpool(tmp_path)) as (running, spilling):
             await offer_slowly(running, range(1, 501))
             await eventually(lambda: spilling.entries > 400)
-            async with gate:  # the first batches of the backlog are under way
-                sink.answer = gated
-                await eventually(lambda: live)
-                running.offer(capture(501, log_type="trade"), capture(502), capture(503, log_type="gap"))
-                await eventually(lambda: (spilling.mark() or (0, 0))[1] == 1)
+            sink.answer = gated
+            await eventually(lambda: len(live) > 1 and not running.delivery.down)
+            running.offer(capture(501, log_type="trade"), capture(502), capture(503, log_type="gap"))
+            await eventually(lambda: (spilling.mark() or (0, 0))[1] == 1)
+            may_go.set()
             await running.delivery.drained()
             assert sorted(sink.got, key=lambda name: int(name[1:])) == names(range(1, 504))
             assert sink.got.index("m501") < 450

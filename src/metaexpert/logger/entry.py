@@ -72,6 +72,10 @@ type Capture = tuple[
     int,  # size: memory this entry is charged with, bytes
 ]
 
+LASTI: Final = 6
+OF_ANOTHER_RUN: Final = -2
+"""In place of an instruction: an entry read back from disk whose number another run has given."""
+
 SEQ: Final = 0
 TIME_NS: Final = 1
 LEVEL: Final = 2

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from metaexpert.logger.entry import Lane
+from metaexpert.logger.entry import OF_ANOTHER_RUN, Lane
 from metaexpert.logger.owner_lock import OwnerLock
 from metaexpert.logger.segment import SegmentError
 from metaexpert.logger.spool_segment import SpoolSegment
@@ -66,6 +66,7 @@ def taken_over(
     for name in names:
         path = folder / name.string
         segment = SpoolSegment(storage, path, Lane(int(name["lane"])), int(name["number"]))
+        segment.lasti = OF_ANOTHER_RUN
         try:
             segment.find(files[name.string])
         except (SegmentError, OSError) as error:

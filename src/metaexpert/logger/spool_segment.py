@@ -76,12 +76,13 @@ def entry_bytes(entry: Capture, part: bytes) -> int:
     return frame_bytes(_PREFIX.size + type_bytes + len(part))
 
 
-def decode_entry(found: Frame, base: int = 0) -> SpooledEntry | None:
+def decode_entry(found: Frame, base: int = 0, lasti: int = -1) -> SpooledEntry | None:
     """The entry in a frame; None when the frame is no entry's.
 
     Args:
         found: the frame.
         base: offset of the window it was found in.
+        lasti: what stands in place of an instruction; `OF_ANOTHER_RUN` where another run numbered it.
     """
     payload = found.payload
     if len(payload) < _PREFIX.size:
@@ -89,7 +90,7 @@ def decode_entry(found: Frame, base: int = 0) -> SpooledEntry | None:
     arrival, ordinal, level, size, type_bytes = _PREFIX.unpack_from(payload)
     part_at = _PREFIX.size + type_bytes
     log_type = sys.intern(payload[_PREFIX.size : part_at].decode("utf-8", "replace"))
-    entry = (found.seq, found.time_ns, level, "", "", _NO_CODE, -1, b"", b"", 0, None, log_type, None, size)
+    entry = (found.seq, found.time_ns, level, "", "", _NO_CODE, lasti, b"", b"", 0, None, log_type, None, size)
     return SpooledEntry(arrival, ordinal, base + found.end, entry, payload[part_at:])
 
 
@@ -121,6 +122,7 @@ class SpoolSegment:
         read_at: offset up to which it was read.
         damaged: places in it that hold no valid frame.
         torn: it ends in an incomplete frame.
+        lasti: what its entries have in place of an instruction.
     """
 
     def __init__(self, storage: Storage, path: Path, lane: Lane, number: int) -> None:
@@ -132,6 +134,7 @@ class SpoolSegment:
         self.read_at = 0
         self.damaged = 0
         self.torn = False
+        self.lasti = -1
         self._storage = storage
         self._file: StoredFile | None = None
         self._begin = 0
@@ -340,7 +343,7 @@ class SpoolSegment:
         while True:
             data = file.read(self.read_at, min(size, self.size_bytes - self.read_at))
             whole = self.read_at + len(data) >= self.size_bytes or len(data) < size
-            found = _decoded(frames(data, reading=self._reading, whole=whole), self.read_at)
+            found = _decoded(frames(data, reading=self._reading, whole=whole), self.read_at, self.lasti)
             if self._reading.end or whole:
                 break
             size *= _WIDER
@@ -407,8 +410,8 @@ class SpoolSegment:
         return self._file
 
 
-def _decoded(found: Iterator[Frame], base: int) -> list[SpooledEntry]:
-    return [entry for one in found if (entry := decode_entry(one, base)) is not None]
+def _decoded(found: Iterator[Frame], base: int, lasti: int = -1) -> list[SpooledEntry]:
+    return [entry for one in found if (entry := decode_entry(one, base, lasti)) is not None]
 
 
 def _is_cut_short(beginning: bytes) -> bool:

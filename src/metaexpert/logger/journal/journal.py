@@ -15,7 +15,16 @@ from logging import ERROR
 from pathlib import Path
 from typing import Final, final
 
-from metaexpert.logger.entry import GENERAL, LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, SEQ, Capture
+from metaexpert.logger.entry import (
+    GENERAL,
+    LASTI,
+    LEVEL,
+    LOG_TYPE,
+    OF_ANOTHER_RUN,
+    PROTECTED_LOG_TYPES,
+    SEQ,
+    Capture,
+)
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.journal.frames import FrameEncoder
 from metaexpert.logger.journal.medium import machine_start, may_map
@@ -376,7 +385,8 @@ class Journal:
         found = self.obligations.settled(bit, entries, refused)
         if self._parked:
             for entry in entries:
-                self._parked.pop((entry[SEQ], bit), None)
+                if entry[LASTI] != OF_ANOTHER_RUN:
+                    self._parked.pop((entry[SEQ], bit), None)
         if found or self._parked:
             self.answer_deliveries()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol, final
 
-from metaexpert.logger.entry import SEQ, Capture
+from metaexpert.logger.entry import LASTI, OF_ANOTHER_RUN, SEQ, Capture
 
 MOST_SINKS: Final = 63
 """Bits of a frame's mark, one a sink; further sinks are served, but nothing is recovered for them."""
@@ -124,7 +124,7 @@ class Obligations:
         found: list[int] = []
         for entry in entries:
             mask = owed.get(entry[SEQ], 0)
-            if mask >> bit & 1:
+            if mask >> bit & 1 and entry[LASTI] != OF_ANOTHER_RUN:
                 self._settle(entry[SEQ], bit, mask & ~(1 << bit), refused)
                 found.append(entry[SEQ])
         return found

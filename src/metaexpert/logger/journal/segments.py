@@ -41,7 +41,6 @@ class JournalSegment:
 
     __slots__ = (
         "_descriptor",
-        "was_synced",
         "appended",
         "begin",
         "dirty",
@@ -50,6 +49,7 @@ class JournalSegment:
         "path",
         "settled",
         "size_bytes",
+        "was_synced",
     )
 
     def __init__(self, path: Path, header: SegmentHeader, size_bytes: int, *, mapped: bool) -> None:

@@ -46,6 +46,13 @@ class OwnerLock:
             os.close(descriptor)  # whoever had it before deleted it between our two steps
         raise OSError(f"{path} is deleted again and again by somebody else")
 
+    def is_gone(self) -> bool:
+        """Whether its file was taken away, so that somebody else could have a lock of that name."""
+        try:
+            return not _names(self.path, self._descriptor)
+        except OSError:
+            return True
+
     def release(self, *, delete: bool) -> None:
         """Let go; `delete` takes the file away, where nothing is left to own."""
         if sys.platform == "win32":

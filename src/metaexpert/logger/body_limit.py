@@ -8,6 +8,18 @@ from typing import Final, final
 
 from metaexpert.logger.batch import Batch
 
+PROBE_BYTES: Final = 16 * 1024
+"""Encoded size of a probe: what is sent to a destination that kept failing, to see whether it takes anything again."""
+
+CLOSED_UNDER_IT: Final = 0
+"""No status: the connection was closed under a batch, perhaps for its size."""
+
+_TOO_LARGE: Final = frozenset({413, 500})
+"""What a batch is refused with for its size: by HTTP's own status, or by a gateway that a service's limit stopped."""
+
+_CLOSING_LIMIT_BYTES: Final = 64 * 1024
+"""No lower limit is concluded from closed connections: a broken network closes them, too."""
+
 _GROWS_AFTER: Final = 16
 """Batches near the limit that have to pass before a larger one is tried: what is tried in vain costs this little."""
 
@@ -26,6 +38,13 @@ class BodyLimit:
     def __init__(self) -> None:
         self.bytes: int | None = None
         self._passed = 0
+
+    def refused_with(self, status: int, size_bytes: int) -> None:
+        """A batch of this size was refused with this status, for its size or for something in it."""
+        if status in _TOO_LARGE:
+            self.refused(size_bytes)
+        elif status == CLOSED_UNDER_IT:
+            self.refused(size_bytes, _CLOSING_LIMIT_BYTES)
 
     def refused(self, size_bytes: int, least_bytes: int = 1) -> None:
         """A batch of this size was refused for it.
@@ -53,3 +72,8 @@ class BodyLimit:
             return None
         pieces = -(-batch.size_bytes // self.bytes)
         return batch.front(batch.size_bytes // pieces)
+
+
+def probe_of(batch: Batch) -> tuple[Batch, Batch] | None:
+    """A probe and what follows it; None where the batch is no larger than that."""
+    return batch.front(PROBE_BYTES) if len(batch) > 1 and batch.size_bytes > PROBE_BYTES else None

@@ -16,11 +16,11 @@ from typing import Any, Final, final
 
 from metaexpert.logger.batch import Batch, BatchLimits
 from metaexpert.logger.batching import Batching
-from metaexpert.logger.body_limit import BodyLimit
-from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker, BreakerState
+from metaexpert.logger.body_limit import CLOSED_UNDER_IT, BodyLimit, probe_of
+from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.dead_letters import DeadLetters
-from metaexpert.logger.endpoints import EndpointStats, HasEndpoints
+from metaexpert.logger.endpoints import EndpointStats, HasEndpoints, left_alone
 from metaexpert.logger.entry import LEVEL, Capture
 from metaexpert.logger.journal.custody import Custody
 from metaexpert.logger.lanes import Lanes
@@ -35,20 +35,8 @@ from metaexpert.logger.spilling import Spilling
 
 SHUTDOWN: Final = "shutdown"
 
-PROBE_BYTES: Final = 16 * 1024
-"""Encoded size of a probe: what is sent to a destination that kept failing, to see whether it takes anything again."""
-
 LAST_ATTEMPT_SECONDS: Final = 1.0
 """How long a stop waits for a destination that is down, where the disk keeps what it does not take."""
-
-_TOO_LARGE: Final = frozenset({413, 500})
-"""What a batch is refused with for its size: by HTTP's own status, or by a gateway that a service's limit stopped."""
-
-_CLOSED_UNDER_IT: Final = 0
-"""No status: the connection was closed under it, perhaps for its size."""
-
-_CLOSING_LIMIT_BYTES: Final = 64 * 1024
-"""No lower limit is concluded from closed connections: a broken network closes them, too."""
 
 
 @final
@@ -159,20 +147,12 @@ class Delivery:
         failing = self.spilling is not None and self.spilling.last_error
         if failing:
             return f"disk queue: {failing}"
-        return self._left_endpoints() or self.health.last_error
+        return left_alone(self.endpoints) or self.health.last_error
 
     @property
     def endpoints(self) -> tuple[EndpointStats, ...]:
         """How the addresses of its collector are doing."""
         return self._reaching.endpoint_stats if self._reaching is not None else ()
-
-    def _left_endpoints(self) -> str:
-        """Which addresses are left alone while others do their work, and why."""
-        endpoints = self.endpoints
-        left = [each for each in endpoints if each.state is not BreakerState.CLOSED]
-        if len(left) == len(endpoints):
-            return ""
-        return "; ".join(f"{each.url} is left alone: {each.last_error}" for each in left)
 
     @property
     def down(self) -> bool:
@@ -223,10 +203,7 @@ class Delivery:
         """Let what goes next be no more than the destination is known to take, and little of it as a probe."""
         self.breaker.begin_probe()
         batch = self._writing[0]
-        if self._probes and self.down and len(batch) > 1 and batch.size_bytes > PROBE_BYTES:
-            pieces = batch.front(PROBE_BYTES)
-        else:
-            pieces = self._limit.cut(batch)
+        pieces = probe_of(batch) if self._probes and self.down else self._limit.cut(batch)
         if pieces is not None:
             self._writing.popleft()
             self._writing.extendleft(reversed(pieces))
@@ -254,7 +231,7 @@ class Delivery:
             case Rejected():
                 self._writing.popleft()
                 self._cut(batch, outcome)
-                if outcome.status != _CLOSED_UNDER_IT:
+                if outcome.status != CLOSED_UNDER_IT:
                     self._answered()
             case Partial():
                 return self._settle_partly(batch, outcome)
@@ -265,7 +242,7 @@ class Delivery:
 
     def _tell_endpoints(self) -> None:
         """Say it when an address is left alone while others do its work."""
-        before, self._left = self._left, self._left_endpoints()
+        before, self._left = self._left, left_alone(self.endpoints)
         if self._left and self._left != before:
             self._notices.say(f"an address of sink {self.name}", self._left)
 
@@ -305,10 +282,7 @@ class Delivery:
             rejection = Rejection(0, outcome.status, outcome.reason)
             self._settlement.rejected(batch.entries[0], rejection, batch.parts[0])
             return
-        if outcome.status in _TOO_LARGE:
-            self._limit.refused(batch.size_bytes)
-        elif outcome.status == _CLOSED_UNDER_IT:
-            self._limit.refused(batch.size_bytes, _CLOSING_LIMIT_BYTES)
+        self._limit.refused_with(outcome.status, batch.size_bytes)
         self._writing.extendleft(reversed(batch.halves()))
 
     def _answered(self) -> None:

@@ -34,6 +34,14 @@ class EndpointStats:
     last_error: str | None
 
 
+def left_alone(endpoints: Sequence[EndpointStats]) -> str:
+    """Which addresses are left alone while others do their work, and why; empty where that holds of none, or of all."""
+    left = [each for each in endpoints if each.state is not BreakerState.CLOSED]
+    if len(left) == len(endpoints):
+        return ""
+    return "; ".join(f"{each.url} is left alone: {each.last_error}" for each in left)
+
+
 @runtime_checkable
 class HasEndpoints(Protocol):
     """A sink that knows several ways to its collector."""

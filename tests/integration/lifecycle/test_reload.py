@@ -316,7 +316,7 @@ async def test_one_that_is_cancelled_or_met_by_a_stop_comes_to_its_end(how: str)
     """Half of it would leave a sink between two configurations, and its entries uncounted."""
     async with two_collectors() as (dead, other):
         dead.default = dead.hang
-        going = LokiOptions(name="going", url=dead.url, batch_max_age=0.01)
+        going = LokiOptions(name="going", url=dead.url, batch_max_age=0.01, spool={"enabled": False})
         changing = LokiOptions(name="changing", url=dead.url, batch_max_age=0.01)
         async with logging_to(KEEP, going, changing, shutdown_timeout=1.0) as runtime:
             for number in range(10):

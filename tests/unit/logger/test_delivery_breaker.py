@@ -9,7 +9,7 @@ from support.eventually import eventually
 from support.fake_sinks import FakeSink, Pumped, capture, captures, pumped
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.delivery import PROBE_BYTES
+from metaexpert.logger.body_limit import PROBE_BYTES
 from metaexpert.logger.entry import SEQ, Capture
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from soak.arrivals import Arrivals, Stream
+from soak.arrivals import Arrivals
 from soak.collector import Collector, Kind, collecting
 from soak.expert import DELIVERED, KINDS, RETURNED, SLOTS, SYNCED, Plan, lane_of
 from soak.points import Point
@@ -79,6 +79,8 @@ class Verdict:
         synced: receipts that were awaited.
         lost: entries of returned calls that a destination lacks, in words.
         faults: everything else that must not be, in words.
+        late: entries that came to the collector behind later ones of their lane, as those do that only the journal held
+            when their process was killed: what was on the disk queue goes first. A file has no such entries.
         duplicates: entries that came again, each under its id, by destination.
         ledgers: the last process's accounts, by sink.
     """
@@ -89,6 +91,7 @@ class Verdict:
     synced: int = 0
     lost: list[str] = field(default_factory=list[str])
     faults: list[str] = field(default_factory=list[str])
+    late: int = 0
     duplicates: dict[str, int] = field(default_factory=dict[str, int])
     ledgers: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -100,15 +103,16 @@ class Verdict:
         self.synced += other.synced
         self.lost += other.lost
         self.faults += other.faults
+        self.late += other.late
         for name, count in other.duplicates.items():
             self.duplicates[name] = self.duplicates.get(name, 0) + count
 
     def __str__(self) -> str:
-        doubles = ", ".join(f"{name} {count}" for name, count in self.duplicates.items())
+        again = ", ".join(f"{name} {count}" for name, count in self.duplicates.items())
         return (
             f"{self.kills} kills ({self.kills - self.at_points} at random instants, {self.at_points} at named points), "
-            f"{self.returned} protected calls had returned, {self.synced} receipts were awaited: "
-            f"{len(self.lost)} lost, {len(self.faults)} faults; duplicates, each under its id: {doubles or 'none'}"
+            f"{self.returned} protected calls had returned, {self.synced} receipts were awaited: {len(self.lost)} lost, "
+            f"{len(self.faults)} faults; {self.late} came late to a collector; again, under their id: {again or 'none'}"
         )
 
 
@@ -130,8 +134,8 @@ class _Run:
             if self.verdict.faults:
                 return self.verdict  # what comes after tells nothing new
         self._collector.answering = True
-        await self._last(len(self._chain.kills))
-        self._judge()
+        if await self._last(len(self._chain.kills)):
+            self._judge()
         return self.verdict
 
     # ---- the processes ----------------------------------------------------------------------------------------
@@ -151,7 +155,8 @@ class _Run:
         finally:
             progress.close()
 
-    async def _last(self, run: int) -> None:
+    async def _last(self, run: int) -> bool:
+        """Run the process that recovers what is left, and stops; whether it came to its end."""
         plan = self._plan(run, _FINAL_CALLS, rests=False, deliveries=False)
         progress = self._progress(plan)
         try:
@@ -162,7 +167,7 @@ class _Run:
             progress.close()
         if ended.status:
             self._fault(f"the last process ended with status {ended.status}: {ended.stderr[-_TOLD_CHARACTERS:]}")
-            return
+            return False
         told = orjson.loads(ended.stdout)
         self.verdict.ledgers = told["sinks"]
         if not told["flushed"]:
@@ -170,6 +175,7 @@ class _Run:
         for name, ledger in told["sinks"].items():
             if not ledger["balanced"] or ledger["dropped"] or ledger["rejected"]:
                 self._fault(f"the last process's ledger of {name}: {ledger}")
+        return True
 
     def _count(self, kill: Kill, status: int, stderr: str, run: int) -> None:
         if status == -signal.SIGKILL:
@@ -229,15 +235,13 @@ class _Run:
             self._fault(f"{name}: {fault}")
         for run, threads in enumerate(self._returned):
             for thread, returned in enumerate(threads):
-                where = f"{self._chain}, run {run}, thread {thread}, {name}"
-                self._compare_thread(where, arrivals.stream(run, thread), kinds, returned)
-
-    def _compare_thread(self, where: str, stream: Stream, kinds: Sequence[int], returned: int) -> None:
-        missing = [number for number in stream.missing(returned) if number % KINDS in kinds]
-        if missing:
-            self.verdict.lost.append(f"{where}: {len(missing)} of {returned} lost, first {missing[:5]}")
-        if stream.disordered:
-            self._fault(f"{where}: {stream.disordered} out of order")
+                where, stream = f"{self._chain}, run {run}, thread {thread}, {name}", arrivals.stream(run, thread)
+                missing = [number for number in stream.missing(returned) if number % KINDS in kinds]
+                if missing:
+                    self.verdict.lost.append(f"{where}: {len(missing)} of {returned} lost, first {missing[:5]}")
+                if stream.disordered and name in FILES:
+                    self._fault(f"{where}: {stream.disordered} out of order")
+                self.verdict.late += stream.disordered
 
     def _fault(self, words: str) -> None:
         self.verdict.faults.append(words if words.startswith("chain") else f"{self._chain}, {words}")

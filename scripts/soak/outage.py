@@ -90,7 +90,7 @@ class _Running:
             await self._run(entries, end, lambda progress, most=entries * _KILLED_AT_SHARE: _well_on(progress, most))
 
     async def _up(self) -> None:
-        accepted = self._verdict.runs[-1].spooled
+        accepted = max(run.spooled for run in self._verdict.runs)
         for number in range(self._outage.drain_kills):
             share = accepted * (number + 1) // (self._outage.drain_kills + 1)
             await self._run(0, "wait", lambda _progress, share=share: self._collector.arrivals.distinct >= share)

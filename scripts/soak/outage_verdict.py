@@ -65,6 +65,7 @@ class Verdict:
         runs: its processes.
         faults: what must not be, in words.
         lost_in_memory: ordinary entries of killed processes that were not on the disk yet.
+        late: protected entries that came behind later ones: those that only the journal held go behind the disk queue.
         distinct: different entries at the collector, by its own count.
         duplicates: entries that came there again.
         most_disk_bytes: most the disk queue took.
@@ -74,6 +75,7 @@ class Verdict:
     runs: list[Run] = field(default_factory=list[Run])
     faults: list[str] = field(default_factory=list[str])
     lost_in_memory: int = 0
+    late: int = 0
     distinct: int = 0
     duplicates: int = 0
     most_disk_bytes: int = 0
@@ -85,7 +87,7 @@ class Verdict:
         killed, mebibyte = sum(run.was_killed for run in self.runs), 2**20
         return (
             f"{logged} entries logged by {len(self.runs)} processes, {killed} of which were killed; "
-            f"{self.distinct} at the collector, {self.duplicates} came there again; "
+            f"{self.distinct} at the collector, {self.duplicates} came there again, {self.late} late; "
             f"ordinary ones still in memory when their process was killed: {self.lost_in_memory}; "
             f"most queued {queued / mebibyte:.1f} MiB, most memory {memory / mebibyte:.1f} MiB, "
             f"most disk {self.most_disk_bytes / mebibyte:.1f} MiB; "
@@ -99,6 +101,7 @@ def judge(verdict: Verdict, arrivals: Arrivals, spool_bytes: int) -> None:
     verdict.faults += [f"collector: {fault}" for fault in arrivals.faults]
     for number, run in enumerate(verdict.runs):
         verdict.lost_in_memory += _missing(arrivals, number, run) if run.was_killed else 0
+        verdict.late += arrivals.stream(number, PROTECTED).disordered
         for faults in (_lost(arrivals, number, run), _disordered(arrivals, number), _beyond_bounds(run), _ledger(run)):
             verdict.faults += [f"run {number}: {fault}" for fault in faults]
     verdict.faults += _not_recovered(verdict)
@@ -125,10 +128,9 @@ def _lost(arrivals: Arrivals, number: int, run: Run) -> Iterator[str]:
 
 
 def _disordered(arrivals: Arrivals, number: int) -> Iterator[str]:
-    for thread, kind in ((PROTECTED, "protected"), (ORDINARY, "ordinary")):
-        count = arrivals.stream(number, thread).disordered
-        if count:
-            yield f"{count} {kind} entries came out of order"
+    count = arrivals.stream(number, ORDINARY).disordered
+    if count:
+        yield f"{count} ordinary entries came out of order"
 
 
 def _beyond_bounds(run: Run) -> Iterator[str]:
@@ -145,7 +147,7 @@ def _ledger(run: Run) -> Iterator[str]:
 
 
 def _not_recovered(verdict: Verdict) -> Iterator[str]:
-    """What one process left on the disk the next one has, as long as nothing is delivered."""
+    """What one process left on the disk the next one has, if it lived to tell, as long as nothing is delivered."""
     for number, (run, following) in enumerate(pairwise(verdict.runs)):
-        if not run.delivered and following.recovered < run.spooled:
+        if not run.delivered and not following.was_killed and following.recovered < run.spooled:
             yield f"run {number} left {run.spooled} entries on the disk, the next found {following.recovered}"

@@ -18,6 +18,7 @@ from metaexpert.logger import (
     LoggingRuntime,
     LokiOptions,
     QueueOptions,
+    SpoolOptions,
     get_logger,
     setup_logging,
 )
@@ -102,17 +103,16 @@ class Producer:
                 self._log_protected(number // _PROTECTED_EVERY)
             if number % _WAIT_EVERY == 0:
                 await runtime.wait_ready()
-                await self._keep_pace(began, number)
+                await asyncio.sleep(self._ahead_seconds(began, number))
 
     def _log_protected(self, number: int) -> None:
         fields: dict[str, Any] = {"soak_run": self._plan.run, "soak_thread": PROTECTED, "soak_number": number}
         log.audit("limit %d changed", number, **fields)
         self._progress[PROTECTED_RETURNED] = number + 1
 
-    async def _keep_pace(self, began: float, number: int) -> None:
-        ahead = began + number / self._plan.rate - time.monotonic() if self._plan.rate else 0.0
-        if ahead > 0:
-            await asyncio.sleep(ahead)
+    def _ahead_seconds(self, began: float, number: int) -> float:
+        rate = self._plan.rate
+        return max(0.0, began + number / rate - time.monotonic()) if rate else 0.0
 
     async def _watch(self, runtime: LoggingRuntime, at_start_bytes: int) -> None:
         while True:
@@ -130,10 +130,12 @@ class Producer:
 
 def config(plan: Plan) -> LoggerConfig:
     """The collector alone: files would only take the disk's time."""
-    queue = QueueOptions(
-        max_entries=QUEUE_ENTRIES, max_bytes=QUEUE_BYTES, overflow="spill", spill_max_bytes=plan.spool_bytes
-    )
-    quick: dict[str, Any] = {"backoff_first": 0.05, "backoff_max": 0.5, "queue": queue}
+    quick: dict[str, Any] = {
+        "backoff_first": 0.05,
+        "backoff_max": 0.5,
+        "queue": QueueOptions(max_entries=QUEUE_ENTRIES, max_bytes=QUEUE_BYTES),
+        "spool": SpoolOptions(max_bytes=plan.spool_bytes),
+    }
     sink = (
         LokiOptions(name=SINK, url=plan.url, **quick)
         if plan.kind == "loki"

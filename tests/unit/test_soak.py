@@ -156,8 +156,11 @@ class TestOutageVerdict:
 
     def test_entries_left_on_the_disk_must_be_found_by_the_next_process(self):
         left = run(spooled=5, delivered=0)
-        assert faults_of(left, run(returned=0, recovered=5)) == []
-        assert faults_of(left, run(returned=0, recovered=4)) == ["run 0 left 5 entries on the disk, the next found 4"]
+        assert faults_of(left, run(returned=0, recovered=5, ledger=GOOD)) == []
+        assert faults_of(left, run(returned=0, recovered=4)) == [], "killed before it could tell"
+        assert faults_of(left, run(returned=0, recovered=4, ledger=GOOD)) == [
+            "run 0 left 5 entries on the disk, the next found 4"
+        ]
 
     def test_a_disk_queue_above_its_cap_is_a_fault(self):
         assert faults_of(run(), disk_bytes=101) == ["the disk queue took 101 bytes, its cap is 100"]

@@ -17,11 +17,14 @@ pytestmark = [
 ]
 
 
+RATE_PER_SECOND = 10_000.0
+
+
 @pytest.mark.parametrize(("kind", "entries"), [("loki", 80_000), ("elasticsearch", 40_000)])
 async def test_what_was_accepted_during_an_outage_arrives_after_it(
     kind: Kind, entries: int, tmp_path: Path, tally: list[str]
 ):
-    verdict = await run_outage(Outage(entries=entries, kind=kind), tmp_path)
+    verdict = await run_outage(Outage(entries=entries, kind=kind, rate=RATE_PER_SECOND), tmp_path)
     tally.append(str(verdict))
     assert verdict.faults == [], str(verdict)
     assert sum(run.was_killed for run in verdict.runs) == 4

@@ -23,7 +23,6 @@ from metaexpert.logger import (
     LoggingRuntime,
     LokiOptions,
     Outcome,
-    Rejected,
     get_logger,
 )
 from metaexpert.logger.dead_letters_format import DeadLetter, new_letter
@@ -44,8 +43,8 @@ def letters_below(log_dir: Path) -> list[DeadLetter]:
     return [letter for sheet in sheets for letter in sheet.letters if letter]
 
 
-async def refuse(_: Batch) -> Outcome:
-    return Rejected(400, "no such thing")
+async def refuse(batch: Batch) -> Outcome:
+    return Partial((), tuple(Rejection(at, 400, "no such thing") for at in range(len(batch))), "all refused")
 
 
 def refusing(log_dir: Path, answer: Any = refuse, **bounds: Any) -> LoggingRuntime:

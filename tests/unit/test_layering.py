@@ -79,6 +79,9 @@ ONLY_IMPORTED_BY: Mapping[str, Rule] = {
         "logger.spool logger.spool_queue logger.spool_series logger.spool_runs logger.spool_inspect",
         "how a segment looks is the disk queue's own business",
     ),
+    "logger.dead_letters_store": rule(
+        "logger.dead_letters logger.dead_letters_inspect", "where refused entries are kept is their own business"
+    ),
     "logger.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
     "logger.runtime": rule(
         "logger logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"

@@ -25,6 +25,7 @@ MODULE = "soak.expert"
 FILES = {"expert.log": range(KINDS), "errors.log": (0, 1), "trades.log": (2, 3)}
 """Which kinds of entries each file holds."""
 
+_AT_POINTS = {1, 3, 5, 6, 7}
 _FINAL_CALLS = 40
 _CALLS = 1500
 _LATER_SECONDS = 0.03
@@ -111,8 +112,9 @@ class Verdict:
         again = ", ".join(f"{name} {count}" for name, count in self.duplicates.items())
         return (
             f"{self.kills} kills ({self.kills - self.at_points} at random instants, {self.at_points} at named points), "
-            f"{self.returned} protected calls had returned, {self.synced} receipts were awaited: {len(self.lost)} lost, "
-            f"{len(self.faults)} faults; {self.late} came late to a collector; again, under their id: {again or 'none'}"
+            f"{self.returned} protected calls had returned, {self.synced} receipts were awaited: "
+            f"{len(self.lost)} lost, {len(self.faults)} faults; {self.late} came late to a collector; "
+            f"again, under their id: {again or 'none'}"
         )
 
 
@@ -277,13 +279,16 @@ async def run_chain(chain: Chain, folder: Path) -> Verdict:
 
 
 def random_chains(count: int, seed: int, points: Sequence[Point], *, kills_each: int = 4) -> Iterator[Chain]:
-    """Chains with `count` kills in all: every third at one of `points`, each in its turn, the others at random."""
+    """Chains with `count` kills in all: five of eight at one of `points`, each in its turn, the others at random.
+
+    The first of a chain is at random, so that there is something to recover when a point of the recovery's comes.
+    """
     choice = random.Random(seed)  # noqa: S311 - as above
     turn = 0
     for number, first in enumerate(range(0, count, kills_each)):
         kills: list[Kill] = []
         for index in range(first, min(first + kills_each, count)):
-            if index % 3 == 1 and points:
+            if points and index % 8 in _AT_POINTS:
                 kills.append(Kill(point=points[turn % len(points)]))
                 turn += 1
             else:

@@ -2,23 +2,35 @@
 
 import pytest
 
-_TALLY = pytest.StashKey[list[str]]()
+from soak.chains import Verdict
+
+_KILLED = pytest.StashKey[Verdict]()
+_OUTAGES = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_TALLY] = []
+    config.stash[_KILLED] = Verdict()
+    config.stash[_OUTAGES] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """What was killed, and what was there afterwards."""
-    tally = config.stash.get(_TALLY, [])
-    if tally:
+    killed, outages = config.stash.get(_KILLED, Verdict()), config.stash.get(_OUTAGES, [])
+    if killed.kills or outages:
         terminalreporter.section("durability")
-        for line in tally:
-            terminalreporter.write_line(line)
+    if killed.kills:
+        terminalreporter.write_line(str(killed))
+    for line in outages:
+        terminalreporter.write_line(f"outage: {line}")
+
+
+@pytest.fixture
+def killed(request: pytest.FixtureRequest) -> Verdict:
+    """What came of all kills of the session."""
+    return request.config.stash[_KILLED]
 
 
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> list[str]:
-    """Lines to show at the end of the run."""
-    return request.config.stash[_TALLY]
+    """Lines about outages to show at the end of the run."""
+    return request.config.stash[_OUTAGES]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from soak.catalogue import POINTS
-from soak.chains import Chain, Kill, random_chains
+from soak.chains import Chain, Kill, Verdict, random_chains
 from soak.kills import run_chains
 from soak.points import Point, code_of
 
@@ -21,6 +21,8 @@ pytestmark = [
 
 KILLS = 40
 SEED = 4
+PARTS = 5
+"""Tests that share the kills among them; each takes some ten seconds."""
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
@@ -33,12 +35,22 @@ def test_a_point_that_is_not_there_is_told():
         code_of(Point("call", "nowhere"))
 
 
-async def test_forty_kills_lose_no_protected_entry_whose_call_returned(tmp_path: Path, tally: list[str]):
-    verdict = await run_chains(list(random_chains(KILLS, SEED, POINTS)), tmp_path)
-    tally.append(str(verdict))
+CHAINS = list(random_chains(KILLS, SEED, POINTS))
+
+
+def test_the_chains_come_to_every_named_point():
+    kills = [kill for chain in CHAINS for kill in chain.kills]
+    assert len(kills) == KILLS
+    assert {kill.point for kill in kills} == {None, *POINTS}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_kills_lose_no_protected_entry_whose_call_returned(part: int, tmp_path: Path, killed: Verdict):
+    chains = CHAINS[part::PARTS]
+    verdict = await run_chains(chains, tmp_path)
+    killed.add(verdict)
     assert (verdict.lost, verdict.faults) == ([], []), str(verdict)
-    assert verdict.kills == KILLS
-    assert verdict.at_points >= len(POINTS)
+    assert verdict.kills == sum(len(chain.kills) for chain in chains)
     assert verdict.returned > verdict.synced > 0
 
 

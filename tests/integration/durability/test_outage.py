@@ -20,7 +20,7 @@ pytestmark = [
 RATE_PER_SECOND = 10_000.0
 
 
-@pytest.mark.parametrize(("kind", "entries"), [("loki", 80_000), ("elasticsearch", 40_000)])
+@pytest.mark.parametrize(("kind", "entries"), [("loki", 60_000), ("elasticsearch", 24_000)])
 async def test_what_was_accepted_during_an_outage_arrives_after_it(
     kind: Kind, entries: int, tmp_path: Path, tally: list[str]
 ):

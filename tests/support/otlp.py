@@ -86,6 +86,23 @@ def exported(request: Received) -> list[Exported]:
     return exported_by(message_of(request.body, request.headers["Content-Type"]))
 
 
+def told_by(request: Received) -> list[tuple[str, str]]:
+    """Id and body of each record: all that a collector beside a watched loop has the time to read."""
+    if request.headers["Content-Type"] == "application/json":
+        return [
+            (record["attributes"][0]["value"]["stringValue"], record["body"]["stringValue"])
+            for logs in orjson.loads(request.body)["resourceLogs"]
+            for scope in logs["scopeLogs"]
+            for record in scope["logRecords"]
+        ]
+    return [
+        (record.attributes[0].value.string_value, record.body.string_value)
+        for logs in ExportLogsServiceRequest.FromString(request.body).resource_logs
+        for scope in logs.scope_logs
+        for record in scope.log_records
+    ]
+
+
 def _plain_table(pairs: Iterable[Any]) -> dict[str, Any]:
     names = [pair.key for pair in pairs]
     assert len({*names}) == len(names), f"a name occurs twice: {names}"

@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 from support.eventually import eventually
 from support.hec import TOKEN, Hec
-from support.otlp import exported
+from support.otlp import told_by
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, pushed, serving, status
 
 from metaexpert.logger import (
@@ -323,8 +323,8 @@ class OtlpHarness(CollectorHarness):
 
     @override
     def keep(self, received: Received) -> None:
-        for record in exported(received):
-            self.kept.setdefault(record.uid, record.body)
+        for uid, body in told_by(received):
+            self.kept.setdefault(uid, body)
 
 
 class SplunkHarness(CollectorHarness):

@@ -315,7 +315,7 @@ class TestAcknowledgement:
         async with logging_to(options(splunk)) as runtime:
             log_some(10)
             flushing = asyncio.create_task(runtime.flush())
-            await eventually(lambda: len(splunk.polls) == 1)
+            await eventually(lambda: splunk.polls)
             splunk.then(splunk.close, status(500, "oops"), status(503, "busy"), splunk.garbage, status(200, "<html>"))
             await eventually(lambda: sink_stats(runtime).retries >= 5)
             splunk.hec.index()
@@ -414,7 +414,7 @@ class TestAnswers:
         async with logging_to(options(splunk, request_max_bytes=20_000)) as runtime:
             log_some(200, text="x" * 400)
             flushing = asyncio.create_task(runtime.flush())
-            await eventually(lambda: sink_stats(runtime).retries == 1)
+            await eventually(lambda: sink_stats(runtime).retries >= 1)
             splunk.hec.holds = False
             splunk.hec.index()
             assert await flushing

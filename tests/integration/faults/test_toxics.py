@@ -26,7 +26,7 @@ from support.toxics import (
 
 from metaexpert.logger import NdjsonOptions
 
-KINDS = ("loki", "elasticsearch", "splunk", "ndjson")
+KINDS = ("loki", "elasticsearch", "otlp", "splunk", "ndjson")
 _PATIENT: dict[str, Any] = {"timeout": 20.0}
 
 
@@ -102,7 +102,7 @@ async def test_a_network_that_is_half_open(collector: HoldingCollector, proxy: T
 
 
 async def test_a_network_that_cuts_requests_in_the_middle(collector: HoldingCollector, proxy: ToxicProxy):
-    await outlast(collector, proxy, CutRequest(1000), "connection broke")
+    await outlast(collector, proxy, CutRequest(100), "connection broke")
 
 
 async def test_a_network_that_cuts_answers_in_the_middle(collector: HoldingCollector, proxy: ToxicProxy):

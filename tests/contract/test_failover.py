@@ -37,7 +37,7 @@ async def pair(kind: str) -> AsyncIterator[Pair]:
 def options(*ways: ScriptedCollector, **more: Any) -> LokiOptions | ElasticsearchOptions:
     """A sink that cuts its batches only on flush, and tries again at once."""
     values: dict[str, Any] = {"batch_max_age": 30.0, "backoff_first": 0.01, "backoff_max": 0.02, "timeout": 20.0}
-    values |= {"urls": tuple(way.url for way in ways), **more}
+    values |= {"urls": tuple(way.url for way in ways), "spool": {"enabled": False}, **more}
     first = ways[0]
     return LokiOptions(**values) if getattr(first, "kind", "loki") == "loki" else ElasticsearchOptions(**values)
 
@@ -250,7 +250,7 @@ class TestAllDead:
             for number in range(3):
                 log.info("n %d", number)
             assert not await runtime.flush(timeout=0.05)
-            await eventually(lambda: sink_stats(runtime).state == "failed")
+            await eventually(lambda: sink_stats(runtime).state == "failed", seconds=60.0)
             stats = sink_stats(runtime)
             assert stats.breaker in {"open", "half-open"}
             assert (stats.ledger.in_flight, stats.ledger.dropped_total) == (3, 0)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from metaexpert.cli.logs_redelivery import Redelivery
     from metaexpert.logger import LoggerConfig
-    from metaexpert.logger.spool import Spool
+    from metaexpert.logger.spool import Block, Spool
     from metaexpert.logger.spool_inspect import QueueState, WaitingEntry
 
 spool = typer.Typer(
@@ -295,10 +295,10 @@ async def _send_all(waiting: "Spool", redelivery: "Redelivery", sink: str) -> tu
 async def _send_next(waiting: "Spool", redelivery: "Redelivery") -> tuple[int, str]:
     """Send the oldest entries; how many were delivered, and why not all."""
     block = waiting.read(_BATCH_ENTRIES, _BATCH_BYTES)
-    if not block.parts:  # nothing but damage
-        if block.cursor is not None:
-            waiting.ack(block.cursor)
-        return 0, f"{block.missing} entries cannot be read" if block.missing else ""
+    if block.missing:
+        tell(f"{block.missing} entries were damaged on disk and cannot be read")
+    if not block.parts:
+        return _pass_over(waiting, block)
     fates = await redelivery.send(block.entries, block.parts)
     kept = [at for at, fate in enumerate(fates) if fate.outcome != "delivered"]
     if kept:  # in front of what has not been read; first, so that a crash between sends again rather than never
@@ -307,6 +307,14 @@ async def _send_next(waiting: "Spool", redelivery: "Redelivery") -> tuple[int, s
         waiting.ack(block.cursor)
     reason = f"{fates[kept[0]].status or ''} {fates[kept[0]].reason}".strip() if kept else ""
     return len(fates) - len(kept), reason
+
+
+def _pass_over(waiting: "Spool", block: "Block") -> tuple[int, str]:
+    """Go on behind a stretch that holds nothing but damage; where there was none either, stop."""
+    if block.cursor is None:
+        return 0, f"{waiting.entries} entries cannot be read"
+    waiting.ack(block.cursor)
+    return 0, ""
 
 
 # ---- drop --------------------------------------------------------------------------------------------------------

@@ -242,3 +242,20 @@ class TestDrop:
         assert (result.exit_code, result.stdout) == (4, "0\n")
         assert still_there(folder) == [1, 2, 3]
         living.close()
+
+
+class TestDamage:
+    async def test_what_is_damaged_is_told_and_the_rest_delivered(self, folder: Path):
+        waiting(folder, 40, level=logging.INFO).close()
+        (path,) = (folder / "logs").rglob("*.segment")
+        data = bytearray(path.read_bytes())
+        at = data.index(loki_part(7))
+        data[at] ^= 0xFF
+        path.write_bytes(data)
+        async with serving(ScriptedCollector(status(204))) as loki:
+            configure(folder, loki.url)
+            result = await run_beside("replay")
+        assert (result.exit_code, result.stdout) == (0, "main: 39 delivered, 0 left\n")
+        assert "1 entries were damaged" in result.stderr
+        assert [seq for request in loki.requests for seq in seqs_of(request)] == [*range(1, 7), *range(8, 41)]
+        assert still_there(folder) == []

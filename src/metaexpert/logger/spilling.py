@@ -14,16 +14,16 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from metaexpert.logger.batch import Batch, BatchLimits
+from metaexpert.logger import spill_work
+from metaexpert.logger.batch import Batch
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.entry import AUDIT, LEVEL, LOG_TYPE, TRADE, Capture, Lane, lane_of
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.jobs import Worker
-from metaexpert.logger.lanes import Gap, Lanes
-from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
+from metaexpert.logger.spill_work import Outlet
 from metaexpert.logger.spool import Block, Cursor, Found, Spool
 from metaexpert.logger.tasks import OwnedTask
 
@@ -41,43 +41,11 @@ LIVE_SLOTS: Final = 2
 DAMAGED: Final = "disk queue damaged"
 SPOOL_FULL: Final = "spool full"
 _LIVE: Final = frozenset({TRADE, AUDIT})
-_REPORT_SECONDS: Final = 1.0
-"""Between two reports of what had to give way on disk."""
 _UNKNOWN_LEVEL: Final = "NOTSET"
 _AGAIN_SECONDS: Final = 1.0
 """Wait before a disk that refused is asked again."""
 
 type _Job = tuple[Callable[[], Any], Callable[[Any], None]]
-
-
-class Outlet(Protocol):
-    """What the disk queue stands between, lanes and worker, as it sees them."""
-
-    lanes: Lanes
-    ledger: Ledger
-    limits: BatchLimits
-    down: bool
-
-    @property
-    def has_room(self) -> bool:
-        """Whether the worker's queue takes another batch."""
-        ...
-
-    def put(self, batch: Batch) -> None:
-        """Queue a batch for the worker."""
-        ...
-
-    def moved(self) -> None:
-        """Something changed on disk: look again."""
-        ...
-
-    def report(self, entry: Capture) -> None:
-        """Take an entry that says what was dropped."""
-        ...
-
-    def with_worker(self) -> list[Batch]:
-        """The worker's batches: the one it is at, then the cut ones, in order."""
-        ...
 
 
 @final
@@ -130,7 +98,7 @@ class Spilling:
         self._slots: deque[Batch] = deque()
         self._front: Batch | None = None
         self._outgoing: deque[tuple[Batch, Cursor]] = deque()
-        self._acked: Cursor | None = None
+        self._acked: Cursor = ()
         self._job: tuple[Future[Any], Callable[[Any], None]] | None = None
         self._read_next = False
         self._write_again_at = self._read_again_at = 0.0
@@ -140,8 +108,7 @@ class Spilling:
         self._live: deque[Batch] = deque()
         self._live_in = self._live_out = 0
         self._settled: deque[Batch] = deque(maxlen=4)
-        self._gap = Gap()
-        self._report_at = 0.0
+        self._losses = spill_work.Losses()
         self._taken_in = 0
         self._given_out = 0
         self._woken = asyncio.Event()
@@ -204,7 +171,7 @@ class Spilling:
         self._settled.append(batch)
         if self._outgoing and self._outgoing[0][0] is batch:
             cursor = self._outgoing.popleft()[1]
-            self._acked = cursor if self._acked is None else _both(self._acked, cursor)
+            self._acked += cursor
         self.wake()
 
     def mark(self) -> tuple[int, int] | None:
@@ -262,15 +229,15 @@ class Spilling:
 
     def _upkeep(self, outlet: Outlet) -> _Job | None:
         """What comes before entries move on: acknowledge, sync, bring to disk what is in memory alone."""
-        if self._acked is not None:
-            cursor, self._acked = self._acked, None
+        if self._acked:
+            cursor, self._acked = self._acked, ()
             return partial(self._spool.ack, cursor), self._take_acked
         if self._sync_at is not None and time.monotonic() >= self._sync_at:
             self._sync_at = None
             return self._spool.sync, self._take_synced
         homeless = self._homeless(outlet)
         if homeless and time.monotonic() >= self._write_again_at:
-            return partial(_adopt, self._spool, homeless), partial(self._take_adopted, outlet, homeless)
+            return partial(spill_work.adopt, self._spool, homeless), partial(self._take_adopted, outlet, homeless)
         return None
 
     def _moving(self, outlet: Outlet) -> _Job | None:
@@ -300,7 +267,7 @@ class Spilling:
 
     def _writing(self, outlet: Outlet) -> _Job:
         batches = tuple(self._slots)
-        return partial(_write, self._spool, batches), partial(self._take_written, outlet, batches)
+        return partial(spill_work.write, self._spool, batches), partial(self._take_written, outlet, batches)
 
     def _pass_by(self, outlet: Outlet) -> None:
         """What could not be put back goes to the worker again; with nothing on disk, so does what was to go there."""
@@ -333,7 +300,7 @@ class Spilling:
             self._write_again_at,
             self._read_again_at,
             self._sync_at or 0.0,
-            self._report_at if self._gap.total else 0.0,
+            self._losses.due_at,
         )
         waits = [at - now for at in due if at > now]
         try:
@@ -344,7 +311,7 @@ class Spilling:
 
     def _start(self, work: Callable[[], Any], take: Callable[[Any], None]) -> None:
         context = copy_context()
-        self._job = (self._worker.executor.submit(lambda: context.run(_guarded, work)), take)
+        self._job = (self._worker.executor.submit(lambda: context.run(spill_work.guarded, work)), take)
 
     async def _job_done(self) -> None:
         if self._job is None:
@@ -364,13 +331,12 @@ class Spilling:
         for level, count in lost.by_level.items():
             outlet.ledger.dropped[logging.getLevelName(level), SPOOL_FULL] += count
         self._given_out += lost.total
-        self._gap = _merged(self._gap, lost)
+        self._losses.add(lost)
 
     def _report(self, outlet: Outlet, *, at_once: bool = False) -> None:
-        if not self._gap.total or not (at_once or time.monotonic() >= self._report_at):
+        gap = self._losses.take(time.monotonic(), at_once=at_once)
+        if gap is None:
             return
-        gap, self._gap = self._gap, Gap()
-        self._report_at = time.monotonic() + _REPORT_SECONDS
         seqs, times_ns = (gap.first_seq, gap.last_seq), (gap.first_ns, gap.last_ns)
         outlet.report(gap_entry(self.name, gap.by_level, seqs, times_ns, SPOOL_FULL))
         outlet.moved()
@@ -381,27 +347,27 @@ class Spilling:
     def _take_found(self, outlet: Outlet, found: Found | Exception) -> None:
         self._opened = True
         if isinstance(found, Exception):
-            self._failed(f"what earlier runs left can't be looked for: {_told(found)}")
+            self._failed(found, "what earlier runs left can't be looked for: ")
         else:
             outlet.ledger.recovered += found.entries
             if found.entries and self._sync_seconds is not None:
                 self._sync_at = time.monotonic() + self._sync_seconds
             self._taken_in += found.entries
             self.damaged += found.damaged + found.torn
-            for text in _found_trouble(found):
+            for text in spill_work.found_trouble(found):
                 self._notices.say(f"disk queue of {self.name}", text)
         outlet.moved()
 
     def _take_acked(self, result: Exception | None) -> None:
         if result is not None:
-            self._failed(_told(result))
+            self._failed(result)
         else:
             self._write_again_at = 0.0  # there may be room again
 
     def _take_written(self, outlet: Outlet, batches: Sequence[Batch], result: Exception | None) -> None:
         self._take_lost(outlet)
         if result is not None:
-            self._failed(_told(result))
+            self._failed(result)
             self._write_again_at = time.monotonic() + _AGAIN_SECONDS
             return
         self.last_error = None
@@ -427,7 +393,7 @@ class Spilling:
 
     def _take_synced(self, result: Exception | None) -> None:
         if result is not None:
-            self._failed(f"cannot be brought to the disk: {_told(result)}")
+            self._failed(result, "cannot be brought to the disk: ")
             if self._sync_seconds is not None:
                 self._sync_at = time.monotonic() + max(self._sync_seconds, _AGAIN_SECONDS)
         else:
@@ -436,14 +402,14 @@ class Spilling:
     def _take_adopted(self, outlet: Outlet, batches: Sequence[Batch], result: list[Cursor] | Exception) -> None:
         """The worker's batches are on disk now, where they stay until they are settled."""
         if isinstance(result, Exception):
-            self._failed(_told(result))
+            self._failed(result)
             self._write_again_at = time.monotonic() + _AGAIN_SECONDS
             return
         adopted = list(zip(batches, result, strict=True))
         for batch, cursor in adopted:
             self._written(batch.entries)
             if any(batch is one for one in self._settled):
-                self._acked = cursor if self._acked is None else _both(self._acked, cursor)
+                self._acked += cursor
         known = [*self._outgoing, *adopted]
         self._outgoing = deque(
             (batch, cursor) for batch in outlet.with_worker() for one, cursor in known if one is batch
@@ -451,7 +417,7 @@ class Spilling:
 
     def _take_read(self, outlet: Outlet, block: Block | Exception) -> None:
         if isinstance(block, Exception):
-            self._failed(_told(block))
+            self._failed(block)
             self._read_again_at = time.monotonic() + _AGAIN_SECONDS
             return
         self.damaged += block.damaged
@@ -475,11 +441,12 @@ class Spilling:
         elif block.cursor is not None:  # nothing but damage: acknowledged with what was read before it
             if self._outgoing:
                 batch, cursor = self._outgoing[-1]
-                self._outgoing[-1] = (batch, _both(cursor, block.cursor))
+                self._outgoing[-1] = (batch, (*cursor, *block.cursor))
             else:
-                self._acked = block.cursor if self._acked is None else _both(self._acked, block.cursor)
+                self._acked += block.cursor
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, error: Exception, what: str = "") -> None:
+        reason = f"{what}{spill_work.told(error)}"
         self.failures += 1
         self.last_error = reason
         self._notices.say(f"disk queue of {self.name}", reason)
@@ -509,10 +476,10 @@ class Spilling:
             await self._job_done()
         if self._front is None:
             for _, cursor in self._outgoing:  # of all these, what is not settled is in front now
-                self._acked = cursor if self._acked is None else _both(self._acked, cursor)
+                self._acked += cursor
             self._outgoing.clear()
-        if self._acked is not None:
-            cursor, self._acked = self._acked, None
+        if self._acked:
+            cursor, self._acked = self._acked, ()
             self._start(partial(self._spool.ack, cursor), self._take_acked)
             await self._job_done()
         self._slots.extendleft(reversed(self._live))
@@ -527,7 +494,7 @@ class Spilling:
 
     def _take_front(self, outlet: Outlet, front: Batch, result: Exception | None) -> None:
         if result is not None:
-            self._failed(_told(result))
+            self._failed(result)
             return
         self.last_error = None
         self._front = None
@@ -543,7 +510,7 @@ class Spilling:
 
     def _take_closed(self, result: Exception | None) -> None:
         if result is not None:
-            self._failed(_told(result))
+            self._failed(result)
         else:
             self._park()
 
@@ -554,53 +521,3 @@ class Spilling:
         self._live.clear()
         self._front = None
         return left
-
-
-def _write(spool: Spool, batches: Sequence[Batch]) -> None:
-    spool.append(
-        [entry for batch in batches for entry in batch.entries], [part for batch in batches for part in batch.parts]
-    )
-
-
-def _adopt(spool: Spool, batches: Sequence[Batch]) -> list[Cursor]:
-    """Latest first, so that the earliest is before all others."""
-    return [spool.adopt(batch.entries, batch.parts) for batch in reversed(batches)][::-1]
-
-
-def _merged(first: Gap, second: Gap) -> Gap:
-    if not first.total:
-        return second
-    return Gap(
-        first.by_level + second.by_level,
-        min(first.first_seq, second.first_seq),
-        max(first.last_seq, second.last_seq),
-        min(first.first_ns, second.first_ns),
-        max(first.last_ns, second.last_ns),
-    )
-
-
-def _both(first: Cursor, second: Cursor) -> Cursor:
-    """Acknowledges what either does."""
-    return (*first, *second)
-
-
-def _guarded(work: Callable[[], Any]) -> Any:
-    try:
-        return work()
-    except Exception as error:  # noqa: BLE001 - taken in on the loop, counted and told there, as a refusal of the disk
-        return error
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
-    return f"{type(error).__name__}: {error}"
-
-
-def _found_trouble(found: Found) -> list[str]:
-    told = [f"left where it is: {text}" for text in found.unreadable]
-    if found.torn:
-        told.append(f"{found.torn} files of earlier runs end in an incomplete entry, which is lost")
-    if found.damaged:
-        told.append(f"{found.damaged} damaged places in files of earlier runs were skipped; the files are kept aside")
-    return told

@@ -1,5 +1,6 @@
 """Journals for tests: headers, segments and rooms in a folder, captures of every kind, a worker without a thread."""
 
+import json  # orjson refuses integers of more than 64 bits, which the encoder writes
 import os
 import sys
 from collections.abc import Callable
@@ -26,8 +27,12 @@ def header(number: int = 1, kind: Kind = Kind.JOURNAL, **meta: Any) -> SegmentHe
     return SegmentHeader(kind=kind, lane=MIXED_LANES, created_ns=5, number=number, meta={"sinks": ["a", "b"], **meta})
 
 
+def nothing() -> None:
+    """Nobody wants to know."""
+
+
 def room_in(
-    folder: Path, *, size_bytes: int = 4096, most: int = 1000, mapped: bool = True, turned: Callable[[], None] = int
+    folder: Path, *, size_bytes: int = 4096, most: int = 1000, mapped: bool = True, turned: Callable[[], None] = nothing
 ) -> Room:
     """A room with its first two segments."""
 
@@ -76,8 +81,6 @@ _MEMBERS = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size
 
 
 def _json_members(values: dict[str, Any]) -> bytes:
-    import json  # noqa: PLC0415 - orjson refuses the integers of more than 64 bits which the encoder writes
-
     return json.dumps(values).encode()[1:-1]
 
 

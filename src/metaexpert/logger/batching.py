@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 QUEUED_BATCHES: Final = 2
 """Cut batches that wait for the worker at most; enough to keep it busy, few enough that the policy rules the rest."""
 
+_LEFT_OUT: Final = "a filter of its own left it out"
+"""What a receipt says that waits for this sink."""
+
 _KEPT_ENTRIES: Final = 1000
 """Entries encoded at once where they are brought to disk at the end."""
 
@@ -221,7 +224,7 @@ class Batching:
         kept = sieve.kept()
         if self.custody is not None and len(kept) < len(offered):
             taken = {entry[SEQ] for entry in kept}
-            self.custody.settled([entry for entry in offered if entry[SEQ] not in taken])
+            self.custody.refused([entry for entry in offered if entry[SEQ] not in taken], _LEFT_OUT)
         for entry in kept:
             lanes.setdefault(lane_of(entry[LEVEL], entry[LOG_TYPE]), []).append(entry)
         for lane, entries in lanes.items():

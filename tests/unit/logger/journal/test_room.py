@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.journals import header, room_in
+from support.journals import header, nothing, room_in
 
 from metaexpert.logger.journal import room as room_module
 from metaexpert.logger.journal.room import Room
@@ -94,8 +94,8 @@ class TestAppend:
         room.append(frame(2, 1, 1, bytes(500)))
         assert not full.path.exists()
 
-    def test_without_a_file_it_is_an_error(self, tmp_path: Path):
-        room = Room(lambda _: pytest.fail("not asked"), 4096, 8192, int)  # type: ignore[arg-type,return-value]
+    def test_without_a_file_it_is_an_error(self):
+        room = Room(lambda _: pytest.fail("not asked"), 4096, 8192, nothing)
         with pytest.raises(OSError, match="no file"):
             room.append(frame(1, 1, 1, b""))
 
@@ -114,7 +114,7 @@ class TestAppend:
                 raise OSError("full")
             return JournalSegment(tmp_path / f"r.{number:08d}.journal", header(number), 4096, mapped=True)
 
-        room = Room(make, 4096, 4096 * 100, int)
+        room = Room(make, 4096, 4096 * 100, nothing)
         room.prepare()
         for _ in range(2):
             with pytest.raises(OSError, match="full"):  # noqa: PT012 - it takes some
@@ -189,7 +189,7 @@ class TestAtOnce:
                 room.append(frame(100, 1, 1, b"handler"))  # as a signal handler would, while the lock is held
             return JournalSegment(tmp_path / f"r.{number:08d}.journal", header(number), 4096, mapped=True)
 
-        room = Room(make, 4096, 4096 * 100, int)
+        room = Room(make, 4096, 4096 * 100, nothing)
         room.prepare()
         for number in range(10):
             room.append(frame(number, 1, 1, bytes(500)))

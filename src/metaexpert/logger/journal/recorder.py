@@ -47,11 +47,11 @@ class FlightRecorder:
             OSError: the file is written, not mapped, and the system refused.
         """
         length = len(frame)
-        # no call stands between reading and moving the place on: CPython switches threads at calls and loops alone
-        at = self._at
-        end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
         if length > self._most_bytes:
             return
+        # no call stands between reading and moving the place on: CPython switches threads at calls and loops alone
+        at = seam = self._at
+        end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
         if end > self._size_bytes:
             at = self._begin
             end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
@@ -61,6 +61,17 @@ class FlightRecorder:
             mapped[at : at + length] = frame
         else:
             self._segment.write(at, frame)
+        if at < seam:
+            self._clear_from(seam)
+
+    def _clear_from(self, seam: int) -> None:
+        """Else frames of an earlier turn, behind the last one of the turn before, would come to light there."""
+        zeros = bytes(self._size_bytes - seam)
+        mapped = self._map
+        if mapped is not None:
+            mapped[seam:] = zeros
+        else:
+            self._segment.write(seam, zeros)
 
     def is_gone(self) -> bool:
         """Whether somebody has taken the file away."""

@@ -14,7 +14,7 @@ from asyncio import current_task
 from collections.abc import Callable
 from itertools import islice
 from time import time_ns
-from types import FrameType
+from types import FrameType, NoneType
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import orjson
@@ -45,6 +45,8 @@ _ORDINARY_SIZE: Final = MAX_ENTRY_BYTES // 4
 _LEAST_FIELDS_BYTES: Final = 8 * 1024
 _LEAST_MESSAGE_BYTES: Final = 4 * 1024
 """What fields and message keep of an entry's limit, however large its other parts are."""
+
+_PLAIN: Final = frozenset({str, int, float, bool, NoneType})
 
 _SMALL_SIZE: Final = 512
 """Characters up to which it matters little how many bytes each takes in memory."""
@@ -91,10 +93,10 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
     def method(self: "Logger", msg: object = "", /, *args: object, **fields: Any) -> Receipt | None:  # noqa: C901, PLR0911, PLR0912
         try:
             if not self._cache[level]:
-                return NO_RECEIPT if hurries else None
+                return None if port.held_back is None and not hurries else _held_back(self, level, msg, args, fields)
         except KeyError:
             if not self.isEnabledFor(level):
-                return NO_RECEIPT if hurries else None
+                return None if port.held_back is None and not hurries else _held_back(self, level, msg, args, fields)
         try:
             context = current_fields.get()
             bound = self._bound
@@ -154,6 +156,26 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
     method.__qualname__ = f"Logger.{name}"
     method.__doc__ = f"Log at {name.upper()}; keyword arguments become fields."
     return cast("Callable[..., Receipt]", method)
+
+
+def _held_back(logger: "Logger", level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any]) -> Receipt:
+    """A call at a level that is switched off: for the flight recorder, which takes plain values alone."""
+    record = port.held_back
+    if record is None or current_fields.get() is PIPELINE:
+        return NO_RECEIPT
+    method = _getframe(1)
+    frame = method.f_back or method
+    try:
+        plain = {key: value for key, value in fields.items() if type(value) in _PLAIN}
+        encoded = (port.quick(plain) or port.encoder.full(plain)) if plain else b""
+        if len(plain) < len(fields) or len(encoded) > _ORDINARY_SIZE:
+            encoded = b'%b"fields_left_out":true' % (b"%b," % encoded if 0 < len(encoded) <= _ORDINARY_SIZE else b"")
+        text = safe_text(format_message(msg, args), _LEAST_MESSAGE_BYTES)
+        place = (frame.f_code, frame.f_lasti, encoded, b"", get_ident(), None, GENERAL, None)
+        record((next_seq(), time_ns(), level, logger.name, text, *place, CAPTURE_OVERHEAD_BYTES))
+    except Exception:  # noqa: BLE001 - a log call does not raise, and this one is switched off
+        return NO_RECEIPT
+    return NO_RECEIPT
 
 
 def _again(  # noqa: PLR0917 - as emit

@@ -50,7 +50,8 @@ class Connection:
         journal = self._pipeline.journal
         way = ingress.put if journal is None else journal.into(ingress.put)
         put = Draining(ingress, way, loop, self._drained).put if drains else way
-        port.connect(ingress, self._encoder, loop, put)
+        held_back = None if journal is None else journal.held_back
+        port.connect(ingress, self._encoder, loop, put, held_back)
         if drains:
             port.loop_thread = 0  # the tasks of that loop are the pipeline's own
         self.set_bridge(wanted=self._pipeline.config.capture.stdlib)

@@ -43,6 +43,7 @@ class Port:
         "attached",
         "bridges",
         "encoder",
+        "held_back",
         "ingress",
         "loop",
         "loop_thread",
@@ -61,7 +62,12 @@ class Port:
         self.connect(Ingress(graded=False), self.encoder, loop=None)
 
     def connect(
-        self, ingress: Ingress, encoder: ValueEncoder, loop: AbstractEventLoop | None, put: Put | None = None
+        self,
+        ingress: Ingress,
+        encoder: ValueEncoder,
+        loop: AbstractEventLoop | None,
+        put: Put | None = None,
+        held_back: Put | None = None,
     ) -> None:
         """Let all calls from now on go to `ingress`; every logger asks for its level again.
 
@@ -70,12 +76,14 @@ class Port:
             encoder: the values' encoder with the redaction rules in force.
             loop: the loop logging runs on; None before the start and after the stop.
             put: how entries go there, where it is not `ingress.put` itself.
+            held_back: where entries go that levels hold back; None where nobody wants them.
         """
         self.ingress = ingress
         self.encoder = encoder
         self._way_in: Put = put or ingress.put
         self.put = self._way_in if self._wrap is None else self._wrap(self._way_in)
         self.quick = encoder.quick
+        self.held_back = held_back
         self.loop = loop
         self.loop_thread = get_ident() if loop is not None else 0
         self.attached = loop is not None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from logging import ERROR
+from logging import ERROR, getLevelNamesMapping
 from pathlib import Path
 from typing import Final, final
 
@@ -277,6 +277,23 @@ class Journal:
             return None
 
         return keep_and_put
+
+    @property
+    def held_back(self) -> Put | None:
+        """Where entries go that levels hold back; None where the recorder does not take them."""
+        name = self._options.recorder_level
+        if name is None or self._recorder is None:
+            return None
+        lowest = getLevelNamesMapping()[name]
+
+        def record(capture: Capture) -> None:
+            if capture[LEVEL] >= lowest and self._record is not None:
+                try:
+                    self._record(self._encode(capture))
+                except (OSError, ValueError) as error:
+                    self._stop_recording(error)
+
+        return record
 
     def protect(self, capture: Capture) -> Receipt | None:
         """Write an entry, where it is protected; whatever fails is told by the receipt, the counters and the hook."""

@@ -6,9 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from metaexpert.logger.options.base import Options
+from metaexpert.logger.options.base import LevelName, Options
 from metaexpert.logger.options.functions import named_function
-
 
 type AuditFailureHook = Annotated[
     Callable[[str, int], object], BeforeValidator(named_function), WithJsonSchema({"type": "string"})
@@ -32,6 +31,9 @@ class JournalOptions(Options):
     """How entries get there: through a memory map, or written, as is safe on network and copy-on-write file systems."""
     recorder_bytes: int = Field(default=1024 * 1024, ge=0, le=1024 * 1024 * 1024)
     """Size of the flight recorder, bytes; 0 for none."""
+    recorder_level: LevelName | None = None
+    """Lowest level of which the recorder takes what loggers hold back, with fields that are plain values; when left out
+    it takes what they let through. A call at a level that is switched off then costs about what any other costs."""
     keep_crashes: int = Field(default=5, ge=0, le=1000)
     """Reports of runs that ended without a stop which are kept; see `metaexpert logs last-crash`."""
     on_audit_failure: AuditFailureHook | None = None

@@ -35,6 +35,13 @@ class Recoverable(Protocol):
         ...
 
 
+_SINKS_SECONDS: Final = 1.0
+"""How long a log file's disk may take before the journal goes on with its other work."""
+
+_ASK_SINKS_AGAIN_SECONDS: Final = 5.0
+_CLOSE_SECONDS: Final = 2.0
+
+
 @final
 class JournalKeeper:
     """Keeps one run's journal.
@@ -69,7 +76,7 @@ class JournalKeeper:
         self._timer: asyncio.TimerHandle | None = None
         self._due = False
         self._look_at = 0.0
-        self._ask_again_at = 0.0
+        self._ask_again_at = self._ask_sinks_again_at = 0.0
 
     async def run(self) -> None:
         """Keep it until cancelled."""
@@ -159,14 +166,24 @@ class JournalKeeper:
         settled = self.journal.room.settled()
         if not settled and not self._recovery.has_settled:
             return
-        try:
-            await self._sync_sinks()
-        except OSError as error:  # what sinks have is not safe: the journal keeps it
-            self._trouble(f"a log file cannot be brought to the disk: {error}")
+        if not await self._sinks_are_safe():
             return
         for segment in settled:
             await self._worker.run(self.journal.room.discard, segment)
         await self._worker.run(self._recovery.discard_settled)
+
+    async def _sinks_are_safe(self) -> bool:
+        """Bring to the disk what sinks of this machine have; a disk that hangs is asked again at the next look."""
+        if monotonic() < self._ask_sinks_again_at:
+            return False
+        try:
+            async with asyncio.timeout(_SINKS_SECONDS):
+                await self._sync_sinks()
+        except (OSError, ValueError, TimeoutError) as error:  # until they are safe the journal keeps what they have
+            self._ask_sinks_again_at = monotonic() + _ASK_SINKS_AGAIN_SECONDS
+            self._trouble(f"a log file cannot be brought to the disk: {told(error) or 'it hangs'}")
+            return False
+        return True
 
     def _trouble(self, text: str) -> None:
         self.journal.counters.last_error = text
@@ -176,14 +193,15 @@ class JournalKeeper:
         """End it, once its task has ended; returns how many entries wait for the next start."""
         if self._timer is not None:
             self._timer.cancel()
-        keep_settled = False
+        self._ask_sinks_again_at = 0.0
+        keep_settled = not await self._sinks_are_safe()
         try:
-            try:
-                await self._sync_sinks()
-            except OSError:  # what sinks have is not safe
-                keep_settled = True
-            await self._worker.run(self._recovery.close)
-            return await self._worker.run(self.journal.close, keep_settled=keep_settled)
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._worker.run(self._recovery.close)
+                return await self._worker.run(self.journal.close, keep_settled=keep_settled)
+        except TimeoutError:  # the next start finds everything
+            self._trouble(f"{self.journal.folder} hangs; what it keeps waits for the next start")
+            return 0
         finally:
             self._worker.close()
 

@@ -47,7 +47,7 @@ class ModelledDisk:
         self.bytes_until_end: int | None = None
         self.bytes_until_full: int | None = None
         self.failing_syncs = 0
-        self._random = random.Random(seed)  # noqa: S311 - which sectors a power loss takes
+        self._random = random.Random(seed)
 
     # ---- Storage ----------------------------------------------------------------------------------------------
 
@@ -73,6 +73,7 @@ class ModelledDisk:
         self.seen[str(path.with_name(name))] = self.seen.pop(str(path))
 
     def free_bytes(self, folder: Path) -> int:
+        del folder
         return 2**40
 
     def acquire(self, path: Path) -> OwnerLock | None:

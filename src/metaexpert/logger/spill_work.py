@@ -100,7 +100,15 @@ def adopt(spool: Spool, batches: Sequence[Batch]) -> list[Cursor]:
     Raises:
         OSError: the disk refused.
     """
-    return [spool.adopt(batch.entries, batch.parts) for batch in reversed(batches)][::-1]
+    adopted: list[Cursor] = []
+    try:
+        for batch in reversed(batches):
+            adopted.append(spool.adopt(batch.entries, batch.parts))
+    except OSError:
+        for cursor in adopted:  # all or none: the next attempt would write these a second time
+            spool.ack(cursor)
+        raise
+    return adopted[::-1]
 
 
 def guarded(work: Callable[[], Any]) -> Any:

@@ -5,6 +5,7 @@ held as long as their owner lives. A file that can't be understood stays where i
 """
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,10 @@ SEGMENT_NAME: Final = re.compile(
 )
 ASIDE: Final = ".damaged"
 _LOCK: Final = ".lock"
+_SEGMENTS_A_BREATH: Final = 8
+_BREATH_SECONDS: Final = 0.0001
+"""Lets the event loop's thread have the interpreter while a long queue is looked through."""
+
 _FORMER: Final = ".spool"
 
 type Acquire = Callable[[Path], OwnerLock | None]
@@ -77,6 +82,8 @@ def taken_over(
         run.series(segment.lane).segments.append(segment)
         if segment.first is not None:
             run.lowest = min(run.lowest, segment.first.arrival)
+        if not len(run.series(segment.lane).segments) % _SEGMENTS_A_BREATH:
+            time.sleep(_BREATH_SECONDS)
     return told
 
 

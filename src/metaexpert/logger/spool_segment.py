@@ -40,7 +40,8 @@ _MOST_LEVEL: Final = 2**31 - 1
 _MOST_SIZE: Final = 2**32 - 1
 _HEADER_READ_BYTES: Final = 4 * 1024
 _TAIL_BYTES: Final = 4 * 1024
-_WINDOW_BYTES: Final = 256 * 1024
+_WINDOW_BYTES: Final = 64 * 1024
+"""Read at once: half a millisecond's work, for which the loop may have to wait."""
 _WIDER: Final = 4
 
 

@@ -410,18 +410,15 @@ class Delivery:
             self.spilling.custody = custody
 
     def recover(self, batch: Batch) -> None:
-        """Take entries that a former run has left; they go before all others, but behind what is on disk."""
+        """Take entries that a former run has left in the journal; they go before all others, before the run's worker."""
         if not batch.entries:
             return
         self.ledger.recovered += len(batch)
         self.lanes.hold(batch.entries)
-        for part in batch.cut(self.batching.limits):
-            if self.spilling is not None:
-                self.spilling.push(part)
-            else:
-                if not self._writing:  # all that is there at the start ends as one batch, which batching never cut
-                    self._finished_count -= 1
-                self._writing.append(part)
+        batch.live = self.spilling is not None  # older ones may follow from the disk: Loki gets them as another stream
+        if not self._writing:  # all that is there at the start ends as one batch, which batching never cut
+            self._finished_count -= 1
+        self._writing.extend(batch.cut(self.batching.limits))
 
     def refuse_recovered(self, entry: Capture, rejection: Rejection) -> None:
         """Refuse an entry of a former run that cannot be encoded."""

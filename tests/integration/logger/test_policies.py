@@ -1,8 +1,13 @@
-"""Each overflow policy by its name, through a running runtime and a collector that is down for a while."""
+"""Each overflow policy by its name, through a running runtime and a collector that is down for a while.
+
+A policy decides what gives way in memory, so that these collectors have no disk queue; the last tests are about the
+default, where the disk takes what the room does not.
+"""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +16,13 @@ from support.eventually import eventually
 from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import ScriptedCollector, pushed, serving, status
 
-from metaexpert.logger import LoggingRuntime, LokiOptions, QueueOptions, get_logger
+from metaexpert.logger import LoggingRuntime, LokiOptions, QueueOptions, SpoolOptions, get_logger
 
 log = get_logger("integration.policies")
 
 ROOM = 20
+IN_MEMORY = SpoolOptions(enabled=False)
+POLICIES = ("drop_lowest", "drop_oldest", "drop_newest", "block", "grow")
 WITH_THE_WORKER = 3
 """Batches of one entry that are cut already, and that no policy takes back."""
 
@@ -26,9 +33,10 @@ async def collector() -> AsyncIterator[ScriptedCollector]:
         yield serves
 
 
-def down(collector: ScriptedCollector, overflow: str, **queue: Any) -> LokiOptions:
+def down(collector: ScriptedCollector, overflow: str, spool: SpoolOptions = IN_MEMORY, **queue: Any) -> LokiOptions:
     return LokiOptions(
         url=collector.url,
+        spool=spool,
         backoff_first=0.02,
         backoff_max=0.05,
         batch_max_entries=1,
@@ -52,6 +60,7 @@ async def arrived(runtime: LoggingRuntime, collector: ScriptedCollector) -> list
     """The ordinary entries that come through once the collector is up."""
     collector.requests.clear()
     collector.default = status(204)
+    await runtime.flush(20.0)
     while sink_stats(runtime).queued_entries:
         await runtime.flush(20.0)
     assert sink_stats(runtime).ledger.balanced
@@ -154,8 +163,25 @@ async def test_wait_ready_waits_from_the_high_watermark_until_the_low_one(collec
         assert sink_stats(runtime).queued_entries <= 5
 
 
-@pytest.mark.parametrize("overflow", ["drop_lowest", "drop_oldest", "drop_newest", "block", "grow"])
-async def test_only_spill_touches_the_disk(collector: ScriptedCollector, overflow: str, tmp_path: Any):
+@pytest.mark.parametrize("overflow", POLICIES)
+async def test_without_a_disk_queue_nothing_is_left_on_disk(
+    collector: ScriptedCollector, overflow: str, tmp_path: Path
+):
     async with logging_to(down(collector, overflow), log_dir=tmp_path, shutdown_timeout=0.1) as runtime:
         await log_many(runtime, logging.INFO, range(30))
     assert list(tmp_path.iterdir()) == []
+    ledger = sink_stats(runtime).ledger
+    assert (ledger.dropped_total, ledger.spooled) == (30 + ledger.gaps, 0)
+
+
+@pytest.mark.parametrize("overflow", [*POLICIES, "spill"])
+async def test_with_one_no_policy_has_to_drop_anything(collector: ScriptedCollector, overflow: str, tmp_path: Path):
+    sink = down(collector, overflow, SpoolOptions())
+    async with logging_to(sink, log_dir=tmp_path, shutdown_timeout=0.1) as runtime:
+        await log_many(runtime, logging.INFO, range(50))
+        await eventually(lambda: sink_stats(runtime).spooled_entries > ROOM, what="the disk has what the room has not")
+    ledger = sink_stats(runtime).ledger
+    assert (ledger.routed, ledger.spooled, ledger.dropped_total) == (50, 50, 0)
+    async with logging_to(sink, log_dir=tmp_path) as runtime:
+        assert await arrived(runtime, collector) == list(range(50))
+        assert sink_stats(runtime).ledger.recovered == 50

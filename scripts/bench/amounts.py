@@ -17,6 +17,12 @@ class Amounts:
     memory_seconds: float
     stalled_entries: int
     collector_entries: int
+    protected_rounds: int
+    protected_chunks: int
+    fsync_rounds: int
+    fsync_steady_seconds: float
+    drain_entries: int
+    spool_segments: int
 
 
 FULL = Amounts(
@@ -30,6 +36,12 @@ FULL = Amounts(
     memory_seconds=3.0,
     stalled_entries=1_000_000,
     collector_entries=200_000,
+    protected_rounds=6,
+    protected_chunks=20,
+    fsync_rounds=3,
+    fsync_steady_seconds=4.0,
+    drain_entries=300_000,
+    spool_segments=1_280,
 )
 QUICK = Amounts(
     warm_up_entries=200,
@@ -42,5 +54,11 @@ QUICK = Amounts(
     memory_seconds=0.2,
     stalled_entries=20_000,
     collector_entries=5_000,
+    protected_rounds=1,
+    protected_chunks=2,
+    fsync_rounds=1,
+    fsync_steady_seconds=0.4,
+    drain_entries=5_000,
+    spool_segments=32,
 )
 BY_NAME = {"full": FULL, "quick": QUICK}

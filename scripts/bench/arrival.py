@@ -75,12 +75,23 @@ class Arrivals:
         except orjson.JSONDecodeError:
             self.note(f"not JSON: {line[:80]!r}")
             return
+        if value.get("log_type") == "trade" and "trade_data" in value:
+            self._take_trade(value)
+            return
         missing = REQUIRED_KEYS - value.keys()
         if missing or value["message"] != MESSAGE or value["logger"] != LOGGER_NAME:
             self.note(f"missing {sorted(missing)} in {line[:120]!r}")
             return
+        self._take_value(value, value["extra"])
+
+    def _take_trade(self, value: Mapping[str, Any]) -> None:
+        """A trade entry has its own message, and its fields in a place of their own, the price as text."""
+        fields = value["trade_data"]
+        self._take_value(value, {**value["extra"], **fields, "price": float(fields["price"])})
+
+    def _take_value(self, value: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         self.caller_right = self.caller_right and value["function"] == CALLER
-        self.take_fields(value["extra"])
+        self.take_fields(fields)
 
     def take_fields(self, fields: Mapping[str, Any]) -> None:
         """Count one entry by its fields."""
@@ -112,10 +123,15 @@ class Arrivals:
 def in_folder(folder: Path, offered: int) -> Arrivals:
     """What the files of a folder hold; a line of another logger (a gap entry, say) is a fault only if it looks ours."""
     arrivals = Arrivals(offered)
+    add_folder(arrivals, folder)
+    return arrivals
+
+
+def add_folder(arrivals: Arrivals, folder: Path) -> None:
+    """Count what the files of a further folder hold."""
     for path in sorted(folder.glob("peer*")):
         with path.open("rb") as file:
             _take_lines(arrivals, file)
-    return arrivals
 
 
 def _take_lines(arrivals: Arrivals, lines: Iterable[bytes]) -> None:

@@ -111,6 +111,8 @@ MIB_PER_MB = 1e6 / 2**20
 # An idle loop on a machine that is left alone is 0.1 to 0.2 ms late at p99; what is subtracted beyond that is noise,
 # and noise flatters.
 BUSY_MACHINE = ("idle_p99_ms", 0.5)
+# A disk that by itself takes half of the bound, without any load, is what such a figure would be about.
+SLOW_DISK = ("disk_p95_ms", 10.0)
 
 TARGETS: tuple[Target, ...] = (
     Target(what="log call, p50", measure="latency", figure="p50_ns", bound=2_000, unit="µs", scale=1000),
@@ -249,6 +251,58 @@ TARGETS: tuple[Target, ...] = (
         unit="/s",
         lower_is_better=False,
         nothing_lost=True,
+    ),
+    Target(
+        what="log.error on top of log.info, p50",
+        measure="protected",
+        figure="error_over_info_ns",
+        bound=3_000,
+        unit="µs",
+        scale=1000,
+        nothing_lost=True,
+    ),
+    Target(
+        what="what the journal adds to log.error, p50",
+        measure="protected",
+        figure="error_journal_ns",
+        bound=3_000,
+        unit="µs",
+        scale=1000,
+        nothing_lost=True,
+    ),
+    Target(
+        what="what the journal adds to a trade call, p50",
+        measure="protected",
+        figure="trade_journal_ns",
+        bound=3_000,
+        unit="µs",
+        scale=1000,
+        nothing_lost=True,
+    ),
+    Target(
+        what="CRITICAL, call to fsynced, p95, under load",
+        measure="fsynced",
+        figure="all_p95_ms",
+        bound=20.0,
+        unit="ms",
+        nothing_lost=True,
+        void_above=SLOW_DISK,
+    ),
+    Target(
+        what="disk queue worked off to Loki",
+        measure="spool",
+        figure="drained_per_second",
+        bound=50_000,
+        unit="/s",
+        lower_is_better=False,
+        nothing_lost=True,
+    ),
+    Target(
+        what="start with a disk queue of 10 GB",
+        measure="spool",
+        figure="start_10_gb_seconds",
+        bound=1.0,
+        unit="s",
     ),
 )
 

@@ -15,6 +15,9 @@ from bench.amounts import FULL, QUICK
 from bench.arrival import Arrivals, in_folder
 from bench.cli import main
 from bench.heartbeat import PERIOD_NS, Heartbeat
+from bench.large_spool import lay_out
+from bench.measures.fsynced import SYNCS_A_ROUND
+from bench.measures.protected import CONFIGURATIONS, KINDS
 from bench.pacing import at_full_speed, at_rate
 from bench.peers.registry import OURS, PEERS
 from bench.reading import Reading
@@ -27,6 +30,8 @@ from bench.stats import percentile, ratio
 from bench.summary import Summary, summarise
 from bench.targets import State, judge_all
 from bench.workload import Empty, Style, emitter, number_of, price_of, spinner
+from metaexpert.logger.spool import SpoolLimits
+from metaexpert.logger.spool_queue import SegmentSpool
 
 OTHER = "stdlib-file"
 
@@ -98,6 +103,14 @@ class TestArrivals:
         arrivals.take_line(bad)
         assert (arrivals.arrived, arrivals.malformed) == (0, 1)
         assert arrivals.fault.startswith("1 malformed")
+
+    def test_find_the_fields_of_a_trade_entry_where_it_has_them(self):
+        arrivals = Arrivals(2)
+        trade_data = {"exchange": "binance", "symbol": "BTCUSDT", "price": "0.25", "latency_ms": 3.2}
+        value = {"log_type": "trade", "function": "emit", "extra": {"strategy_id": 1001}, "trade_data": trade_data}
+        arrivals.take_line(orjson.dumps(value))
+        arrivals.take_line(orjson.dumps({**value, "trade_data": {**trade_data, "symbol": "ETHUSDT"}}))
+        assert (arrivals.arrived, arrivals.malformed, arrivals.caller_right) == (1, 1, True)
 
     def test_tell_when_the_caller_is_another_function(self):
         arrivals = Arrivals(1)
@@ -254,6 +267,16 @@ class TestVerdict:
         found = states(a_run("lag", OURS, added_burst_p99_ms=0.0, idle_p99_ms=idle))
         assert found["added loop lag p99 in a 50 000 burst", "≤ 1.00 ms"] is state
 
+    @pytest.mark.parametrize(("disk", "state"), [(2.0, State.NOT_REACHED), (11.0, State.VOID)])
+    def test_a_disk_that_is_slow_by_itself_voids_what_is_asked_of_it(self, disk: float, state: State):
+        found = states(a_run("fsynced", OURS, all_p95_ms=21.0, disk_p95_ms=disk))
+        assert found["CRITICAL, call to fsynced, p95, under load", "≤ 20.00 ms"] is state
+
+    def test_a_start_with_a_smaller_disk_queue_says_nothing_of_a_large_one(self):
+        key = ("start with a disk queue of 10 GB", "≤ 1.00 s")
+        assert states(a_run("spool", OURS, start_seconds=0.01))[key] is State.NOT_MEASURED
+        assert states(a_run("spool", OURS, start_10_gb_seconds=0.4))[key] is State.REACHED
+
     def test_even_with_a_peer_a_bound_is_not_reached_without_peers_measured(self):
         found = states(a_run("sustained", OURS, cpu_us_per_entry=1.0))
         assert found["CPU per entry", "below every peer"] is State.NOT_MEASURED
@@ -278,6 +301,20 @@ class TestTable:
             ["loguru", "-", "-", "-", "-", "-"],
         ]
         assert faults(summary) == ["loguru: crashed (sustained)"]
+
+    def test_of_ours_alone_has_no_ratio(self):
+        summary = summarise([a_run("spool", OURS, drained_per_second=50_000.0, lost=3)])
+        part = next(part for part in SECTIONS if part.measure == "spool")
+        assert [len(part.headers), *part.rows(summary)[0]] == [
+            7,
+            "metaexpert.logger",
+            "50,000",
+            "-",
+            "-",
+            "-",
+            "-",
+            "3 of 100",
+        ]
 
     def test_a_negative_difference_makes_no_ratio(self):
         summary = summarise([a_run("lag", OURS, added_burst_p99_ms=-0.01), a_run("lag", OTHER, added_burst_p99_ms=1.0)])
@@ -375,6 +412,51 @@ def test_a_case_in_a_process_of_its_own_counts_its_entries_on_disk():
     assert (reading.fault, reading.lost, reading.duplicates, reading.caller_right) == ("", 0, 0, True)
     assert reading.offered == QUICK.warm_up_entries + QUICK.sustained_entries
     assert reading.figures["entries_per_second"] > 0
+
+
+def test_protected_calls_are_timed_in_each_configuration_and_all_of_their_entries_arrive():
+    reading = run_one("protected", OURS, "quick")
+    assert (reading.fault, reading.lost, reading.duplicates, reading.caller_right) == ("", 0, 0, True)
+    figures = reading.figures
+    for kind in KINDS:
+        assert all(figures[f"{name}_{kind}_p50_ns"] > 0 for name in CONFIGURATIONS)
+        assert figures[f"{kind}_over_info_ns"] == figures[f"default_{kind}_p50_ns"] - figures["default_info_p50_ns"]
+    assert figures["trade_journal_ns"] == figures["default_trade_p50_ns"] - figures["unjournalled_trade_p50_ns"]
+    assert figures["info_recorder_ns"] == figures["default_info_p50_ns"] - figures["unrecorded_info_p50_ns"]
+
+
+def test_critical_entries_are_awaited_under_load_and_counted_like_all_others():
+    reading = run_one("fsynced", OURS, "quick")
+    assert (reading.fault, reading.lost, reading.duplicates, reading.caller_right) == ("", 0, 0, True)
+    figures = reading.figures
+    assert figures["steady_samples"] + figures["burst_samples"] == figures["all_samples"] >= 2
+    assert figures["disk_samples"] == SYNCS_A_ROUND * QUICK.fsync_rounds
+    for span in ("steady", "burst", "disk", "all"):
+        assert 0 < figures[f"{span}_p50_ms"] <= figures[f"{span}_p95_ms"] <= figures[f"{span}_max_ms"]
+    assert figures["all_max_ms"] == max(figures["steady_max_ms"], figures["burst_max_ms"])
+
+
+def test_a_disk_queue_is_worked_off_without_loss_and_a_laid_out_one_is_found_in_whole():
+    reading = run_one("spool", OURS, "quick")
+    assert (reading.fault, reading.offered, reading.lost, reading.duplicates) == ("", QUICK.drain_entries, 0, 0)
+    assert reading.claims["accepted"] == 0, "all that arrived came from disk"
+    assert reading.figures["drained_per_second"] > 0
+    assert reading.figures["spool_entries"] > 10_000 * QUICK.spool_segments
+    assert "start_10_gb_seconds" not in reading.figures
+
+
+def test_a_queue_that_is_laid_out_is_what_a_start_finds_of_full_files(tmp_path: Path):
+    laid_out = lay_out(tmp_path, 3)
+    (folder,) = (tmp_path / "spool").iterdir()
+    queue = SegmentSpool(folder, "1", 1, SpoolLimits(max_bytes=2**40))
+    try:
+        found = queue.open()
+        assert (found.entries, found.damaged, found.torn, found.unreadable) == (laid_out.entries, 0, 0, ())
+        assert queue.disk_bytes == laid_out.size_bytes
+        block = queue.read(laid_out.entries // 3, 2**40)
+        assert ([entry[0] for entry in block.entries], block.damaged) == (list(range(laid_out.entries // 3)), 0)
+    finally:
+        queue.close()
 
 
 def test_a_case_that_fails_leaves_its_fault_and_no_figure():

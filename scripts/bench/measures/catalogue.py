@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from bench.measures.base import Measure
 from bench.measures.collectors import to_collector
 from bench.measures.disabled import disabled
+from bench.measures.fsynced import fsynced
 from bench.measures.lag import lag
 from bench.measures.latency import latency
 from bench.measures.memory import memory, stalled
+from bench.measures.protected import protected
+from bench.measures.spool import spool
 from bench.measures.sustained import sustained
 from bench.peers.base import Wire
-from bench.peers.registry import PEERS, delivering_to
+from bench.peers.registry import OURS, PEERS, delivering_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +35,7 @@ MEASURES: dict[str, Entry] = {
     "memory": Entry(memory, _ALL),
     "stalled": Entry(stalled, _WITH_COLLECTOR),
     **{str(wire): Entry(to_collector(wire), tuple(delivering_to(wire))) for wire in Wire},
+    "protected": Entry(protected, (OURS,)),
+    "fsynced": Entry(fsynced, (OURS,)),
+    "spool": Entry(spool, (OURS,)),
 }

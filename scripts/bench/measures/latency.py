@@ -28,7 +28,7 @@ async def latency(case: Case) -> Reading:
     surface = await peer.open(FileTarget(case.folder))
     emit = emitter(surface.log, surface.style)
     first, count = case.amounts.warm_up_entries, case.amounts.latency_calls
-    clock_ns = percentile(await _timed(_nothing, 0, count // 4), 50)
+    clock_ns = percentile(await _timed(nothing, 0, count // 4), 50)
     await at_rate(emit, 0, first, WARM_UP_RATE_PER_SECOND)
     settle_garbage()
     calls_ns = await _timed(emit, first, count)
@@ -50,12 +50,13 @@ async def _timed(emit: Emit, first: int, count: int) -> list[int]:
     """Nanoseconds of each call, ascending."""
     taken_ns = array("q", bytes(8 * count))
     for start in range(0, count, CHUNK):
-        _time_chunk(emit, first, taken_ns, start, min(start + CHUNK, count))
+        time_chunk(emit, first, taken_ns, start, min(start + CHUNK, count))
         await asyncio.sleep(PAUSE_SECONDS)
     return sorted(taken_ns)
 
 
-def _time_chunk(emit: Emit, first: int, taken_ns: array[int], start: int, stop: int) -> None:
+def time_chunk(emit: Emit, first: int, taken_ns: array[int], start: int, stop: int) -> None:
+    """Time calls ``start`` to ``stop`` each on its own; the entries' numbers begin with ``first`` at call 0."""
     clock = time.perf_counter_ns
     for index in range(start, stop):
         price = price_of(first + index)
@@ -64,5 +65,5 @@ def _time_chunk(emit: Emit, first: int, taken_ns: array[int], start: int, stop: 
         taken_ns[index] = clock() - before_ns
 
 
-def _nothing(price: float, latency_ms: float) -> None:
-    pass
+def nothing(price: float, latency_ms: float) -> None:
+    """What is timed to learn what the clock itself costs."""

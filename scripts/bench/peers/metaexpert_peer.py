@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from bench.peers.base import Claims, FileTarget, HttpTarget, Surface, Target, Wire
 from bench.workload import LOGGER_NAME, STRATEGY_ID, Log, Style
@@ -21,17 +21,27 @@ NO_ROTATION = 0
 
 
 class MetaexpertPeer:
-    """The runtime beside the coroutine that logs."""
+    """The runtime beside the coroutine that logs.
 
-    def __init__(self) -> None:
+    Args:
+        changes: fields of the configuration that are to differ from what the comparison uses, for measurements of ours.
+    """
+
+    def __init__(self, **changes: Any) -> None:
         """Hold nothing yet."""
+        self._changes = changes
         self._stack = AsyncExitStack()
         self._runtime: LoggingRuntime | None = None
 
     async def open(self, target: Target) -> Surface:
         """Start the runtime with the one destination and bind the one field."""
-        self._runtime = await self._stack.enter_async_context(setup_logging(_config(target)))
+        self._runtime = await self._stack.enter_async_context(setup_logging(_config(target, self._changes)))
         return Surface(cast("Log", get_logger(LOGGER_NAME).bind(strategy_id=STRATEGY_ID)), Style.KEYWORDS)
+
+    @property
+    def spooled_entries(self) -> int:
+        """What waits in disk queues."""
+        return sum(sink.spooled_entries for sink in self._running.stats().sinks.values())
 
     @property
     def _running(self) -> LoggingRuntime:
@@ -68,17 +78,18 @@ class MetaexpertPeer:
         await self._stack.aclose()
 
 
-def _config(target: Target) -> LoggerConfig:
-    return LoggerConfig(
-        log_level="INFO",
-        log_dir=target.folder,
-        log_file=Path("peer.log"),
-        log_to_console=False,
-        log_to_file=isinstance(target, FileTarget),
-        json_logging=True,
-        max_bytes=NO_ROTATION,
-        sinks=(_collector(target),) if isinstance(target, HttpTarget) else (),
-    )
+def _config(target: Target, changes: dict[str, Any]) -> LoggerConfig:
+    values: dict[str, Any] = {
+        "log_level": "INFO",
+        "log_dir": target.folder,
+        "log_file": Path("peer.log"),
+        "log_to_console": False,
+        "log_to_file": isinstance(target, FileTarget),
+        "json_logging": True,
+        "max_bytes": NO_ROTATION,
+        "sinks": (_collector(target),) if isinstance(target, HttpTarget) else (),
+    }
+    return LoggerConfig(**{**values, **changes})
 
 
 def _collector(target: HttpTarget) -> LokiOptions | ElasticsearchOptions | OtlpOptions:

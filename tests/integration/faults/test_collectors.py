@@ -220,11 +220,11 @@ async def test_wrong_credentials(collector: HoldingCollector, code: int):
 
 
 async def test_a_dead_collector_and_more_than_its_queue_holds(collector: HoldingCollector):
-    """The policy sheds, lowest first; the ledger and a gap entry in the stream say what, and memory keeps its cap."""
+    """Without a disk queue the policy sheds, lowest first; ledger and gap entry say what, and memory keeps its cap."""
     collector.misbehave(status(503, "down"))
     room = QueueOptions(max_entries=500, max_bytes=1024 * 1024)
     before = resident_bytes()
-    async with trial(collector.options(), room) as run:
+    async with trial(collector.options(spool={"enabled": False}), room) as run:
         for _ in range(40):
             run.log(250)
             await run.healthy_keeps_up()
@@ -241,6 +241,28 @@ async def test_a_dead_collector_and_more_than_its_queue_holds(collector: Holding
     assert min(ledger.dropped, key=lambda key: logging.getLevelNamesMapping()[key[0]])[0] == "DEBUG"
     assert ledger.gaps >= 1
     run.assert_accounts_are_true(list(collector.held.elements()))
+    assert resident_bytes() - before < _SPARE_BYTES
+
+
+async def test_a_dead_collector_and_more_than_its_queue_holds_but_its_disk_takes(collector: HoldingCollector):
+    """Nothing is lost; what is on disk comes back in full, each entry once, and memory keeps its cap all the same."""
+    collector.misbehave(status(503, "down"))
+    room = QueueOptions(max_entries=500, max_bytes=1024 * 1024)
+    before = resident_bytes()
+    async with trial(collector.options(), room) as run:
+        for _ in range(80):
+            await run.runtime.wait_ready()
+            run.log(100)  # what there is room for above the high watermark
+            await run.healthy_keeps_up()
+            run.assert_within_bounds()
+        await run.shows("failed", "HTTP 503 down")
+        await eventually(lambda: run.stats.spooled_entries > 7000)
+        collector.mend()
+        await run.recovers()
+        run.log()
+        assert await run.runtime.flush()
+        assert run.stats.spooled_entries == 0
+    run.assert_all_arrived(collector.held.elements())
     assert resident_bytes() - before < _SPARE_BYTES
 
 

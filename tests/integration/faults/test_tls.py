@@ -12,6 +12,8 @@ from support.faults import trial
 from support.holding_collector import HoldingCollector
 from support.scripted_collector import serving
 
+from metaexpert.logger.spool_inspect import queue_state
+
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
@@ -95,7 +97,7 @@ async def test_an_authority_file_that_is_mended_while_logging_runs(
 async def test_a_server_that_speaks_no_tls(
     collector: HoldingCollector, certificates: Certificates, caplog: pytest.LogCaptureFixture
 ):
-    """As when the proxy before it was taken away."""
+    """As when the proxy before it was taken away: nothing is sent, and the next start finds all of it on disk."""
     caplog.set_level(logging.CRITICAL + 1, "aiohttp.server")  # the server here is bewildered, and would log here too
     async with serving(collector):
         url = collector.url.replace("http:", "https:")
@@ -104,5 +106,6 @@ async def test_a_server_that_speaks_no_tls(
             await run.shows("failed", "TLS: ")
             await run.healthy_keeps_up()
     assert collector.requests == []
-    assert run.stats.ledger.dropped_total == run.logged
-    assert {reason for _, reason in run.stats.ledger.dropped} == {"shutdown"}
+    ledger = run.stats.ledger
+    assert (ledger.spooled, dict(ledger.dropped)) == (run.logged, {})
+    assert queue_state(run.runtime.config.log_dir / "spool" / "loki-loki").entries == run.logged

@@ -21,6 +21,7 @@ from metaexpert.logger import (
     LoggingRuntime,
     LokiOptions,
     QueueOptions,
+    SpoolOptions,
     get_logger,
 )
 
@@ -31,6 +32,7 @@ log = get_logger("integration.outages")
 QUICK: dict[str, Any] = {"backoff_first": 0.02, "backoff_max": 0.1, "batch_max_age": 0.05, "timeout": 0.5}
 ROUNDS, PER_ROUND = 20, 50
 TARGETS = ("loki", "elasticsearch")
+IN_MEMORY = SpoolOptions(enabled=False)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -173,8 +175,9 @@ class TestIndependence:
     async def test_a_dead_collector_delays_neither_the_file_nor_a_log_call(
         self, collector: CollectorClient, target: str, tmp_path: Path
     ):
+        """Without a disk queue, so that much is dropped besides, and each entry of it accounted for."""
         queue = QueueOptions(max_entries=500)
-        sink = options(target, collector.url, queue=queue, timeout=30.0)
+        sink = options(target, collector.url, queue=queue, spool=IN_MEMORY, timeout=30.0)
         await collector.faults(target, "hang")
         runtime = logging_to(sink, file_in(tmp_path), shutdown_timeout=10.0)
         async with runtime:
@@ -205,17 +208,48 @@ class TestIndependence:
         # the file misses nothing; only gap entries, which speak of one sink, are that sink's alone
         assert len(set(mine) - set(ids_in(tmp_path / "expert.log"))) == ledger.gaps
 
-    async def test_a_dead_collector_delays_no_other_collector(self, collector: CollectorClient, tmp_path: Path):
+    async def test_with_a_disk_queue_a_dead_collector_costs_no_entry_either(
+        self, collector: CollectorClient, target: str, tmp_path: Path
+    ):
+        queue = QueueOptions(max_entries=500)
+        sink = options(target, collector.url, queue=queue, timeout=30.0)
+        await collector.faults(target, "hang")
+        runtime = logging_to(sink, file_in(tmp_path), shutdown_timeout=10.0)
+        async with runtime:
+            for number in range(5000):
+                log.info("n %d", number)
+                if number % 50 == 0:
+                    await asyncio.wait_for(runtime.wait_ready(), 10.0)
+            await eventually(lambda: runtime.stats().sinks["file"].ledger.delivered == 5000)
+            await eventually(lambda: runtime.stats().sinks[target].spooled_entries > 4000)
+            assert runtime.stats().sinks[target].ledger.delivered == 0
+            await collector.faults(target, "ok")
+            assert await runtime.flush(20.0)
+        held = await collector.entries(target)
+        Comparison(runtime, target, held, tmp_path / "expert.log").assert_everything_arrived_once()
+
+    @pytest.mark.parametrize("spool", [SpoolOptions(), IN_MEMORY], ids=["disk", "memory"])
+    async def test_a_dead_collector_delays_no_other_collector(
+        self, collector: CollectorClient, tmp_path: Path, spool: SpoolOptions
+    ):
+        """At the stop its entries go to disk; without a disk queue the journal keeps those that must not be lost."""
         await collector.faults("loki", "hang")
-        sinks = [options(target, collector.url, timeout=30.0) for target in TARGETS]
-        runtime = logging_to(*sinks, file_in(tmp_path), shutdown_timeout=0.5)
+        sinks = [options(target, collector.url, timeout=30.0, spool=spool) for target in TARGETS]
+        total = ROUNDS * (PER_ROUND + 1)
+        kept = total if spool.enabled else ROUNDS * PER_ROUND // 4 + ROUNDS
+        runtime = logging_to(*sinks, log_dir=tmp_path, shutdown_timeout=0.5)
         async with runtime:
             await log_some()
-            total = ROUNDS * (PER_ROUND + 1)
-            await eventually(lambda: runtime.stats().sinks["elasticsearch"].ledger.delivered == total, seconds=5.0)
+            await eventually(lambda: runtime.stats().sinks["elasticsearch"].ledger.delivered == total)
         await collector.faults("loki", "ok")
-        assert runtime.stats().sinks["loki"].ledger.dropped_total == total
-        assert {reason for _, reason in runtime.stats().sinks["loki"].ledger.dropped} == {"shutdown"}
+        assert unbalanced(runtime) == []
+        ledger = runtime.stats().sinks["loki"].ledger
+        assert (ledger.spooled, ledger.dropped_total) == (kept, total - kept)
+        assert {reason for _, reason in ledger.dropped} == (set() if spool.enabled else {"shutdown"})
+        runtime = logging_to(*sinks, log_dir=tmp_path)
+        async with runtime:
+            assert await runtime.flush(20.0)
+        assert (runtime.stats().sinks["loki"].ledger.recovered, unbalanced(runtime)) == (kept, [])
 
     async def test_stopping_beside_a_dead_collector_keeps_its_deadline(self, collector: CollectorClient, target: str):
         await collector.faults(target, "hang")

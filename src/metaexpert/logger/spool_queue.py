@@ -328,10 +328,11 @@ class SegmentSpool:
         here = {segment: series for run in self._runs for series in run.lanes.values() for segment in series.segments}
         for segment, offset in cursor:
             series = here.get(segment)
-            if series is None:  # evicted meanwhile
+            if series is None:  # evicted meanwhile, or named twice: by the block that ended it and by the next
                 continue
             if segment.exhausted and not segment.entries and offset >= segment.size_bytes:
                 self._dispose(series, segment)
+                del here[segment]
             else:
                 segment.done(offset)
         self._count()

@@ -170,6 +170,17 @@ class TestOneQueue:
         assert files(tmp_path) == []
         assert spool.disk_bytes == spool.entries == 0
 
+    def test_two_blocks_behind_a_file_that_is_read_to_its_end_are_acknowledged_at_once(self, tmp_path: Path):
+        spool = new_spool(tmp_path)
+        put(spool, b"a", b"b")
+        spool.close()
+        spool = new_spool(tmp_path, boot="0b")
+        spool.open()
+        put(spool, b"c", b"d", first=3)
+        cursors = [spool.read(count, ALL).cursor for count in (2, 1, 1)]
+        spool.ack(tuple(place for cursor in cursors if cursor is not None for place in cursor))
+        assert (spool.entries, files(tmp_path)) == (0, [])
+
     def test_files_and_folder_are_for_their_owner_alone(self, tmp_path: Path):
         put(new_spool(tmp_path), b"1")
         modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "spool").iterdir()}

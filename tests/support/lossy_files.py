@@ -32,7 +32,7 @@ class LossyFiles:
         self._durable: dict[int, bytearray] = {}
         self._dropped: dict[int, bytes] = {}
         self._named: set[str] = set()
-        self._random = random.Random(seed)  # noqa: S311 - which pages a power loss takes
+        self._random = random.Random(seed)
 
     # ---- system calls -----------------------------------------------------------------------------------------
 

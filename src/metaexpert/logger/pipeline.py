@@ -468,7 +468,9 @@ class Pipeline:
 
     async def flush(self, timeout_seconds: float) -> bool:
         """Wait until everything logged so far is acknowledged; False when time ran out or something was lost since."""
-        if not await self.drained(timeout_seconds):
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        await self._handed_over(timeout_seconds)
+        if not await self.drained(max(0.0, deadline - asyncio.get_running_loop().time())):
             return False
         lost_before, self._lost_entries = self._lost_entries, self.lost
         return self._lost_entries == lost_before

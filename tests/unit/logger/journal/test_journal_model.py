@@ -8,10 +8,9 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,11 +26,15 @@ from metaexpert.logger.identity import Identity
 from metaexpert.logger.journal import journal as journal_module
 from metaexpert.logger.journal import leftovers
 from metaexpert.logger.journal.frames import FrameEncoder
-from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.journal.keeper import JournalKeeper
 from metaexpert.logger.outcome import Rejection
-from metaexpert.logger.receipts import Receipt
 from metaexpert.logger.recovery import Recovery
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from metaexpert.logger.journal.journal import Journal
+    from metaexpert.logger.receipts import Receipt
 
 SINKS = ("a", "b")
 

@@ -25,6 +25,7 @@ class SinkEvidence:
         holding: What was read back; None where nothing can be (a terminal).
         takes: Whether the sink takes entries of this level and log type.
         may_drop: Whether it may drop unprotected entries at all.
+        may_repeat: Whether its destination may be sent an entry again, as after an answer that was lost.
     """
 
     name: str
@@ -32,6 +33,7 @@ class SinkEvidence:
     holding: Holding | None
     takes: Callable[[str, str], bool]
     may_drop: bool
+    may_repeat: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def _audit_sink(reference: Mapping[str, Kind], sink: SinkEvidence) -> Iterator[F
     ledger = sink.ledger
     dropped = _by_level(ledger)
     yield _finding(sink, "ledger balanced, nothing in flight", ledger.balanced and ledger.in_flight == 0, f"{ledger}")
+    yield _finding(sink, "nothing left on disk", ledger.spooled == 0, f"{ledger.spooled} left")
     yield _finding(sink, "nothing rejected", ledger.rejected == 0, f"{ledger.rejected} rejected")
     if not sink.may_drop:
         yield _finding(sink, "nothing dropped", ledger.dropped_total == 0, f"dropped {dict(dropped)}")
@@ -97,7 +100,7 @@ def _audit_holding(
     yield _finding(sink, "ledger's count is the destination's", stored == len(held), f"{stored} against {len(held)}")
     yield _finding(sink, "each line an entry", holding.unreadable == 0, f"{holding.unreadable} are not")
     yield _finding(sink, "retries identical", holding.conflicting == 0, f"{holding.conflicting} ids with other content")
-    if not sink.may_drop:
+    if not sink.may_repeat:
         yield _finding(sink, "each entry once", holding.copies == 0, f"{holding.copies} copies")
 
     expected = {entry_id: kind for entry_id, kind in reference.items() if sink.takes(*kind)}

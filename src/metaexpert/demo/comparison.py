@@ -7,7 +7,8 @@ from metaexpert.demo.collector.client import CollectorClient
 from metaexpert.demo.holdings import Holding, read_log
 from metaexpert.logger import LoggerConfig, RuntimeStats
 
-_MAY_DROP = frozenset({"loki", "elasticsearch", "console"})
+_MAY_DROP = frozenset({"console"})
+_MAY_REPEAT = frozenset({"loki", "elasticsearch"})
 
 
 async def compare(
@@ -37,6 +38,7 @@ async def compare(
             holding=holding,
             takes=_TAKES.get(name, _everything),
             may_drop=name in _MAY_DROP,
+            may_repeat=name in _MAY_REPEAT,
         )
         for name, holding in holdings.items()
     ]

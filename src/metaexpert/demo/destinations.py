@@ -8,8 +8,11 @@ from metaexpert.logger import ConsoleOptions, ElasticsearchOptions, LoggerConfig
 _FILE_QUEUE = QueueOptions(max_entries=100_000, max_bytes=256 * 1024 * 1024)
 _MAX_FILE_BYTES = 8 * 1024 * 1024
 _MAX_FILES = 1000
-_COLLECTOR_SHARE_OF_BURST = 0.2
-_MIN_COLLECTOR_ENTRIES = 1000
+_COLLECTOR_BURSTS = 2
+_MIN_COLLECTOR_ENTRIES = 20_000
+_SPILLING_SHARE = 0.1
+_ENTRY_BYTES = 2048
+"""More than any entry of the demo's takes."""
 _INDEX = "logs-metaexpert-demo"
 
 _BATCH_AGE_SHARE = 1 / 64
@@ -34,11 +37,12 @@ def logger_config(folder: Path, collector_url: str, *, seconds: float, burst_ent
         folder: Takes the files; they rotate and none is ever removed, since all are read back.
         collector_url: Of Loki and Elasticsearch.
         seconds: The run's length, which timeouts and waits are shares of.
-        burst_entries: The collectors' queues hold a fifth of them, so that a burst while they are down runs over.
+        burst_entries: From a fifth of them on what a collector does not take goes to its disk queue; in memory there
+            is room for all, so that nothing has to give way where the disk is slower than the burst.
     """
     collector = _CollectorOptions(
         url=collector_url,
-        queue=QueueOptions(max_entries=max(_MIN_COLLECTOR_ENTRIES, int(burst_entries * _COLLECTOR_SHARE_OF_BURST))),
+        queue=_collector_queue(burst_entries),
         batch_max_age=seconds * _BATCH_AGE_SHARE,
         timeout=seconds * _TIMEOUT_SHARE,
         backoff_first=seconds * _FIRST_BACKOFF_SHARE,
@@ -58,4 +62,14 @@ def logger_config(folder: Path, collector_url: str, *, seconds: float, burst_ent
             LokiOptions(name="loki", labels={"env": "demo"}, **collector),
             ElasticsearchOptions(name="elasticsearch", index=_INDEX, **collector),
         ),
+    )
+
+
+def _collector_queue(burst_entries: int) -> QueueOptions:
+    room = max(_MIN_COLLECTOR_ENTRIES, _COLLECTOR_BURSTS * burst_entries)
+    return QueueOptions(
+        max_entries=room,
+        max_bytes=room * _ENTRY_BYTES,
+        high_watermark=_SPILLING_SHARE,
+        low_watermark=_SPILLING_SHARE / 2,
     )

@@ -27,10 +27,20 @@ class Phase:
 
 
 class Director:
-    """Plays the phases; `phase` tells which one it is."""
+    """Plays the phases; `phase` tells which one it is.
 
-    def __init__(self, collector: CollectorClient, *, seconds: float, burst_entries: int) -> None:
+    Args:
+        collector: What fails.
+        seconds: How long the phases take in all.
+        burst_entries: How many entries come at once, midway.
+        look: Called at the end of each phase.
+    """
+
+    def __init__(
+        self, collector: CollectorClient, *, seconds: float, burst_entries: int, look: Callable[[], object]
+    ) -> None:
         self._collector = collector
+        self._look = look
         self._unit_seconds = seconds / UNITS
         self._burst_entries = burst_entries
         self._bursting: asyncio.Task[None] | None = None
@@ -43,6 +53,7 @@ class Director:
         try:
             for phase in self._phases():
                 await asyncio.sleep(max(0.0, started_at + phase.unit * self._unit_seconds - clock()))
+                self._look()
                 self.phase = phase.name
                 await phase.begin()
             if self._bursting is not None:

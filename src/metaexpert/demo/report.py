@@ -19,12 +19,14 @@ class Report:
         answers: How often the collector answered with which status, by sink; "none" is no answer at all.
         evidence: The sinks.
         findings: Every check.
+        on_disk: How many entries of a sink waited on disk at most, by sink.
     """
 
     headline: str
     answers: Mapping[str, Mapping[str, int]]
     evidence: Sequence[SinkEvidence]
     findings: Sequence[Finding]
+    on_disk: Mapping[str, int]
 
     @property
     def failures(self) -> list[Finding]:
@@ -38,6 +40,9 @@ def print_report(report: Report, console: Console) -> None:
     for target, statuses in report.answers.items():
         told = ", ".join(f"{count} times {status}" for status, count in sorted(statuses.items()))
         console.print(f"{target} answered {told}", highlight=False)
+    for name, count in report.on_disk.items():
+        if count:
+            console.print(f"{name} had up to {count:,} entries on disk while its collector was down", highlight=False)
     console.print(_ledger_table(report.evidence))
     for loss in _losses(report.evidence):
         console.print(loss, highlight=False)

@@ -23,12 +23,13 @@ from metaexpert.demo.market import MarketServer
 from metaexpert.demo.options import DemoOptions
 from metaexpert.demo.report import Report
 from metaexpert.demo.simulator import MarketSimulator
-from metaexpert.demo.status import Status
+from metaexpert.demo.status import MostOnDisk, Status
 from metaexpert.demo.strategy import EmaCross
 from metaexpert.demo.view import Observer, show
 from metaexpert.websocket import WebSocketClient, WebSocketFeed, WebSocketOptions
 
-_FLUSH_SECONDS = 8.0
+_FLUSH_SECONDS = 30.0
+"""Generous for a busy machine; it ends as soon as all has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,20 @@ async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Repo
         )
         strategy = EmaCross(options.seed)
         strategy.attach(expert)
-        director = Director(collector, seconds=options.seconds, burst_entries=options.burst)
+        disk = MostOnDisk()
+        director = Director(
+            collector,
+            seconds=options.seconds,
+            burst_entries=options.burst,
+            look=lambda: disk.look(expert.logging.stats()),
+        )
         observer = Observer(expert, strategy, director)
         await _run_expert(expert, director, observer, console, live=console.is_terminal and not options.plain)
         headline = _headline(observer.status(), observer.lag)
         evidence, findings = await compare(config, expert.logging.stats(), collector, {BURST_LOGGER: options.burst})
         collected = await collector.stats()
         answers = {target: collected[target]["statuses"] for target in TARGETS}
-        return Report(headline, answers, evidence, findings)
+        return Report(headline, answers, evidence, findings, disk.entries)
 
 
 async def _run_expert(

@@ -46,3 +46,15 @@ class Rates:
         rates = {name: (count - self._counts.get(name, 0)) / passed_seconds for name, count in counts.items()}
         self._at_seconds, self._counts = at_seconds, dict(counts)
         return rates
+
+
+class MostOnDisk:
+    """How many entries of each sink were on disk at most, as far as anybody looked; `entries` by sink."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, int] = {}
+
+    def look(self, stats: RuntimeStats) -> None:
+        """Take a snapshot in."""
+        for name, sink in stats.sinks.items():
+            self.entries[name] = max(self.entries.get(name, 0), sink.spooled_entries)

@@ -18,10 +18,11 @@ def status_table(status: Status) -> Table:
         caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
+        padding=0,
     )
     table.add_column("sink", min_width=13)
     table.add_column("state", min_width=10)
-    for name in ("queued", "delivered", "a second", "retries", "dropped"):
+    for name in ("queued", "on disk", "delivered", "a second", "retries", "dropped"):
         table.add_column(name, justify="right", min_width=7)
     for sink in status.logging.sinks.values():
         table.add_row(*_row(sink, status.delivered_per_second.get(sink.name, 0.0)))
@@ -60,6 +61,7 @@ def _row(sink: SinkStats, per_second: float) -> tuple[str, ...]:
         sink.name,
         f"[{style}]{sink.state}[/{style}]",
         f"{sink.queued_entries:,}",
+        f"{sink.spooled_entries:,}",
         f"{ledger.delivered:,}",
         f"{per_second:,.0f}",
         f"{sink.retries:,}",
@@ -70,4 +72,6 @@ def _row(sink: SinkStats, per_second: float) -> tuple[str, ...]:
 def _plain_sink(sink: SinkStats) -> str:
     ledger = sink.ledger
     text = f"{sink.name} {sink.state} {ledger.delivered:,}+{sink.queued_entries:,}"
+    if sink.spooled_entries:
+        text += f" on disk {sink.spooled_entries:,}"
     return f"{text} dropped {ledger.dropped_total:,}" if ledger.dropped_total else text

@@ -47,13 +47,16 @@ def everything(_level: str, _log_type: str) -> bool:
     return True
 
 
-FILE = SinkEvidence(name="file", ledger=ledger(6), holding=REFERENCE, takes=everything, may_drop=False)
+FILE = SinkEvidence(
+    name="file", ledger=ledger(6), holding=REFERENCE, takes=everything, may_drop=False, may_repeat=False
+)
 LOKI = SinkEvidence(
     name="loki",
     ledger=ledger(5, dropped={("DEBUG", "queue full"): 2}, gaps=1),
     holding=Holding({"b-3": INFO, "b-4": ERROR, "b-5": TRADE, "b-6": DEBUG, "b-7": GAP}, gaps=(gap({"DEBUG": 2}),)),
     takes=everything,
     may_drop=True,
+    may_repeat=True,
 )
 
 
@@ -86,6 +89,7 @@ def test_a_sink_is_held_to_what_it_takes():
         holding=Holding({"b-4": ERROR}),
         takes=lambda level, _: level == "ERROR",
         may_drop=False,
+        may_repeat=False,
     )
     assert failures(errors) == []
     assert failures(replace(errors, takes=everything)) == [
@@ -100,7 +104,9 @@ def test_duplicates_are_stored_entries():
 
 
 def test_a_sink_that_cannot_be_read_back_is_held_to_its_ledger_alone():
-    terminal = SinkEvidence(name="console", ledger=ledger(3), holding=None, takes=everything, may_drop=True)
+    terminal = SinkEvidence(
+        name="console", ledger=ledger(3), holding=None, takes=everything, may_drop=True, may_repeat=False
+    )
     assert failures(terminal) == []
     assert failures(replace(terminal, ledger=ledger(3, in_flight=1))) == ["ledger balanced, nothing in flight"]
 
@@ -114,6 +120,9 @@ def test_a_sink_that_cannot_be_read_back_is_held_to_its_ledger_alone():
         ),
         (replace(LOKI, ledger=ledger(5, dropped={("DEBUG", "x"): 2}, gaps=1, rejected=1)), ["nothing rejected"]),
         (replace(LOKI, may_drop=False), ["nothing dropped"]),
+        (replace(LOKI, ledger=replace(LOKI.ledger, routed=8, spooled=1)), ["nothing left on disk"]),
+        (holding(copies=1), []),
+        (replace(holding(copies=1), may_repeat=False), ["each entry once"]),
         (
             replace(LOKI, ledger=ledger(6, dropped={("DEBUG", "x"): 2}, gaps=1)),
             ["ledger's count is the destination's"],

@@ -96,7 +96,7 @@ class LoggerConfig(Options):
     handle_signals: bool = True
     """Stop in good order on SIGTERM, where nothing handles it, and read the configuration again on SIGHUP."""
     shutdown_timeout: Annotated[float, Field(ge=0.0, le=3600.0)] = 5.0
-    """How long stopping may take, seconds; what is not delivered then is counted as dropped."""
+    """How long stopping may take, seconds; what is not delivered then goes to disk queues, or counts as dropped."""
 
     _provenance: Provenance = PrivateAttr(default_factory=Provenance)
 

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
-from time import process_time
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -143,7 +143,15 @@ def test_a_huge_value_costs_what_its_kept_part_costs(log: Logger, own: Lines, ki
     value = make()
     unheard(log)
     for place, call in {**in_every_place(log, value), "message": lambda: log.info(value)}.items():
-        began = process_time()
-        call()
-        assert process_time() - began < _PROMPT_SECONDS, place
+        assert cost_seconds(call) < _PROMPT_SECONDS, place
     assert own()
+
+
+def cost_seconds(call: Callable[[], object]) -> float:
+    """What the call takes of its thread's processor time; the least of three, so that no garbage collection is in it."""
+    costs: list[float] = []
+    for _ in range(3):
+        began = thread_time()
+        call()
+        costs.append(thread_time() - began)
+    return min(costs)

@@ -250,8 +250,8 @@ class LoggerConfig(Options):
             [each.name for each, at in zip(queued, places, strict=True) if at == place] for place in _repeated(places)
         ]
         return [
-            f"sinks: {' and '.join(map(repr, names))} have their disk queues in one folder; give each a spool.folder of "
-            "its own, or leave it out"
+            f"sinks: {' and '.join(map(repr, names))} have their disk queues in one folder; give each a spool.folder "
+            "of its own, or leave it out"
             for names in shared
             if len({*names}) > 1  # the same name twice is told already
         ]

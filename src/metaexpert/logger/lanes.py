@@ -1,7 +1,7 @@
 """A sink's waiting room: bounds by entries and bytes, overflow policy, watermarks, and the gap to be reported.
 
-Two policies are more than what gives way here: with `grow` the bounds say from where on the sink is under pressure, and
-the room ends at `grow_max_bytes`; with `spill` delivery empties this room to disk, and only what it can't is shed.
+With `grow` the bounds say from where on the sink is under pressure, and the room ends at `grow_max_bytes`. Where a sink
+has a disk queue, as with `spill`, delivery empties this room to disk, and only what it can't is shed.
 
 Pure: no clock, no I/O. One deque a lane; all lanes share the entries' sequence and are emptied merged by it, so
 shedding one lane never reorders the rest. The bound holds for what waits here plus what the sink holds further on

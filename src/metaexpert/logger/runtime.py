@@ -2,8 +2,9 @@
 
 It lives on the loop it was started on, or on a thread of its own where there was none. Start: log calls are connected
 to the pipeline, what was logged before goes in first. Stop, within `shutdown_timeout`: log calls go back to waiting,
-everything taken in is flushed, what is left after the deadline is counted as dropped and said on stderr. A loop that
-is closed before that is left for a thread, with all there was; what nobody stopped is stopped at the process's exit.
+everything taken in is flushed, what is left after the deadline goes to disk queues, or is counted as dropped; both are
+said on stderr. A loop that is closed before that is left for a thread, with all there was; what nobody stopped is
+stopped at the process's exit.
 """
 
 import asyncio

@@ -69,7 +69,7 @@ class SinkStats:
         bytes_written: encoded bytes of whole delivered batches, before compression.
         last_error: the latest trouble, None when there was none.
         ledger: what became of every entry.
-        spooled_entries: entries in its disk queue, not read back (policy `spill`).
+        spooled_entries: entries in its disk queue, not read back.
         spooled_bytes: what they take there, bytes.
         spool_failures: writes and reads the disk refused, or the queue's cap.
         spool_damaged: damaged places found in its files.

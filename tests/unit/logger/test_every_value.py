@@ -148,7 +148,7 @@ def test_a_huge_value_costs_what_its_kept_part_costs(log: Logger, own: Lines, ki
 
 
 def cost_seconds(call: Callable[[], object]) -> float:
-    """What the call takes of its thread's processor time; the least of three, so that no garbage collection is in it."""
+    """Processor time of the call's own thread; the least of three, so that no garbage collection is in it."""
     costs: list[float] = []
     for _ in range(3):
         began = thread_time()

@@ -17,8 +17,12 @@ MOST_SINKS: Final = 63
 ROUTED: Final = 1 << 63
 """The bit of a mark that says that bits of sinks which do not take the entry are set as well."""
 
+_ALL_SETTLED: Final = 2**64 - 1
+"""The mark of an entry that nobody takes; sinks that a reload adds later take no part in what was routed before."""
+
 _MOST_REFUSALS: Final = 10_000
 _NOT_TAKEN: Final = "it does not take such entries"
+_FORGOTTEN: Final = "that is no longer known, since many thousand entries came after it"
 
 
 class Kept(Protocol):
@@ -74,7 +78,6 @@ class Obligations:
     def __init__(self) -> None:
         self.kept: dict[int, tuple[Kept, int]] = {}
         self.bits: dict[str, int] = {}
-        self._all = ROUTED
         self._owed: dict[int, int] = {}
         self._refusals: dict[int, dict[int, str]] = {}
         self._takers: dict[int, int] = {}
@@ -85,7 +88,6 @@ class Obligations:
         new = [name for name in sinks if name not in self.bits][: MOST_SINKS - len(self.bits)]
         for name in new:
             self.bits[name] = len(self.bits)
-        self._all = ROUTED | (1 << len(self.bits)) - 1
         return bool(new)
 
     def mask(self, sinks: Iterable[str]) -> int:
@@ -101,14 +103,14 @@ class Obligations:
                 continue
             with self._moving, suppress(OSError, ValueError):  # unmarked it is offered to all sinks after a crash
                 segment, at = kept[seq]
-                segment.mark_all(at, self._all & ~mask)
+                segment.mark_all(at, _ALL_SETTLED & ~mask)
             self._takers[seq] = mask
             if mask:
                 owed[seq] = mask
             else:
                 self._release(seq)
         while len(self._takers) > _MOST_REFUSALS:
-            del self._takers[next(iter(self._takers))]
+            self._forget(next(iter(self._takers)))
 
     def settled(self, bit: int, entries: Iterable[Capture], refused: str = "") -> list[int]:
         """A sink needs these entries no longer; returns the numbers of those that are kept here.
@@ -135,13 +137,18 @@ class Obligations:
             segment.mark(at, bit)
         if refused:
             if len(self._refusals) >= _MOST_REFUSALS:
-                del self._refusals[next(iter(self._refusals))]
+                self._forget(next(iter(self._refusals)))
             self._refusals.setdefault(seq, {})[bit] = refused
         if left:
             self._owed[seq] = left
         else:
             del self._owed[seq]
             self._release(seq)
+
+    def _forget(self, seq: int) -> None:
+        """Know no longer who took it: a receipt asked so late is not told that all did."""
+        self._takers.pop(seq, None)
+        self._refusals.pop(seq, None)
 
     def _release(self, seq: int) -> None:
         with self._moving:
@@ -181,7 +188,10 @@ class Obligations:
 
     def refusal(self, seq: int, bit: int) -> str | None:
         """Why a sink has not got an entry it has settled, or does not take; None when it has."""
-        if not self._takers.get(seq, -1) >> bit & 1:
+        takers = self._takers.get(seq)
+        if takers is None:
+            return _FORGOTTEN
+        if not takers >> bit & 1:
             return _NOT_TAKEN
         return self._refusals.get(seq, {}).get(bit)
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.fake_sinks import capture
 
+from metaexpert.logger.entry import LASTI, OF_ANOTHER_RUN
 from metaexpert.logger.journal.obligations import MOST_SINKS, ROUTED, Obligations
 
 SINKS = ("a", "b", "c")
@@ -165,6 +166,38 @@ def test_what_was_refused_long_ago_is_forgotten_in_time():
     assert len(obligations._takers) <= 10_000
     assert obligations.refusal(11_999, 0) == "no"
     assert segment.settled == 12_000
+
+
+def test_a_receipt_asked_so_late_that_nothing_is_known_is_not_told_that_the_sink_has_it():
+    obligations, segment = Obligations(), Segment()
+    obligations.know(SINKS)
+    for seq in range(10_001):
+        obligations.kept[seq] = (segment, seq)
+        obligations.routed([capture(seq)], 1)
+        obligations.settled(0, [capture(seq)], "no" if seq == 0 else "")
+    assert "no longer known" in (obligations.refusal(0, 0) or "")
+    assert obligations.refusal(10_000, 0) is None
+
+
+def test_a_sink_added_later_owes_nothing_of_what_was_routed_before():
+    obligations, segment = Obligations(), Segment()
+    obligations.know(["a"])
+    obligations.kept[1] = (segment, 8)
+    obligations.routed([capture(1)], obligations.mask(["a"]))
+    obligations.know(["later"])
+    assert not segment.marks[8] >> obligations.bits["a"] & 1
+    assert segment.marks[8] >> obligations.bits["later"] & 1
+
+
+def test_an_entry_of_another_run_with_the_same_number_settles_nothing():
+    obligations, segment = Obligations(), Segment()
+    obligations.know(SINKS)
+    obligations.kept[1] = (segment, 8)
+    obligations.routed([capture(1)], 1)
+    theirs = capture(1)
+    assert obligations.settled(0, [(*theirs[:LASTI], OF_ANOTHER_RUN, *theirs[LASTI + 1 :])]) == []
+    assert 1 in obligations.kept
+    assert obligations.settled(0, [capture(1)]) == [1]
 
 
 def test_a_mark_that_cannot_be_written_settles_all_the_same():

@@ -22,19 +22,15 @@ from metaexpert.logger.entry import Capture
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
-from metaexpert.logger.jobs import Jobs, Worker
-from metaexpert.logger.journal.custody import Custody
-from metaexpert.logger.journal.journal import Journal
-from metaexpert.logger.journal.keeper import JournalKeeper
+from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.keeping import Keeping
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.queue import QueueOptions
-from metaexpert.logger.recovery import Recovery
-from metaexpert.logger.retry import SinkState
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.sinks.file import FileSink
-from metaexpert.logger.stats import DispatcherStats, IngressStats, JournalStats, RuntimeStats, SinkStats
+from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
 from metaexpert.logger.tasks import OwnedTask, ended
 
 _INGRESS_SHARE: Final = 2
@@ -86,8 +82,15 @@ class Pipeline:
         self._alone = False
         self._loops = 0
         self.journal = assembly.journal_for(config, identity)
-        self._keeping = None if self.journal is None else self._new_keeping(self.journal)
-        self._is_recovered = self._keeping is None
+        self._keeping = self.journal and Keeping(
+            self.journal,
+            config.journal,
+            self._jobs,
+            notices,
+            encoders=self._encoders,
+            report=self._report,
+            sync_sinks=self._sync_sinks,
+        )
         self.ingress = Ingress(*_bounds(_queues(config)))
         self._add(self._assembled(config, config.all_sinks(), identity))
         self.dispatcher = Dispatcher(
@@ -99,27 +102,6 @@ class Pipeline:
             linger_seconds=config.dispatcher.linger,
             journal=self.journal,
         )
-
-    def _new_keeping(self, journal: Journal) -> tuple[JournalKeeper, Recovery]:
-        worker = Worker(self._jobs, "journal")
-        options = self.config.journal
-        recovery = Recovery(
-            journal,
-            worker,
-            self._notices,
-            keep_crashes=options.keep_crashes,
-            encoders=self._encoders,
-            report=self._report,
-        )
-        keeper = JournalKeeper(
-            journal,
-            worker,
-            self._notices,
-            interval_seconds=options.fsync_interval,
-            sync_sinks=self._sync_sinks,
-            recovery=recovery,
-        )
-        return keeper, recovery
 
     def _encoders(self, identity: Identity) -> dict[str, Callable[[Capture], bytes]]:
         """How the sinks would encode entries of another run."""
@@ -165,8 +147,8 @@ class Pipeline:
             self._options[name], self._sinks[name], self._deliveries[name] = options, sink, delivery
             self._types[name] = options.type
             self._former.pop(name, None)
-            if self.journal is not None:
-                delivery.keep_in(Custody(self.journal, name))
+            if self._keeping is not None:
+                self._keeping.keep_for(name, delivery)
 
     def _admissions(self) -> dict[str, Admission]:
         return {name: assembly.accepts(options) for name, options in self._options.items()}
@@ -179,13 +161,8 @@ class Pipeline:
 
     def open_journal(self) -> None:
         """Make what calls need to write to the journal; blocks for a moment."""
-        if self.journal is None:
-            return
-        try:
-            self.journal.open(list(self._deliveries))
-        except OSError as error:
-            text = f"cannot be opened in {self.journal.folder}: {error.strerror or error}; trying again"
-            self._notices.say("journal", text)
+        if self._keeping is not None:
+            self._keeping.open(self._deliveries)
 
     # ---- on a loop --------------------------------------------------------------------------------------------
 
@@ -200,15 +177,13 @@ class Pipeline:
         self._begin("dispatcher", self.dispatcher.run)
         self._is_handed_over = asyncio.Event()
         if self._keeping is not None:
-            keeper, recovery = self._keeping
-            self._begin("journal", keeper.run)
-            if not self._is_recovered and recovery.is_needed:
+            self._begin("journal", self._keeping.run)
+            if self._keeping.has_to_recover:
                 self._begin("recovery", self._recover)
                 return
         self._begin_deliveries()
 
     def _begin_deliveries(self) -> None:
-        self._is_recovered = True
         self._is_handed_over.set()
         for name, delivery in self._deliveries.items():
             self._begin_delivery(name, delivery)
@@ -216,7 +191,7 @@ class Pipeline:
     async def _recover(self) -> None:
         """Deliver first what former runs have left."""
         if self._keeping is not None:
-            await self._keeping[1].run(
+            await self._keeping.recover(
                 {name: (self._deliveries[name], accepts) for name, accepts in self._admissions().items()}
             )
         self._begin_deliveries()
@@ -285,21 +260,7 @@ class Pipeline:
         cancelled = await self._kept() or cancelled
         self._give_up()
         await self._close(self._closable(self._deliveries))
-        return await self._close_journal() or cancelled
-
-    async def _close_journal(self) -> bool:
-        """End the journal; whether this task was cancelled meanwhile."""
-        cancelled = False
-        while self._keeping is not None:
-            try:
-                left = await self._keeping[0].close()
-            except asyncio.CancelledError:
-                cancelled = True
-            else:
-                self._keeping = None
-                if left:
-                    self._notices.say("journal", f"{left} entries are kept for the next start")
-        return cancelled
+        return (self._keeping is not None and await self._keeping.close()) or cancelled
 
     async def _last_flush(self) -> bool:
         loop = asyncio.get_running_loop()
@@ -407,7 +368,8 @@ class Pipeline:
             made[name][2].take_over(self._deliveries[name])
         gone = {name: (self._deliveries.pop(name), self._sinks.pop(name)) for name in self._missing(wanted)}
         self.config = config
-        self._know_sinks(wanted)
+        if self._keeping is not None:
+            self._keeping.know(wanted)
         self._add(made)
         self._options = {name: self._options[name] for name in wanted}
         self.dispatcher.set_sinks(self._routed(), [delivery.batching for delivery, _ in gone.values()])
@@ -417,13 +379,6 @@ class Pipeline:
             self._begin_delivery(name, self._deliveries[name])
         await asyncio.gather(*[self._dismiss(name, delivery, sink) for name, (delivery, sink) in gone.items()])
         self.dispatcher.set_sinks(self._routed())
-
-    def _know_sinks(self, names: Iterable[str]) -> None:
-        if self.journal is not None:
-            try:
-                self.journal.know_sinks(list(names))
-            except OSError as error:
-                self._notices.say("journal", f"no room for new sinks: {error.strerror or error}")
 
     def _go_on_with(self, names: Sequence[str]) -> None:
         for name in names:
@@ -509,16 +464,6 @@ class Pipeline:
         """The sinks by name."""
         return MappingProxyType(self._sinks)
 
-    def _journal_stats(self, journal: Journal) -> JournalStats:
-        return JournalStats(
-            state=SinkState.ACTIVE if journal.counters.last_error is None else SinkState.DEGRADED,
-            kept_entries=len(journal.obligations.kept),
-            disk_bytes=journal.room.bytes,
-            recovered=0 if self._keeping is None else self._keeping[1].recovered,
-            segments_made_in_calls=journal.room.made_in_calls,
-            **asdict(journal.counters),
-        )
-
     def stats(self) -> RuntimeStats:
         """A snapshot; sinks that a reload removed keep their last one."""
         ingress = self.ingress
@@ -531,7 +476,7 @@ class Pipeline:
                 self_logged=ingress.self_logged,
             ),
             dispatcher=DispatcherStats(**asdict(self.dispatcher.counters)),
-            journal=None if self.journal is None else self._journal_stats(self.journal),
+            journal=None if self._keeping is None else self._keeping.stats(),
             sinks=MappingProxyType(
                 self._former
                 | {name: _sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}

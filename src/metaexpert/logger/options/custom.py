@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 
 from metaexpert.logger.options.base import Seconds
-from metaexpert.logger.options.functions import named_function
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
+from metaexpert.logger.options.functions import named_function
 from metaexpert.logger.options.sink import SinkOptions
 from metaexpert.logger.sinks.base import Sink, SinkParts
-
 
 type SinkFactory = Annotated[
     Callable[[SinkParts], Sink], BeforeValidator(named_function), WithJsonSchema({"type": "string"})

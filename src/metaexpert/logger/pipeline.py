@@ -5,7 +5,6 @@ that was closed under us, and `start` then goes on elsewhere with every entry th
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -30,7 +29,8 @@ from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.queue import QueueOptions
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.sinks.file import FileSink
-from metaexpert.logger.stats import DispatcherStats, IngressStats, RuntimeStats, SinkStats
+from metaexpert.logger.snapshots import ingress_stats, sink_stats
+from metaexpert.logger.stats import DispatcherStats, RuntimeStats, SinkStats
 from metaexpert.logger.tasks import OwnedTask, ended
 
 _INGRESS_SHARE: Final = 2
@@ -90,6 +90,7 @@ class Pipeline:
             encoders=self._encoders,
             report=self._report,
             sync_sinks=self._sync_sinks,
+            unheard=self._poke,
         )
         self.ingress = Ingress(*_bounds(_queues(config)))
         self._add(self._assembled(config, config.all_sinks(), identity))
@@ -158,6 +159,9 @@ class Pipeline:
 
     def _wake(self) -> None:
         self.dispatcher.wake()
+
+    def _poke(self) -> None:
+        self.ingress.poke()
 
     def open_journal(self) -> None:
         """Make what calls need to write to the journal; blocks for a moment."""
@@ -417,7 +421,7 @@ class Pipeline:
         self._give_up_sink(name, delivery)
         letters = delivery.dead_letters
         await self._close({name: sink} if letters is None else {name: sink, f"{name}-dead-letters": letters})
-        self._former[name] = _sink_stats(delivery, self._types[name])
+        self._former[name] = sink_stats(delivery, self._types[name])
 
     # ---- use --------------------------------------------------------------------------------------------------
 
@@ -466,20 +470,13 @@ class Pipeline:
 
     def stats(self) -> RuntimeStats:
         """A snapshot; sinks that a reload removed keep their last one."""
-        ingress = self.ingress
         return RuntimeStats(
-            ingress=IngressStats(
-                queued_entries=ingress.queued_entries,
-                queued_bytes=ingress.queued_bytes,
-                accepted=ingress.accepted,
-                dropped=_named(dict(ingress.dropped)),
-                self_logged=ingress.self_logged,
-            ),
+            ingress=ingress_stats(self.ingress),
             dispatcher=DispatcherStats(**asdict(self.dispatcher.counters)),
             journal=None if self._keeping is None else self._keeping.stats(),
             sinks=MappingProxyType(
                 self._former
-                | {name: _sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}
+                | {name: sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}
             ),
         )
 
@@ -487,49 +484,6 @@ class Pipeline:
 async def _closed(sink: _Closable) -> None:
     current_fields.set(PIPELINE)
     await sink.close()
-
-
-def _sink_stats(delivery: Delivery, kind: str) -> SinkStats:
-    lanes = delivery.lanes
-    return SinkStats(
-        name=delivery.name,
-        type=kind,
-        state=delivery.health.state,
-        queued_entries=delivery.in_flight,
-        queued_bytes=lanes.bytes + lanes.held_bytes,
-        batches=delivery.counters.batches,
-        retries=delivery.counters.retries,
-        bytes_written=delivery.counters.bytes_written,
-        last_error=delivery.last_error,
-        breaker=delivery.breaker.state,
-        endpoints=delivery.endpoints,
-        ledger=delivery.ledger.snapshot(delivery.in_flight, delivery.spooled),
-        **_spool_stats(delivery),
-        **_dead_letter_stats(delivery),
-    )
-
-
-def _dead_letter_stats(delivery: Delivery) -> dict[str, int]:
-    if delivery.dead_letters is None:
-        return {}
-    counters = delivery.dead_letters.counters
-    return {
-        "dead_letters": counters.kept,
-        "dead_letter_bytes": counters.kept_bytes,
-        "dead_letters_lost": counters.lost,
-    }
-
-
-def _spool_stats(delivery: Delivery) -> dict[str, int]:
-    spilling = delivery.spilling
-    if spilling is None:
-        return {}
-    return {
-        "spooled_entries": spilling.entries,
-        "spooled_bytes": spilling.disk_bytes,
-        "spool_failures": spilling.failures,
-        "spool_damaged": spilling.damaged,
-    }
 
 
 def _queues(config: LoggerConfig) -> list[QueueOptions]:
@@ -543,7 +497,3 @@ def _bounds(queues: Sequence[QueueOptions]) -> tuple[int, int, float]:
         max(max(_INGRESS_SHARE * queue.max_bytes, queue.most_bytes) for queue in queues),
         max((queue.block_timeout for queue in queues if queue.overflow is Overflow.BLOCK), default=0.0),
     )
-
-
-def _named(dropped: dict[tuple[int, str], int]) -> Mapping[tuple[str, str], int]:
-    return MappingProxyType({(logging.getLevelName(level), why): count for (level, why), count in dropped.items()})

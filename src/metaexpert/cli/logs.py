@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 logs = typer.Typer(
     name="logs",
-    help="The configuration of logging.",
+    help="Configuration, last crash, disk queues and dead letters of logging.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,

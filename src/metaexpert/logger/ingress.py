@@ -112,6 +112,10 @@ class Ingress:
             self._hurried = True
             self._wake()
 
+    def poke(self) -> None:
+        """Wake the dispatcher for somebody who waits, or find out that its loop was closed under us."""
+        self._wake()
+
     def _wake(self) -> None:
         self._awake = True
         loop = self._loop

@@ -32,6 +32,7 @@ class Keeping:
         encoders: makes the sinks' encoders for another run, by sink.
         report: routes a marker entry.
         sync_sinks: brings to the disk what sinks of this machine have.
+        unheard: called, from any thread, when somebody waits and no loop is there to hear of it.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Keeping:
         encoders: Callable[[Identity], Mapping[str, Callable[[Capture], bytes]]],
         report: Callable[[Capture], None],
         sync_sinks: Callable[[], Awaitable[None]],
+        unheard: Callable[[], None],
     ) -> None:
         worker = Worker(jobs, "journal")
         self.journal = journal
@@ -60,6 +62,7 @@ class Keeping:
             interval_seconds=options.fsync_interval,
             sync_sinks=sync_sinks,
             recovery=self._recovery,
+            unheard=unheard,
         )
 
     def open(self, sinks: Iterable[str]) -> None:

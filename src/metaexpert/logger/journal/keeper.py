@@ -14,6 +14,11 @@ from metaexpert.logger.jobs import Worker
 from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.notices import Notices
 
+
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
 _LOOK_SECONDS: Final = 1.0
 """How often it looks whether the files are still there, and asks a disk again that has refused."""
 
@@ -53,6 +58,7 @@ class JournalKeeper:
         interval_seconds: longest time until an entry is synced.
         sync_sinks: brings to the disk what sinks of this machine have settled, before the journal forgets it.
         recovery: what former runs have left, kept likewise.
+        unheard: called, from any thread, when somebody waits and no loop is there to hear of it.
     """
 
     def __init__(
@@ -64,8 +70,10 @@ class JournalKeeper:
         interval_seconds: float,
         sync_sinks: Callable[[], Awaitable[None]],
         recovery: Recoverable,
+        unheard: Callable[[], None] = _nobody,
     ) -> None:
         self.journal = journal
+        self._unheard = unheard
         self._worker = worker
         self._notices = notices
         self._interval_seconds = interval_seconds
@@ -82,12 +90,17 @@ class JournalKeeper:
         """Keep it until cancelled."""
         current_fields.set(PIPELINE)
         loop = self._loop = asyncio.get_running_loop()
-        woken = self._woken = asyncio.Event()
-        self._timer = None
+        self._woken = asyncio.Event()
         self.journal.wake = self._wake_from_anywhere
         self.journal.touched = self.touched
-        if self.journal.room.dirty:
-            self.touched()
+        try:
+            if self.journal.room.dirty:
+                self.touched()
+            await self._keep(loop, self._woken)
+        finally:  # abandoned as well: what is routed on the next loop must not ask this one
+            self._leave(loop)
+
+    async def _keep(self, loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
         while True:
             await self._work()
             with suppress(TimeoutError):
@@ -95,11 +108,22 @@ class JournalKeeper:
                     await woken.wait()
             woken.clear()
 
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is loop:
+            self._loop = None
+            timer, self._timer = self._timer, None
+            if timer is not None:
+                timer.cancel()
+
     def _wake_from_anywhere(self) -> None:
         loop = self._loop
-        if loop is not None:
-            with suppress(RuntimeError):  # closed: another one goes on with it
+        try:
+            if loop is not None:
                 loop.call_soon_threadsafe(self._woken.set)
+                return
+        except RuntimeError:  # closed
+            pass
+        self._unheard()
 
     def touched(self) -> None:
         """Entries were written: have them synced in time; on the loop."""

@@ -1,4 +1,4 @@
-"""`metaexpert logs last-crash` on processes that were really killed: when and how, what was recovered, the last entries."""
+"""`metaexpert logs last-crash` on processes that were really killed."""
 
 import json
 import os
@@ -49,8 +49,7 @@ def started(folder: Path) -> str:
 def last_crash(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("METAEXPERT_LOG_")}
     return subprocess.run(
-        [sys.executable, "-m", "metaexpert", "logs", "last-crash", "--folder", str(folder / "logs" / "journal")]
-        + list(arguments),
+        [sys.executable, "-m", "metaexpert", "logs", "last-crash", "--folder", folder / "logs" / "journal", *arguments],
         capture_output=True,
         text=True,
         timeout=60,

@@ -29,9 +29,10 @@ _ORIGIN: Final = struct.Struct("<HQ")
 _MOST_SITES: Final = 10_000
 _MOST_LEVEL: Final = 2**31 - 1
 _THREAD_BITS: Final = 2**64 - 1
-_SIZE_BITS: Final = 2**32 - 1
+SIZE_BITS: Final = 2**32 - 1
 
-_pack_body: Final = _BODY_HEAD.pack
+pack_body: Final = _BODY_HEAD.pack
+pack_frame_into: Final = _FRAME_HEAD.pack_into
 _pack_frame: Final = _FRAME_HEAD.pack
 _pack_lengths: Final = _LENGTHS.pack
 
@@ -40,24 +41,24 @@ _pack_lengths: Final = _LENGTHS.pack
 class FrameEncoder:
     """Makes a capture's frame, to be copied into a segment; any thread may call it at any moment."""
 
-    __slots__ = ("_origin", "_sites")
+    __slots__ = ("_origin", "sites")
 
     def __init__(self) -> None:
-        self._sites: dict[tuple[int, int, int, str, str], tuple[int, bytes, CodeType]] = {}
-        self._origin: tuple[int, str | None, bytes] = (0, None, _origin(0, None))
+        self.sites: dict[tuple[int, int, int, str, str], tuple[int, bytes, CodeType]] = {}
+        self._origin: tuple[int, str | None, bytes] = (0, None, origin_bytes(0, None))
 
     def __call__(self, capture: Capture) -> bytes:
         """The frame without the zeros behind it; its mark is 0."""
         seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, size = (
             capture
         )
-        site = self._sites.get((id(code), lasti, level, logger, log_type))
+        site = self.sites.get((id(code), lasti, level, logger, log_type))
         if site is None:
-            site = self._add(code, lasti, level, logger, log_type)
+            site = self.add_site(code, lasti, level, logger, log_type)
         lane, place, _ = site
         origin = self._origin  # one object, so that nothing of another thread's is mixed in
         if origin[0] != thread or origin[1] is not task:
-            origin = self._origin = (thread, task, _origin(thread, task))
+            origin = self._origin = (thread, task, origin_bytes(thread, task))
         try:
             text = message.encode()
         except UnicodeEncodeError:
@@ -65,7 +66,7 @@ class FrameEncoder:
         where = origin[2]
         if details is None:
             length = 12 + len(place) + len(where) + len(text) + len(fields) + len(context)
-            head = _pack_body(length, lane, 0, 0, seq, time_ns, len(text), len(fields), size & _SIZE_BITS)
+            head = pack_body(length, lane, 0, 0, seq, time_ns, len(text), len(fields), size & SIZE_BITS)
             body = b"".join((head, place, where, text, fields, context))
         else:
             exception, stack, data = details
@@ -73,12 +74,15 @@ class FrameEncoder:
                 24 + len(place) + len(where) + len(text) + len(fields) + len(context)
                 + len(exception) + len(stack) + len(data)
             )  # fmt: skip
-            head = _pack_body(length, lane, HAS_DETAILS, 0, seq, time_ns, len(text), len(fields), size & _SIZE_BITS)
+            head = pack_body(length, lane, HAS_DETAILS, 0, seq, time_ns, len(text), len(fields), size & SIZE_BITS)
             lengths = _pack_lengths(len(exception), len(stack), len(data))
             body = b"".join((head, lengths, place, where, text, fields, exception, stack, data, context))
         return _pack_frame(MAGIC, crc32(body), 0) + body
 
-    def _add(self, code: CodeType, lasti: int, level: int, logger: str, log_type: str) -> tuple[int, bytes, CodeType]:
+    def add_site(
+        self, code: CodeType, lasti: int, level: int, logger: str, log_type: str
+    ) -> tuple[int, bytes, CodeType]:
+        """Know a place that logs: its lane, its bytes in a frame, and its code."""
         texts = [
             bounded_name(text).encode("utf-8", "surrogatepass")
             for text in (logger, code.co_filename, code.co_name, code.co_qualname, log_type)
@@ -86,14 +90,15 @@ class FrameEncoder:
         number = max(-_MOST_LEVEL, min(level, _MOST_LEVEL))
         length = _SITE.size + sum(map(len, texts))
         place = _SITE.pack(length, number, line_of(code, lasti), *map(len, texts)) + b"".join(texts)
-        if len(self._sites) >= _MOST_SITES:
-            self._sites.clear()
+        if len(self.sites) >= _MOST_SITES:
+            self.sites.clear()
         # the code object is kept alive, so that its id() is not given to another
-        site = self._sites[id(code), lasti, level, logger, log_type] = (int(lane_of(level, log_type)), place, code)
+        site = self.sites[id(code), lasti, level, logger, log_type] = (int(lane_of(level, log_type)), place, code)
         return site
 
 
-def _origin(thread: int, task: str | None) -> bytes:
+def origin_bytes(thread: int, task: str | None) -> bytes:
+    """Where an entry comes from, as it stands in a frame."""
     name = b"" if task is None else b"\x01" + bounded_name(task).encode("utf-8", "surrogatepass")
     return _ORIGIN.pack(_ORIGIN.size + len(name), thread & _THREAD_BITS) + name
 

@@ -93,13 +93,14 @@ class Journal:
         """Called on the loop when entries were written."""
         self._identity = identity
         self._options = options
-        self._encode = FrameEncoder()
+        self._encoder = FrameEncoder()
+        self._encode = self._encoder.__call__  # as a method: Python goes a longer way to call an object
         self._promises = Promises()
         self._mapped = False
         self._running = folder / f"{self.run}.running"  # stays where the run ends without a stop
         self._lock: OwnerLock | None = None
         self._recorder: FlightRecorder | None = None
-        self._record: Callable[[bytes], None] | None = None
+        self._record: Callable[[Capture], None] | None = None
         self._sync_started = 0
         self._parked: dict[tuple[int, int], None] = {}
         self._hook = threading.local()
@@ -161,7 +162,7 @@ class Journal:
         path, header = self.folder / f"{self.run}.recorder", self._header(Kind.RECORDER, 0)
         try:
             self._recorder = FlightRecorder(path, header, self._options.recorder_bytes, mapped=self._mapped)
-            self._record = self._recorder.add
+            self._record = self._recorder.recording(self._encoder)
         except OSError as error:
             self._stop_recording(error)
         if former is not None:
@@ -223,7 +224,8 @@ class Journal:
         if recorder is not None:
             recorder.close(delete=True)
         if self._lock is not None:
-            with suppress(OSError):  # where it stays, the next start takes this end for a crash
+            with suppress(OSError):  # where they stay, the next start takes this end for a crash
+                self._running.with_suffix(".recorder").unlink(missing_ok=True)  # one that was given up
                 self._running.unlink(missing_ok=True)
             self._let_go_of_lock(delete=True)
         with suppress(OSError):
@@ -260,7 +262,6 @@ class Journal:
 
     def into(self, put: Put) -> Put:
         """The way of a call into the pipeline: first here, then to `put`."""
-        encode = self._encode
 
         def keep_and_put(capture: Capture) -> Receipt | None:
             if capture[2] >= ERROR or capture[11] is not GENERAL:
@@ -270,7 +271,7 @@ class Journal:
             record = self._record
             if record is not None:
                 try:
-                    record(encode(capture))
+                    record(capture)
                 except (OSError, ValueError) as error:
                     self._stop_recording(error)
             put(capture)
@@ -289,7 +290,7 @@ class Journal:
         def record(capture: Capture) -> None:
             if capture[LEVEL] >= lowest and self._record is not None:
                 try:
-                    self._record(self._encode(capture))
+                    self._record(capture)
                 except (OSError, ValueError) as error:
                     self._stop_recording(error)
 
@@ -306,10 +307,10 @@ class Journal:
         except (OSError, ValueError) as error:
             return Receipt(self, seq, 0, self.failed(f"the journal cannot be written: {error}", 1))
         self.counters.entries += 1
-        record = self._record
-        if record is not None:
+        recorder = self._recorder
+        if recorder is not None:
             try:
-                record(frame)
+                recorder.add(frame)
             except (OSError, ValueError) as error:
                 self._stop_recording(error)
         return Receipt(self, seq, self._sync_started)

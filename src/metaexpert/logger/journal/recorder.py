@@ -4,15 +4,27 @@ An entry is a frame copied over the oldest ones; a frame that is overwritten in 
 in reading. There is no syscall and no lock, and nothing is ever synced: it is for a process that died, not a machine.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, final
+from zlib import crc32
 
 from metaexpert.logger.entry import Capture
-from metaexpert.logger.journal.frames import capture_of
+from metaexpert.logger.journal.frames import (
+    FRAME_HEAD_BYTES,
+    MAGIC,
+    SIZE_BITS,
+    FrameEncoder,
+    capture_of,
+    origin_bytes,
+    pack_body,
+    pack_frame_into,
+)
 from metaexpert.logger.journal.segments import JournalSegment
 from metaexpert.logger.segment import SegmentHeader, decode_header, frames
 
 _ALIGNMENT_BITS: Final = 7
+_BODY_AT: Final = 16
 _MOST_SHARE: Final = 4
 """An entry that would take more than this part of the ring is left out: it would wipe out what led to it."""
 
@@ -72,6 +84,58 @@ class FlightRecorder:
             mapped[seam:] = zeros
         else:
             self._segment.write(seam, zeros)
+
+    def recording(self, encoder: FrameEncoder) -> Callable[[Capture], None]:
+        """What encodes and adds an entry, most of them in one Python frame: each costs the call that waits for it.
+
+        What it returns raises as `add` does.
+        """
+        find, join = encoder.sites.get, b"".join
+        begin, size_bytes, most_bytes = self._begin, self._size_bytes, self._most_bytes
+        origin = (-1, "", b"", 0)
+
+        def record(capture: Capture) -> None:
+            nonlocal origin
+            seq, time_ns, level, name, message, code, lasti, fields, context, thread, task, kind, details, size = (
+                capture
+            )
+            mapped = self._map
+            if details is not None or mapped is None:
+                self.add(encoder(capture))
+                return
+            site = find((id(code), lasti, level, name, kind))
+            if site is None:
+                site = encoder.add_site(code, lasti, level, name, kind)
+            lane, place, _ = site
+            known = origin  # one object, as in the encoder
+            if known[0] != thread or known[1] is not task:
+                where = origin_bytes(thread, task)
+                known = origin = (thread, task, where, len(where))
+            try:
+                text = message.encode()
+            except UnicodeEncodeError:
+                text = message.encode("utf-8", "surrogatepass")
+            text_bytes, fields_bytes = len(text), len(fields)
+            length = 12 + len(place) + known[3] + text_bytes + fields_bytes + len(context)
+            head = pack_body(length, lane, 0, 0, seq, time_ns, text_bytes, fields_bytes, size & SIZE_BITS)
+            body = join((head, place, known[2], text, fields, context))
+            length += FRAME_HEAD_BYTES
+            if length > most_bytes:
+                return
+            checksum = crc32(body)
+            # as in `add`: no call stands between reading and moving the place on
+            at = seam = self._at
+            end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
+            if end > size_bytes:
+                at = begin
+                end = at + length + _ALIGNMENT_BITS & ~_ALIGNMENT_BITS
+            self._at = end
+            mapped[at + _BODY_AT : at + length] = body
+            pack_frame_into(mapped, at, MAGIC, checksum, 0)
+            if at < seam:
+                self._clear_from(seam)
+
+        return record
 
     def is_gone(self) -> bool:
         """Whether somebody has taken the file away."""

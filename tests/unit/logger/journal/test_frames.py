@@ -115,4 +115,4 @@ def test_many_sites_do_not_pile_up():
     encode = FrameEncoder()
     for number in range(10_050):
         encode(capture(number, logger=f"l{number}"))
-    assert len(encode._sites) <= 10_000
+    assert len(encode.sites) <= 10_000

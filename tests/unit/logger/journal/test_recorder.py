@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fake_sinks import capture
-from support.journals import header
+from support.journals import every_capture, header
 
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.journal.frames import FrameEncoder
 from metaexpert.logger.journal.recorder import FlightRecorder, recorded
 from metaexpert.logger.segment import Kind, SegmentError, decode_header, frame
@@ -22,17 +23,22 @@ def seqs(path: Path) -> list[int]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(lengths=st.lists(st.integers(0, 1200), max_size=80), mapped=st.booleans())
+@given(lengths=st.lists(st.integers(0, 1200), max_size=80), mapped=st.booleans(), encodes=st.booleans())
 def test_the_last_entries_are_read_back_oldest_first(
-    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], mapped: bool
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], mapped: bool, encodes: bool
 ):
     path = tmp_path_factory.mktemp("ring") / "r.recorder"
     recorder, encode = FlightRecorder(path, HEADER, SIZE, mapped=mapped), FrameEncoder()
+    record = recorder.recording(encode)
     sizes: list[int] = []
     for number, length in enumerate(lengths):
-        encoded = encode(capture(number, message="x" * length))
+        entry = capture(number, message="x" * length)
+        encoded = encode(entry)
         sizes.append(len(encoded))
-        recorder.add(encoded)
+        if encodes:
+            record(entry)
+        else:
+            recorder.add(encoded)
     recorder.close(delete=False)
     found = seqs(path)
     assert found == list(range(len(lengths)))[len(lengths) - len(found) :]
@@ -104,3 +110,15 @@ def test_in_a_forked_child_it_writes_nothing(tmp_path: Path):
         recorder.add(FrameEncoder()(capture(1)))
     assert path.read_bytes() == before
     assert os.path.getsize(path) == SIZE  # noqa: PTH202 - the same with both
+
+
+@settings(max_examples=40, deadline=None)
+@given(every_capture())
+def test_encoding_in_place_makes_the_same_frame(tmp_path_factory: pytest.TempPathFactory, entry: Capture):
+    path = tmp_path_factory.mktemp("ring") / "r.recorder"
+    recorder, encode = FlightRecorder(path, HEADER, SIZE, mapped=True), FrameEncoder()
+    recorder.recording(encode)(entry)
+    recorder.close(delete=False)
+    encoded, data = encode(entry), path.read_bytes()
+    begin = decode_header(data)[1]
+    assert data[begin : begin + len(encoded)] == encoded

@@ -153,7 +153,7 @@ async def test_block_gives_up_after_its_timeout_and_sheds_the_lowest(collector: 
 
 
 async def test_wait_ready_waits_from_the_high_watermark_until_the_low_one(collector: ScriptedCollector):
-    queue = {"high_watermark": 0.75, "low_watermark": 0.25}
+    queue: dict[str, Any] = {"high_watermark": 0.75, "low_watermark": 0.25}
     async with logging_to(down(collector, "drop_lowest", **queue)) as runtime:
         await log_many(runtime, logging.INFO, range(14))
         await asyncio.wait_for(runtime.wait_ready(), 5)
@@ -182,7 +182,9 @@ async def test_without_a_disk_queue_nothing_is_left_on_disk(
 async def test_with_one_no_policy_has_to_drop_anything(collector: ScriptedCollector, overflow: str, tmp_path: Path):
     sink = down(collector, overflow, SpoolOptions())
     async with logging_to(sink, log_dir=tmp_path, shutdown_timeout=0.1) as runtime:
-        await log_many(runtime, logging.INFO, range(50))
+        for number in range(50):
+            await runtime.wait_ready()  # so that a slow disk costs nothing either
+            await log_many(runtime, logging.INFO, range(number, number + 1))
         await eventually(lambda: sink_stats(runtime).spooled_entries > ROOM, what="the disk has what the room has not")
     ledger = sink_stats(runtime).ledger
     assert (ledger.routed, ledger.spooled, ledger.dropped_total) == (50, 50, 0)

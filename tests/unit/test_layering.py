@@ -61,6 +61,7 @@ SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks
 PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
+    "logger.workload "
     "logger.sinks.answer",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
 )

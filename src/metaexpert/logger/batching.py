@@ -3,8 +3,8 @@
 All of it but the waits of a flush is synchronous, for the dispatcher's slices. Cut batches pass a small bounded
 asyncio.Queue: while it is full nothing is taken from the lanes, and there the overflow policy decides.
 
-With a disk queue (policy `spill`) the batches of full lanes go through it, see `spilling`; without one it costs a
-comparison with None each time a batch is formed.
+With a disk queue the batches of full lanes, and of a sink that is down, go through it, see `spilling`; without one it
+costs a comparison with None each time a batch is formed.
 """
 
 import asyncio
@@ -48,11 +48,11 @@ class Batching:
         wake: tells the dispatcher to look again.
         sieve: what the sink leaves out; None when it writes everything it is offered.
         reshape: what becomes of an entry before the sink encodes it; None to leave it as it is.
-        spilling: its disk queue, with the policy `spill`.
+        spilling: its disk queue, where it has one.
 
     Attributes:
         down: whether the worker's destination gets nothing but probes now; the worker says so.
-        handed: the batch the worker is at; it says when it is done with it.
+        handed: the batches the worker is at, oldest first; it says when it is done with one.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Batching:
         self.limits = limits
         self.spilling = spilling
         self.down = False
-        self.handed: Batch | None = None
+        self.handed: list[Batch] = []
         self.name = name
         self.custody: Custody | None = None
         self._sink = sink
@@ -246,12 +246,23 @@ class Batching:
 
     async def next_batch(self) -> Batch:
         """Take the oldest cut batch, once there is one; cancelled, it takes none."""
-        self.handed = await self._queue.get()
-        return self.handed
+        batch = await self._queue.get()
+        self.handed.append(batch)
+        return batch
+
+    def take_cut(self) -> list[Batch]:
+        """Take all cut batches there are, oldest first."""
+        batches = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+        self.handed += batches
+        return batches
+
+    def done_with(self, batch: Batch) -> None:
+        """The worker has settled a batch it took."""
+        self.handed = [other for other in self.handed if other is not batch]
 
     def with_worker(self) -> list[Batch]:
-        """The worker's batches: the one it is at, then the cut ones, in order."""
-        return [*(() if self.handed is None else (self.handed,)), *self.queued]
+        """The worker's batches: those it is at, then the cut ones, in order."""
+        return [*self.handed, *self.queued]
 
     @property
     def has_room(self) -> bool:
@@ -330,7 +341,7 @@ class Batching:
     def forget_cut(self) -> None:
         """Somebody else has taken the cut batches."""
         self._queue = asyncio.Queue(QUEUED_BATCHES)
-        self.handed = None
+        self.handed = []
 
     def give_up(self) -> list[Capture]:
         """Hand over everything that is here; it is held no longer."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Final, final
@@ -32,6 +32,7 @@ from metaexpert.logger.settlement import DeliveryCounters, Settlement
 from metaexpert.logger.sieve import Sieve
 from metaexpert.logger.sinks.base import LooksAhead, Sink
 from metaexpert.logger.spilling import Spilling
+from metaexpert.logger.workload import Workload
 
 SHUTDOWN: Final = "shutdown"
 
@@ -55,7 +56,7 @@ class Delivery:
         sieve: what it leaves out; None when it writes everything it is offered.
         reshape: what becomes of an entry before the sink encodes it; None to leave it as it is.
         uniform: random source of the jitter.
-        spilling: its disk queue, with the policy `spill`.
+        spilling: its disk queue, where it has one.
         probes: whether a destination that failed may be asked with the beginning of a batch; else with the whole of it.
         clock: seconds, never going back.
         dead_letters: what keeps the entries that are refused for good; None to count them only.
@@ -116,8 +117,7 @@ class Delivery:
         self._wake = wake
         self._custody: Custody | None = None
         self._uniform = uniform
-        self._writing: deque[Batch] = deque()
-        self._taken = Batch([], [])
+        self._load = Workload()
         self._finished_count = 0
         self._finished = asyncio.Event()
         self._last_attempt = asyncio.Event()
@@ -167,7 +167,7 @@ class Delivery:
     @property
     def in_flight(self) -> int:
         """Entries not settled, counted where they are."""
-        return self.batching.waiting + sum(map(len, self._writing))
+        return self.batching.waiting + self._load.entries
 
     # ---- the worker -------------------------------------------------------------------------------------------
 
@@ -179,34 +179,43 @@ class Delivery:
 
     async def _work(self) -> None:
         while True:
-            if not self._writing:  # else this task goes on where a cancelled one was
-                self._taken = await self.batching.next_batch()
-                self._writing.append(self._taken)
+            if self._load.is_done:  # else this task goes on where a cancelled one was
+                self._load.begin(await self.batching.next_batch())
                 self.batching.moved()
             attempt = 0
-            while self._writing:
+            while not self._load.is_done:
                 self._shorten()
-                retry = await self._guarded_attempt(self._writing[0])
+                retry = await self._guarded_attempt(self._load.head)
+                self._end_batches()
                 if retry is None:
                     attempt = 0
+                    self._let_ahead()
                 else:
                     attempt += 1
                     await self._wait(attempt, retry)
+
+    def _end_batches(self) -> None:
+        for batch in self._load.ended():
             self._finished_count += 1
             self._finished.set()
-            self.batching.handed = None
+            self.batching.done_with(batch)
             if self.spilling is not None:
-                self.spilling.settled(self._taken)
+                self.spilling.settled(batch)
             self._wake()
+
+    def _let_ahead(self) -> None:
+        """While a batch is cut again and again, let ERROR and protected entries, later ones too, go before the rest."""
+        if self._load.is_slow and not self._load.is_done:
+            self._load.let_ahead(self.batching.take_cut())
+            self.batching.moved()
 
     def _shorten(self) -> None:
         """Let what goes next be no more than the destination is known to take, and little of it as a probe."""
         self.breaker.begin_probe()
-        batch = self._writing[0]
+        batch = self._load.head
         pieces = probe_of(batch) if self._probes and self.down else self._limit.cut(batch)
         if pieces is not None:
-            self._writing.popleft()
-            self._writing.extendleft(reversed(pieces))
+            self._load.replace_head(*pieces)
 
     async def _guarded_attempt(self, batch: Batch) -> Retry | None:
         try:
@@ -217,20 +226,21 @@ class Delivery:
             return retry
 
     async def _attempt(self, batch: Batch) -> Retry | None:
-        """Write once and settle what the answer settles; a Retry when the head of `_writing` has to go again."""
+        """Write once and settle what the answer settles; a Retry when the head of `_load` has to go again."""
         outcome = await self._write(batch)
         self.counters.batches += 1
         self._tell_endpoints()
         check(outcome, len(batch))
         match outcome:
             case Delivered():
-                self._writing.popleft()
+                self._load.replace_head()
                 self._settlement.delivered(batch, outcome, self.spooled)
                 self._limit.passed(batch.size_bytes)
+                self._load.answered()
                 self._answered()
             case Rejected():
-                self._writing.popleft()
                 self._cut(batch, outcome)
+                self._load.answered()
                 if outcome.status != CLOSED_UNDER_IT:
                     self._answered()
             case Partial():
@@ -265,9 +275,7 @@ class Delivery:
 
     def _settle_partly(self, batch: Batch, outcome: Partial) -> Retry | None:
         again = batch.subset(outcome.retry)
-        self._writing.popleft()
-        if again.entries:
-            self._writing.appendleft(again)
+        self._load.replace_head(*([again] if again.entries else []))
         self._settlement.partly(batch, outcome, self.spooled)
         if len(again) + len(outcome.rejected) < len(batch) or not again.entries:
             self._answered()
@@ -279,11 +287,12 @@ class Delivery:
 
     def _cut(self, batch: Batch, outcome: Rejected) -> None:
         if len(batch) == 1:
+            self._load.replace_head()
             rejection = Rejection(0, outcome.status, outcome.reason)
             self._settlement.rejected(batch.entries[0], rejection, batch.parts[0])
             return
         self._limit.refused_with(outcome.status, batch.size_bytes)
-        self._writing.extendleft(reversed(batch.halves()))
+        self._load.replace_head(*batch.halves())
 
     def _answered(self) -> None:
         """The destination does its work again, or still."""
@@ -353,7 +362,7 @@ class Delivery:
     async def _settled(self) -> None:
         last = await self.batching.flushed()
         if self.spilling is not None:  # what came from disk was cut by an earlier run, or into other batches
-            last = self._finished_count + len(self.batching.queued) + bool(self._writing)
+            last = self._finished_count + len(self.batching.queued) + len(self._load)
         while self._finished_count < last:
             await self.batching.next_step(self._finished)
 
@@ -398,8 +407,8 @@ class Delivery:
     async def _keep(self, spilling: Spilling) -> None:
         self.batching.report_rest()
         await spilling.paused()
-        spilling.put_back((*self._writing, *self.batching.queued))
-        self._writing.clear()
+        spilling.put_back((*self._load.pieces, *self.batching.queued))
+        self._load.clear()
         self.batching.forget_cut()
         await self.batching.spill_rest(spilling)
 
@@ -410,15 +419,14 @@ class Delivery:
             self.spilling.custody = custody
 
     def recover(self, batch: Batch) -> None:
-        """Take entries that a former run has left in the journal; they go before all others, before the run's worker."""
+        """Take entries that a former run left in the journal; they go before all others, before the run's worker."""
         if not batch.entries:
             return
         self.ledger.recovered += len(batch)
         self.lanes.hold(batch.entries)
         batch.live = self.spilling is not None  # older ones may follow from the disk: Loki gets them as another stream
-        if not self._writing:  # all that is there at the start ends as one batch, which batching never cut
-            self._finished_count -= 1
-        self._writing.extend(batch.cut(self.batching.limits))
+        self._finished_count -= 1  # batching never cut it
+        self._load.begin_in_pieces(batch, batch.cut(self.batching.limits))
 
     def refuse_recovered(self, entry: Capture, rejection: Rejection) -> None:
         """Refuse an entry of a former run that cannot be encoded."""
@@ -428,9 +436,9 @@ class Delivery:
 
     def give_up(self) -> int:
         """Count what is left, and in no journal, as dropped by the shutdown; returns how many entries that are."""
-        left = [entry for batch in self._writing for entry in batch.entries]
+        left = [entry for batch in self._load.pieces for entry in batch.entries]
         self.lanes.release(left)
-        self._writing.clear()
+        self._load.clear()
         left += self.batching.give_up()
         custody = self._custody
         lost = left if custody is None else [entry for entry in left if not custody.holds(entry)]
@@ -468,7 +476,7 @@ class Delivery:
 
     def take_over(self, other: "Delivery") -> None:
         """Go on for a delivery of the same name that has ended: its entries, accounts and counters are this one's."""
-        self.batching.take_over(other.batching, other._writing)  # noqa: SLF001
+        self.batching.take_over(other.batching, other._load.pieces)  # noqa: SLF001
         self._settlement.counters = other.counters
         other._successor = self  # noqa: SLF001
         other._replaced.set()  # noqa: SLF001

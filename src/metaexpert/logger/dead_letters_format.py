@@ -20,7 +20,7 @@ from metaexpert.logger.values import safe_text
 _MOST_REASON_BYTES: Final = 4096
 _MOST_STATUS: Final = 2**31
 _NANOSECONDS: Final = 1_000_000_000
-_BOOT_ID: Final = rb"[0-9a-f]{17}"
+_ENTRY_ID: Final = re.compile(rb"[0-9a-f]{17}-(\d+)")
 
 
 @final
@@ -155,7 +155,8 @@ def entry_id_in(part: bytes, seq: int, boot_id: str) -> str:
     ours = f"{boot_id}-{seq}"
     if not part or ours.encode() in part:
         return ours
-    found = re.search(rb"%b-%d(?![0-9])" % (_BOOT_ID, seq), part)
+    number = str(seq).encode()
+    found = next((match for match in _ENTRY_ID.finditer(part) if match[1] == number), None)
     return ours if found is None else found[0].decode()
 
 

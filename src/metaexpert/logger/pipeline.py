@@ -194,10 +194,14 @@ class Pipeline:
 
     async def _recover(self) -> None:
         """Deliver first what former runs have left."""
-        if self._keeping is not None:
-            await self._keeping.recover(
-                {name: (self._deliveries[name], accepts) for name, accepts in self._admissions().items()}
-            )
+        try:
+            if self._keeping is not None:
+                await self._keeping.recover(
+                    {name: (self._deliveries[name], accepts) for name, accepts in self._admissions().items()}
+                )
+        except Exception as error:  # noqa: BLE001 - live entries wait for this: they must not wait for ever
+            text = f"what earlier runs left stays for the next start: {type(error).__name__}: {error}"
+            self._notices.say("journal", text)
         self._begin_deliveries()
         self._tasks.pop("recovery").disown()
 
@@ -245,7 +249,8 @@ class Pipeline:
 
     async def _end_tasks(self, names: Sequence[str]) -> bool:
         """Cancel these tasks and wait; whether the waiting task was cancelled."""
-        tasks = [self._tasks.pop(name) for name in names]
+        # while former runs' entries are taken over the workers have not begun yet
+        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
         for task in tasks:
             task.cancel()
         return await ended(tasks)
@@ -349,7 +354,11 @@ class Pipeline:
 
         Raises:
             ConfigError: a sink cannot be made; nothing has changed then.
+            LoggingStateError: what earlier runs left is still being taken over, or the loop was left; likewise.
         """
+        await self._handed_over(self.config.shutdown_timeout)
+        if not self._is_handed_over.is_set():
+            raise LoggingStateError("what earlier runs left is still being taken over; reload again when it is")
         wanted = {options.name: options for options in config.all_sinks()}
         identity = replace(self._identity, service=config.log_name)
         made = self._assembled(

@@ -5,7 +5,7 @@ settled them. One marker entry for each run names them; the entries themselves s
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,6 +36,9 @@ STOPPED: Final = "stopped before every sink had all of its entries"
 _KEYS_FROM: Final = 2**62
 """Numbers of recovered entries within this run, whose own begin at 1; in the bytes they keep their own."""
 
+_ALL: Final = 2**64 - 1
+"""The mark of an entry that all sinks have settled."""
+
 _ENTRIES_A_BREATH: Final = 128
 
 _breathe: Final = partial(time.sleep, 0.0001)
@@ -52,6 +55,8 @@ class Plan:
         parts: what each sink gets, encoded.
         kept: segment, place, entry and sinks of each entry that somebody gets.
         refused: sink, entry and reason where an entry cannot be encoded.
+        unclaimed: entries that sinks which are configured no more have not settled, by sink.
+        last_ns: time of the last entry in the run's flight recorder, nanoseconds since 1970; 0 when there is none.
     """
 
     places: Mapping[str, int]
@@ -60,6 +65,8 @@ class Plan:
         default_factory=list[tuple[LeftSegment, int, Capture, list[str]]]
     )
     refused: list[tuple[str, Capture, str]] = field(default_factory=list[tuple[str, Capture, str]])
+    unclaimed: Counter[str] = field(default_factory=Counter[str])
+    last_ns: int = 0
 
     def encode(self, sink: str, capture: Capture, encode: Encode) -> bool:
         """Encode an entry for a sink; one that cannot be is refused, as a live one would be."""
@@ -108,7 +115,7 @@ class Recovery:
         self._journal = journal
         self._worker = worker
         self._notices = notices
-        self._keep_crashes = keep_crashes
+        self.keep_crashes = keep_crashes
         self._encoders = encoders
         self._report = report
         self._keys = count(_KEYS_FROM)
@@ -125,6 +132,7 @@ class Recovery:
     async def run(self, recipients: Mapping[str, tuple[Delivery, Admission]]) -> None:
         """Hand over to the deliveries what their sinks have not got; nothing else may be delivered before."""
         current_fields.set(PIPELINE)
+        recipients = {name: each for name, each in recipients.items() if name in self._journal.obligations.bits}
         try:
             await self._worker.run(self._take)
         except OSError as error:
@@ -147,8 +155,7 @@ class Recovery:
         # nothing awaits from here to the deliveries: what is handed over is handed over once
         self._leftovers.append(self._found.popleft())
         by_sink, seqs = self._hand_over(leftover, plan, recipients)
-        await self._tell(leftover, by_sink, seqs)
-        leftover.is_told = True
+        await self._tell(leftover, plan, by_sink, seqs)
 
     def _take(self) -> None:
         """Take over what there is, once; it goes on in its thread when the one who waits is cancelled."""
@@ -163,19 +170,25 @@ class Recovery:
         encoders: Mapping[str, Encode],
     ) -> "Plan":
         """Which sink gets what, encoded; in the journal's thread. Changes nothing but marks that were missing."""
-        places = {name: bit for bit, name in enumerate(leftover.sinks) if name in recipients}
-        every = ROUTED | (1 << len(leftover.sinks)) - 1
-        plan = Plan(places, {name: [] for name in places})
+        bits = {name: bit for bit, name in enumerate(leftover.sinks)}
+        places = {name: bit for name, bit in bits.items() if name in recipients}
+        absent = {name: bit for name, bit in bits.items() if name not in recipients}
+        plan = Plan(places, {name: [] for name in recipients}, last_ns=_last_recorded(leftover))
         for number, (segment, at, mark, capture) in enumerate(leftover.in_order(), 1):
-            is_routed = bool(mark & ROUTED) and leftover.marks_count
-            wanted = _unsettled(mark, places) if is_routed else _admitting(capture, places, recipients)
+            is_routed = bool(mark & ROUTED)
+            if is_routed and leftover.marks_count:
+                wanted = _unsettled(mark, places)
+            else:  # never routed it goes the way of a live one
+                wanted = _admitting(capture, places if is_routed else recipients, recipients)
             names = [name for name in wanted if plan.encode(name, capture, encoders[name])]
             if names:
                 plan.kept.append((segment, at, capture, names))
-            if (
-                not mark & ROUTED
-            ):  # killed as well, this run leaves to the next one what it has not settled, and no more
-                segment.mark_routed(at, every & ~sum(1 << places[name] for name in names))
+            if unclaimed := _unsettled(mark, absent) if is_routed or not wanted else []:
+                segment.unclaimed += 1
+                plan.unclaimed.update(unclaimed)
+            if not is_routed and not unclaimed and places.keys() >= set(names):
+                # killed as well, this run leaves to the next one what it has not settled, and no more
+                segment.mark_routed(at, _ALL & ~sum(1 << places[name] for name in names))
             if number % _ENTRIES_A_BREATH == 0:
                 _breathe()
         return plan
@@ -184,7 +197,7 @@ class Recovery:
         self, leftover: Leftover, plan: "Plan", recipients: Mapping[str, tuple[Delivery, Admission]]
     ) -> tuple[dict[str, int], list[int]]:
         obligations = self._journal.obligations
-        entries: dict[str, list[Capture]] = {name: [] for name in plan.places}
+        entries: dict[str, list[Capture]] = {name: [] for name in plan.parts}
         for segment, at, capture, names in plan.kept:
             known = (next(self._keys), *capture[1:])
             for name in names:
@@ -203,14 +216,21 @@ class Recovery:
         by_sink = {name: len(captures) for name, captures in entries.items() if captures}
         return by_sink, [capture[SEQ] for _, _, capture, _ in plan.kept]
 
-    async def _tell(self, leftover: Leftover, by_sink: Mapping[str, int], seqs: list[int]) -> None:
-        leftover.last_ns = max(leftover.last_ns, await self._worker.run(_last_recorded, leftover))
+    async def _tell(self, leftover: Leftover, plan: "Plan", by_sink: Mapping[str, int], seqs: list[int]) -> None:
+        if plan.unclaimed:
+            owed = ", ".join(f"{count} for {name}" for name, count in plan.unclaimed.items())
+            text = (
+                f"{leftover.run} left entries for sinks that are configured no more ({owed}): they are kept aside in "
+            )
+            self._notices.say("journal", f"{text}{leftover.folder} as {leftover.run}.*.unclaimed")
+        leftover.last_ns = max(leftover.last_ns, plan.last_ns)
         how = STOPPED if not leftover.crashed else KILLED if leftover.marks_count else MACHINE_DOWN
         damaged = leftover.damaged
         identity = leftover.identity
         if leftover.crashed or seqs:
             self._report(recovery_entry(identity.boot_id, identity.pid, seqs, how, leftover.last_ns, damaged))
         if not leftover.crashed:
+            leftover.is_told = True
             return
         report = CrashReport(
             run=leftover.run,
@@ -227,10 +247,15 @@ class Recovery:
             unreadable=tuple(leftover.unreadable),
         )
         self._notices.say("the run before", f"{how}; metaexpert logs last-crash shows its last entries")
+        await self._worker.run(self._write, leftover, report)
+
+    def _write(self, leftover: Leftover, report: CrashReport) -> None:
+        """Write the report; it goes on in its thread when the one who waits is cancelled."""
         try:
-            await self._worker.run(write_report, self._journal.folder, report, self._keep_crashes)
+            write_report(self._journal.folder, report, self.keep_crashes)
         except OSError as error:
             self._notices.say("journal", f"the crash report cannot be written: {error}")
+        leftover.is_told = True
 
     @property
     def has_settled(self) -> bool:

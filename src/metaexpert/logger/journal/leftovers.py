@@ -45,6 +45,7 @@ class LeftSegment:
         appended: entries in it that somebody has still to settle.
         settled: those among them that are.
         is_handed_over: its entries were offered to the sinks; until then all of them are needed.
+        unclaimed: entries in it that only sinks which are configured no more have not settled.
         old_bits: this run's bit of a sink to that run's.
     """
 
@@ -53,6 +54,7 @@ class LeftSegment:
         self.appended = 0
         self.settled = 0
         self.is_handed_over = False
+        self.unclaimed = 0
         self.old_bits: dict[int, int] = {}
         self.entries: list[tuple[int, int, Capture]] = []
         self.damaged = 0
@@ -82,7 +84,9 @@ class LeftSegment:
         Raises:
             OSError: it cannot be noted.
         """
-        old = self.old_bits[bit]
+        old = self.old_bits.get(bit)
+        if old is None:
+            return  # a sink that run did not have got an entry it had not routed
         place = at + MARK_AT + old // 8
         write_at(self._descriptor, place, bytes((read_at(self._descriptor, place, 1)[0] | 1 << old % 8,)))
 
@@ -100,14 +104,14 @@ class LeftSegment:
         return self.is_handed_over and self.settled >= self.appended
 
     def close(self, *, delete: bool) -> None:
-        """Let go of the file; `delete` takes it away, one with damage is kept aside to be looked at."""
+        """Let go of the file; `delete` takes it away, or aside where something in it was damaged or is unclaimed."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
         if delete:
             with suppress(OSError):
-                if self.damaged:
-                    self.path.replace(self.path.with_suffix(".damaged"))
+                if self.damaged or self.unclaimed:
+                    self.path.replace(self.path.with_suffix(".unclaimed" if self.unclaimed else ".damaged"))
                 else:
                     self.path.unlink(missing_ok=True)
 

@@ -33,6 +33,7 @@ from metaexpert.logger import (
     LoggingRuntime,
     LokiOptions,
     NdjsonOptions,
+    OtlpOptions,
     Outcome,
     QueueOptions,
     SinkParts,
@@ -230,7 +231,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.mark.parametrize("options", [LokiOptions, ElasticsearchOptions, SplunkOptions, NdjsonOptions])
+@pytest.mark.parametrize("options", [LokiOptions, ElasticsearchOptions, OtlpOptions, SplunkOptions, NdjsonOptions])
 async def test_a_certificate_that_nobody_vouches_for_is_refused(options: type[HttpOptions], certificates: Certificates):
     """Elsewhere verification is off, or is turned off by a helpful default: anybody may read the credentials."""
     async with serving(ScriptedCollector(status(200)), certificates.server_context()) as server:

@@ -17,16 +17,27 @@ import pytest_asyncio
 from aiohttp import web
 from support.certificates import Certificates, make_certificates
 from support.eventually import eventually
+from support.hec import TOKEN
 from support.notices import told
 from support.running_logger import logging_to, sink_stats
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, serving, status
 
-from metaexpert.logger import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions, OtlpOptions, get_logger
+from metaexpert.logger import (
+    ElasticsearchOptions,
+    HttpOptions,
+    LokiOptions,
+    NdjsonOptions,
+    OtlpOptions,
+    SplunkOptions,
+    get_logger,
+)
 from metaexpert.logger.sinks.http import MAX_ANSWER_BYTES
 
 log = get_logger("contract.http")
 
 GIGABYTE = 1024**3
+AUTHENTICATION = {"username", "bearer_token", "bearer_token_file", "api_key", "api_key_file", "token", "token_file"}
+"""Options one of which Splunk has to have."""
 
 
 class Kind:
@@ -43,6 +54,8 @@ class Kind:
 
     async def accepts(self, _request: web.Request, received: Received) -> web.StreamResponse:
         self.accepted.append(received)
+        if self.name == "splunk":
+            return web.json_response({"text": "Success", "code": 0})
         if self.name != "elasticsearch":
             return web.Response(status=204)
         items = [{document.action: {"status": 201}} for document in documents(received)]
@@ -51,10 +64,18 @@ class Kind:
     def options(self, url: str, **more: Any) -> HttpOptions:
         values: dict[str, Any] = {"batch_max_age": 30.0, "backoff_first": 0.01, "backoff_max": 0.02, "timeout": 5.0}
         values |= {"url": url, **more}
+        if self.name == "splunk" and not AUTHENTICATION.intersection(more):
+            values["token"] = TOKEN
         return KINDS[self.name](**values)
 
 
-KINDS = {"loki": LokiOptions, "elasticsearch": ElasticsearchOptions, "ndjson": NdjsonOptions, "otlp": OtlpOptions}
+KINDS = {
+    "loki": LokiOptions,
+    "elasticsearch": ElasticsearchOptions,
+    "ndjson": NdjsonOptions,
+    "otlp": OtlpOptions,
+    "splunk": SplunkOptions,
+}
 
 
 @pytest.fixture(params=KINDS)
@@ -93,6 +114,8 @@ class TestCredentials:
     async def test_authorization(
         self, kind: Kind, server: ScriptedCollector, more: dict[str, str], expected: str | None
     ):
+        if kind.name == "splunk" and not more:
+            expected = f"Splunk {TOKEN}"  # Splunk knows no collector that is open to all
         await log_and_flush(kind.options(server.url, **more))
         assert server.requests[0].headers.get("Authorization") == expected
 

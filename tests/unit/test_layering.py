@@ -61,7 +61,7 @@ SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks
 PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
-    "logger.workload "
+    "logger.workload logger.spill_gate logger.spill_transit "
     "logger.sinks.answer",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
 )
@@ -71,7 +71,8 @@ TESTING = rule("logger.testing pytest_plugin", "what is for tests costs a progra
 
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.spool": rule(
-        "logger.spilling logger.spill_work logger.spool_queue logger.spool_inspect logger.assembly cli",
+        "logger.spilling logger.spill_work logger.spill_transit logger.spill_accounts logger.spool_queue "
+        "logger.spool_inspect logger.assembly cli",
         "the disk queue is one sink's worker's, wired by assembly; an operator's command takes over what nobody has",
     ),
     "logger.spool_assembly": rule("logger.assembly logger.config cli", "which sinks have disk queues, and where"),

@@ -30,7 +30,7 @@ from metaexpert.logger.spool_runs import (
     taken_over,
 )
 from metaexpert.logger.spool_segment import SpooledEntry, SpoolSegment, entry_bytes
-from metaexpert.logger.spool_series import Losses, Run, Series
+from metaexpert.logger.spool_series import Losses, Run, Series, whole
 from metaexpert.logger.spool_storage import Disk, Storage
 
 _FIRST_NUMBER: Final = 50_000_000
@@ -204,20 +204,18 @@ class SegmentSpool:
                 number = (segments[0].number if segments else self._number) - 1
                 made.append(self._new(run.name, lane, number))
                 self._write(made[-1], group, written)
+                if self._limits.fsync != "never":
+                    made[-1].sync()
+            found = [[] if read else whole(segment) for segment in made]
         except OSError:
             for segment in made:
                 with suppress(OSError):
                     segment.delete()
             raise
-        for segment in made:
-            series = run.series(segment.lane)
+        for segment, entries_in_it in zip(made, found, strict=True):
             if read:
                 segment.mark_read()
-                series.segments.insert(0, segment)
-            else:
-                series.put_first(segment)
-            if self._limits.fsync != "never":
-                segment.sync()
+            run.series(segment.lane).put_first(segment, entries_in_it)
         return made
 
     # ---- room -------------------------------------------------------------------------------------------------
@@ -326,26 +324,32 @@ class SegmentSpool:
     def ack(self, cursor: Cursor) -> None:
         """See `Spool`."""
         here = {segment: series for run in self._runs for series in run.lanes.values() for segment in series.segments}
+        failed: OSError | None = None
         for segment, offset in cursor:
             series = here.get(segment)
             if series is None:  # evicted meanwhile, or named twice: by the block that ended it and by the next
                 continue
-            if segment.exhausted and not segment.entries and offset >= segment.size_bytes:
-                self._dispose(series, segment)
-                del here[segment]
-            else:
-                segment.done(offset)
+            try:
+                if segment.exhausted and not segment.entries and offset >= segment.size_bytes:
+                    self._dispose(series, segment)
+                    del here[segment]
+                else:
+                    segment.done(offset)
+            except OSError as error:  # the others are none of its
+                failed = error
         self._count()
+        if failed is not None:
+            raise failed
 
     def _dispose(self, series: Series, segment: SpoolSegment) -> None:
         """Take a segment away of which nothing is needed; one with damage in it is kept aside to be looked at."""
-        series.segments.remove(segment)
-        if self._tails.get(segment.lane) is segment:
-            del self._tails[segment.lane]
         if segment.damaged:
             segment.set_aside()
         else:
             segment.delete()
+        series.segments.remove(segment)
+        if self._tails.get(segment.lane) is segment:
+            del self._tails[segment.lane]
 
     # ---- to the disk, and the end -----------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ counts as unread. An arrival that was seen is on disk twice and is skipped.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -93,15 +93,8 @@ class Series:
         self._last_arrival = entry.arrival
         self.waiting.append((segment, entry))
 
-    def put_first(self, segment: SpoolSegment) -> None:
-        """Take a new segment in whose entries come before all others here.
-
-        Raises:
-            OSError: it could not be read; it is not taken in.
-        """
-        found: list[SpooledEntry] = []
-        while not segment.exhausted:
-            found += segment.read().entries
+    def put_first(self, segment: SpoolSegment, found: Sequence[SpooledEntry]) -> None:
+        """Take a new segment in whose entries, all of them read, come before all others here."""
         self.segments.insert(0, segment)
         self.waiting.extendleft((segment, entry) for entry in reversed(found))
 
@@ -142,3 +135,15 @@ class Run:
     def entries(self) -> int:
         """Entries that have not been handed out."""
         return sum([segment.entries for segment in self.segments()])
+
+
+def whole(segment: SpoolSegment) -> list[SpooledEntry]:
+    """Read a segment to its end.
+
+    Raises:
+        OSError: it could not be read.
+    """
+    found: list[SpooledEntry] = []
+    while not segment.exhausted:
+        found += segment.read().entries
+    return found

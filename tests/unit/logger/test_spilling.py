@@ -70,6 +70,7 @@ class RefusingSpool:
 
     def adopt(self, entries: Sequence[Capture], parts: Sequence[bytes]) -> Cursor:
         self._may("append")
+        self._may("adopt")
         return self.real.adopt(entries, parts)
 
     def sync(self) -> None:
@@ -87,7 +88,25 @@ class RefusingSpool:
         self.real.ack(cursor)
 
     def close(self) -> None:
+        self._may("close")
         self.real.close()
+
+
+class HeldSpool(RefusingSpool):
+    """One whose next job of a kind stays under way until it may end."""
+
+    def __init__(self, folder: Path, boot: str = "0a", held: str = "") -> None:
+        super().__init__(folder, boot)
+        self.held = held
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+
+    def _may(self, what: str) -> None:
+        super()._may(what)
+        if what == self.held:
+            self.begun.set()
+            if not self.may_end.wait(30.0):
+                raise TimeoutError(f"{what} was held for ever")
 
 
 class Parts(FakeSink):
@@ -494,6 +513,18 @@ class TestDiskThatRefuses:
         again = RefusingSpool(tmp_path, "0b").open().entries
         assert 0 < again <= 100
 
+    async def test_what_could_not_be_acknowledged_once_is_acknowledged_later(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        spool.refusing = {"ack"}
+        sink = Parts(down)
+        async with spilled(sink, spool) as (running, spilling):
+            await offer_slowly(running, range(1, 101))
+            sink.answer = accept
+            await running.delivery.drained()
+            await eventually(lambda: spilling.failures)
+            spool.refusing.clear()
+        assert RefusingSpool(tmp_path, "0b").open().entries == 0
+
     async def test_a_folder_that_cannot_be_looked_into_stops_no_sink(self, tmp_path: Path):
         spool = RefusingSpool(tmp_path)
         spool.refusing = {"open"}
@@ -616,6 +647,91 @@ class TestStop:
         async with spilled(sink, RefusingSpool(tmp_path, "0b")) as (after, _):
             await after.delivery.drained()
             assert sink.got == names(range(1, 301))
+
+
+class TestStopInTheMidst:
+    """What is left is on disk once, whatever was under way: the next run finds what this one counts as spooled."""
+
+    @pytest.mark.parametrize("job", ["open", "read", "append", "adopt", "sync"])
+    async def test_of_a_job_for_a_sink_that_is_down(self, tmp_path: Path, job: str):
+        await kept(tmp_path, "0a", Parts(down), lambda running: offer_slowly(running, range(1, 201)))
+        spool = HeldSpool(tmp_path, "0b", job)
+        if job == "adopt":  # only what did not come from the disk is adopted
+            shutil.rmtree(tmp_path / "spool")
+        left = 0 if job == "adopt" else 200
+        async with pumped(Parts(down), **SMALL, spilling=spilling_to(spool, 0.0)) as running:
+            running.offer(*captures(range(201, 241)))
+            await eventually(spool.begun.is_set)
+        await self.ended(running, spool)
+        assert running.ledger.recovered == left
+        assert running.delivery.spooled == left + 40
+        await self.found(tmp_path, names(range(1 if left else 201, 241)))
+
+    async def test_of_an_acknowledgement(self, tmp_path: Path):
+        await kept(tmp_path, "0a", Parts(down), lambda running: offer_slowly(running, range(1, 201)))
+        spool, sink = HeldSpool(tmp_path, "0b", "ack"), Parts()
+        async with pumped(sink, **SMALL, spilling=spilling_to(spool)) as running:
+            await eventually(spool.begun.is_set)
+        await self.ended(running, spool)
+        assert running.balanced
+        assert len(sink.got) + running.delivery.spooled == 200
+        await self.found(tmp_path, names(range(len(sink.got) + 1, 201)))
+
+    async def test_of_the_end_itself(self, tmp_path: Path):
+        spool = HeldSpool(tmp_path, "0a", "close")
+        async with pumped(Parts(down), **SMALL, spilling=spilling_to(spool)) as running:
+            await offer_slowly(running, range(1, 201))
+        keeping = asyncio.create_task(running.delivery.keep(30.0))
+        await eventually(spool.begun.is_set)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await self.ended(running, spool)
+        assert running.delivery.spooled == 200
+        await self.found(tmp_path, names(range(1, 201)))
+
+    async def test_at_each_step_of_it_another_stop_goes_on_and_nothing_is_there_twice(self, tmp_path: Path):
+        for steps in range(40):
+            folder = tmp_path / f"{steps}"
+            await kept(folder, "0a", Parts(down), lambda running: offer_slowly(running, range(1, 51)))
+            async with pumped(Parts(down), **SMALL, spilling=spilling_to(RefusingSpool(folder, "0b"))) as running:
+                running.offer(*captures(range(51, 101)))
+                await eventually(lambda running=running: running.delivery.batching.with_worker())
+            keeping = asyncio.create_task(running.delivery.keep(30.0))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await running.delivery.keep(30.0)
+            assert (running.delivery.spooled, running.delivery.in_flight) == (100, 0)
+            await self.found(folder, names(range(1, 101)))
+
+    async def test_what_is_settled_while_it_is_written_is_not_there_again(self, tmp_path: Path):
+        spool, sink = HeldSpool(tmp_path, "0a", "adopt"), Parts(down)
+        async with pumped(sink, **SMALL, spilling=spilling_to(spool)) as running:
+            running.offer(*captures(range(1, 11)))
+            await eventually(spool.begun.is_set)
+            sink.answer = accept
+            await eventually(lambda: len(sink.got) == 10 and not running.delivery.down)
+            for begin in range(11, 101, 10):  # nothing is on disk by the accounts, so these pass it by
+                running.offer(*captures(range(begin, begin + 10)))
+                await eventually(lambda begin=begin: len(sink.got) == begin + 9)
+        await self.ended(running, spool)
+        assert (running.ledger.delivered, running.delivery.spooled) == (100, 0)
+        await self.found(tmp_path, [])
+
+    async def ended(self, running: Pumped, spool: HeldSpool) -> None:
+        spool.held = ""
+        spool.may_end.set()
+        await running.delivery.keep(30.0)
+        assert running.delivery.give_up() == 0
+        assert running.balanced
+
+    async def found(self, folder: Path, wanted: list[str]) -> None:
+        sink = Parts()
+        async with spilled(sink, RefusingSpool(folder, "0c")) as (running, _):
+            await running.delivery.drained()
+            assert running.ledger.recovered == len(wanted)
+            assert sink.got == wanted
 
 
 class TestHandover:

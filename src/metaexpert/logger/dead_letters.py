@@ -8,6 +8,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from typing import Final, final
 
 from metaexpert.logger.dead_letters_format import new_letter
 from metaexpert.logger.dead_letters_store import FOLDER, DeadLetterStore, label_of
-from metaexpert.logger.entry import SIZE, Capture
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SIZE, Capture, Lane, lane_of
 from metaexpert.logger.formats.json_lines import JsonLines
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Worker
@@ -64,6 +65,7 @@ class DeadLetters:
     Attributes:
         counters: what became of them.
         folder: where they are.
+        on_unkept: told why letters of ERROR and protected entries could not be kept, and of how many; in any thread.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class DeadLetters:
     ) -> None:
         self.counters = DeadLetterCounters()
         self.folder = log_dir / FOLDER / label_of(kind, name)
+        self.on_unkept: Callable[[str, int], None] = _ignored
         self._name = name
         self._kind = kind
         self._boot_id = identity.boot_id
@@ -103,14 +106,16 @@ class DeadLetters:
             rejection: status and reason.
             part: what the sink made of it; None where it could not.
         """
+        given_up: list[_Refused] = []
         with self._lock:
             self._waiting.append((time.time_ns(), entry, rejection, part))
             self._waiting_bytes += _charged(entry, part)
             while self._waiting_bytes > _WAITING_BYTES and len(self._waiting) > 1:
-                self._take_one()
+                given_up.append(self._take_one())
                 self.counters.lost += 1
             if not self._writing:
                 self._begin()
+        self._tell_unkept(given_up, "the disk is slower than the refusals")
 
     def take_over(self, other: "DeadLetters") -> None:
         """Go on with the counters of another that wrote for the same sink."""
@@ -163,15 +168,19 @@ class DeadLetters:
         return refused
 
     def _write(self, taken: list[_Refused]) -> None:
-        lines = [line for refused in taken if (line := self._line_or_none(refused)) is not None]
-        for group in self._store.groups(lines):
+        letters = [(refused, line) for refused in taken if (line := self._line_or_none(refused)) is not None]
+        at = 0
+        for group in self._store.groups([line for _, line in letters]):
+            end = at + len(group)
             try:
                 self._store.append(group)
             except OSError as error:
                 self._say(error)
                 self._count(0, 0, len(group))
+                self._tell_unkept([refused for refused, _ in letters[at:end]], str(error))
             else:
                 self._count(len(group), sum(map(len, group)), 0)
+            at = end
 
     def _line_or_none(self, refused: _Refused) -> bytes | None:
         try:
@@ -179,6 +188,7 @@ class DeadLetters:
         except Exception as error:  # noqa: BLE001 - a sink of somebody else's may give anything as status and reason
             self._say(error)
             self._count(0, 0, 1)
+            self._tell_unkept([refused], f"{type(error).__name__}: {error}")
             return None
 
     def _line(self, refused: _Refused) -> bytes:
@@ -197,8 +207,17 @@ class DeadLetters:
             self.counters.kept_bytes += kept_bytes
             self.counters.lost += lost + given_up
 
+    def _tell_unkept(self, letters: Sequence[_Refused], reason: str) -> None:
+        protected = sum([lane_of(entry[LEVEL], entry[LOG_TYPE]) >= Lane.ERROR for _, entry, _, _ in letters])
+        if protected:
+            self.on_unkept(reason, protected)
+
     def _say(self, error: Exception) -> None:
         self._notices.say(f"dead letters of {self._name}", f"could not be kept: {error}")
+
+
+def _ignored(_reason: str, _entries: int) -> None:
+    """There is no journal, and nobody to tell."""
 
 
 def _charged(entry: Capture, part: bytes | None) -> int:

@@ -415,6 +415,8 @@ class Delivery:
     def keep_in(self, custody: Custody) -> None:
         """Tell the journal from now on what becomes of entries."""
         self._custody = self._settlement.custody = self.batching.custody = self.lanes.custody = custody
+        if self.dead_letters is not None:
+            self.dead_letters.on_unkept = custody.unkept
         if self.spilling is not None:
             self.spilling.custody = custody
 

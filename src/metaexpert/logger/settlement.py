@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.dead_letters import DeadLetters
-from metaexpert.logger.entry import SEQ, Capture
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, Capture, Lane, lane_of
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
@@ -95,11 +95,16 @@ class Settlement:
             self._dead_letters.keep(entry, rejection, part)
         self._lanes.release((entry,))
         if self.custody is not None:
-            self.custody.refused((entry,), f"{rejection.status} {rejection.reason}")
+            self._tell(self.custody, entry, f"{rejection.status} {rejection.reason}")
         self.health.last_error = f"{rejection.status} {rejection.reason}"
         self._notices.say(
             f"sink {self._name} refused an entry", f"seq {entry[SEQ]}, status {rejection.status}: {rejection.reason}"
         )
+
+    def _tell(self, custody: "Custody", entry: Capture, reason: str) -> None:
+        custody.refused((entry,), reason)
+        if self._dead_letters is None and lane_of(entry[LEVEL], entry[LOG_TYPE]) >= Lane.ERROR:
+            custody.unkept(reason, 1)  # dead letters say it themselves where they cannot be kept
 
     def failed(self, retry: Retry) -> None:
         """A write has to go again, all of it or a part."""

@@ -20,6 +20,7 @@ from metaexpert.logger import (
     Batch,
     CustomOptions,
     DeadLetterOptions,
+    JournalOptions,
     LoggingRuntime,
     LokiOptions,
     Outcome,
@@ -274,6 +275,44 @@ class TestKept:
         assert (stats.ledger.rejected, stats.ledger.balanced) == (5, True)
         assert (stats.dead_letters, stats.dead_letters_lost) == (0, 5)
         assert "dead letters of mine: could not be kept: [Errno 28] No space left on device" in await told(capfd)
+
+    @pytest.mark.parametrize("enabled", [True, False], ids=["disk full", "switched off"])
+    async def test_protected_entries_that_are_kept_nowhere_are_an_audit_failure(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enabled: bool
+    ):
+        failures: list[tuple[str, int]] = []
+
+        def refused(_: DeadLetterStore, __: object) -> None:
+            _full()
+
+        monkeypatch.setattr(DeadLetterStore, "append", refused)
+        journal = JournalOptions(
+            enabled=True, on_audit_failure=lambda reason, entries: failures.append((reason, entries))
+        )
+        sink = CustomOptions(
+            name="mine", new_sink=lambda _: FakeSink(refuse), dead_letters=DeadLetterOptions(enabled=enabled)
+        )
+        async with logging_to(sink, log_dir=tmp_path, journal=journal) as runtime:
+            log.info("ordinary")
+            log.error("an error")
+            log.trade.order_cancelled(order_id=1, symbol="BTCUSDT")
+            assert not await runtime.flush(timeout=5.0)
+            await eventually(lambda: sum(entries for _, entries in failures) == 2)
+        assert {reason.partition(":")[0] for reason, _ in failures} == {
+            "mine refused protected entries, which are kept nowhere"
+        }
+        journal_stats = runtime.stats().journal
+        assert journal_stats is not None
+        assert journal_stats.failures == 2
+
+    async def test_protected_entries_whose_letters_are_kept_are_none(self, tmp_path: Path):
+        failures: list[str] = []
+        journal = JournalOptions(enabled=True, on_audit_failure=lambda reason, _: failures.append(reason))
+        sink = CustomOptions(name="mine", new_sink=lambda _: FakeSink(refuse), dead_letters=DeadLetterOptions())
+        async with logging_to(sink, log_dir=tmp_path, journal=journal) as runtime:
+            log.error("an error")
+            assert not await runtime.flush(timeout=5.0)
+        assert (sink_stats(runtime).dead_letters, failures) == (1, [])
 
     async def test_a_place_that_is_no_folder_costs_the_letters_alone(self, tmp_path: Path):
         (tmp_path / "dead-letters").write_text("in the way")

@@ -36,6 +36,10 @@ class Custody:
             self._journal.settle(self._sink, (entry,), reason)
             self._journal.failed(f"{self._sink} has not got a protected entry: {reason}", 1)
 
+    def unkept(self, reason: str, entries: int) -> None:
+        """The sink refused so many protected entries for good, and no dead letters of them are kept; in any thread."""
+        self._journal.failed(f"{self._sink} refused protected entries, which are kept nowhere: {reason}", entries)
+
     def parked(self, entries: Sequence[Capture]) -> None:
         """These wait in the sink's disk queue, which answers for them from now on."""
         self._journal.park(self._sink, entries)

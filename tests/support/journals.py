@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.journal.journal import Journal
+from metaexpert.logger.journal.keeper import JournalKeeper
 from metaexpert.logger.journal.room import Room
 from metaexpert.logger.journal.segments import JournalSegment
 from metaexpert.logger.options.journal import JournalOptions
@@ -74,6 +75,31 @@ class Heard:
     def say(self, subject: str, text: str) -> None:
         """Keep it."""
         self.said.append((subject, text))
+
+
+class NothingLeft:
+    """Former runs that have left nothing."""
+
+    has_settled = False
+
+    def discard_settled(self) -> None:
+        """There is nothing."""
+
+    def close(self) -> None:
+        """There is nothing."""
+
+
+async def _safe() -> None:
+    """Sinks that have nothing to bring to the disk."""
+
+
+def keeper_of(journal: Journal, unheard: Callable[[], None] = nothing) -> JournalKeeper:
+    """The keeper of a journal, without a thread."""
+    worker: Any = Inline()
+    heard: Any = Heard()
+    return JournalKeeper(
+        journal, worker, heard, interval_seconds=60.0, sync_sinks=_safe, recovery=NothingLeft(), unheard=unheard
+    )
 
 
 _ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=300)

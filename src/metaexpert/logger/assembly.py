@@ -155,9 +155,13 @@ class SinkAssembly:
 
 def journal_for(config: LoggerConfig, identity: Identity) -> Journal | None:
     """The journal, where the configuration wants one; it does no I/O yet."""
+    return Journal(config.journal_folder, identity, config.journal) if wants_journal(config) else None
+
+
+def wants_journal(config: LoggerConfig) -> bool:
+    """Whether the configuration wants one."""
     lasting = any(isinstance(options, FileOptions | HttpOptions) for options in config.all_sinks())
-    wanted = lasting if config.journal.enabled is None else config.journal.enabled
-    return Journal(config.journal_folder, identity, config.journal) if wanted else None
+    return lasting if config.journal.enabled is None else config.journal.enabled
 
 
 def encoder(options: AnySink, sink: Sink) -> Callable[[Capture], bytes]:

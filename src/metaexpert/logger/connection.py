@@ -86,6 +86,8 @@ class Connection:
         self._encoder = _encoder(config)
         logging.root.setLevel(config.log_level)
         port.set_encoder(self._encoder)
+        journal = self._pipeline.journal
+        port.held_back = None if journal is None else journal.held_back
         self.set_bridge(wanted=config.capture.stdlib)
 
     def disconnect(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import final
 
 from metaexpert.logger.delivery import Delivery
@@ -11,7 +12,7 @@ from metaexpert.logger.filters import Admission
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.journal.custody import Custody
-from metaexpert.logger.journal.journal import Journal
+from metaexpert.logger.journal.journal import FIXED, Journal
 from metaexpert.logger.journal.keeper import JournalKeeper
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.journal import JournalOptions
@@ -79,6 +80,15 @@ class Keeping:
             self.journal.know_sinks(list(sinks))
         except OSError as error:
             self._notices.say("journal", f"no room for new sinks: {error.strerror or error}")
+
+    def reconfigure(self, options: JournalOptions, folder: Path) -> list[str]:
+        """Go over to what of `options` can change in a run; returns the names of those that cannot, and differ."""
+        former = self.journal.options
+        fixed = [name for name in FIXED if getattr(options, name) != getattr(former, name)]
+        self.journal.reconfigure(options)
+        self._keeper.keep_pace(options.fsync_interval)
+        self._recovery.keep_crashes = options.keep_crashes
+        return [*(("folder",) if folder != self.journal.folder else ()), *fixed]
 
     def keep_for(self, name: str, delivery: Delivery) -> None:
         """Let a delivery tell what becomes of its entries."""

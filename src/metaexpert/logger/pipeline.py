@@ -181,6 +181,7 @@ class Pipeline:
         self._begin("dispatcher", self.dispatcher.run)
         self._is_handed_over = asyncio.Event()
         if self._keeping is not None:
+            self._keeping.journal.loop = asyncio.get_running_loop()
             self._begin("journal", self._keeping.run)
             if self._keeping.has_to_recover:
                 self._begin("recovery", self._recover)
@@ -381,8 +382,7 @@ class Pipeline:
             made[name][2].take_over(self._deliveries[name])
         gone = {name: (self._deliveries.pop(name), self._sinks.pop(name)) for name in self._missing(wanted)}
         self.config = config
-        if self._keeping is not None:
-            self._keeping.know(wanted)
+        self._go_over_to_journal_of(config)
         self._add(made)
         self._options = {name: self._options[name] for name in wanted}
         self.dispatcher.set_sinks(self._routed(), [delivery.batching for delivery, _ in gone.values()])
@@ -392,6 +392,16 @@ class Pipeline:
             self._begin_delivery(name, self._deliveries[name])
         await asyncio.gather(*[self._dismiss(name, delivery, sink) for name, (delivery, sink) in gone.items()])
         self.dispatcher.set_sinks(self._routed())
+
+    def _go_over_to_journal_of(self, config: LoggerConfig) -> None:
+        """Let the journal serve these sinks, by these options; say what has to wait for the next start."""
+        late = ["enabled"] if assembly.wants_journal(config) != (self._keeping is not None) else []
+        if self._keeping is not None:
+            self._keeping.know([options.name for options in config.all_sinks()])
+            late += self._keeping.reconfigure(config.journal, config.journal_folder)
+        if late:
+            names = ", ".join(f"journal.{name}" for name in late)
+            self._notices.say("reload", f"{names}: what changed here is in force from the next start on")
 
     def _go_on_with(self, names: Sequence[str]) -> None:
         for name in names:

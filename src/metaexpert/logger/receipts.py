@@ -28,6 +28,17 @@ class Keeper(Protocol):
         """Done once a sync that began after sync number `since` has ended."""
         ...
 
+    def must_not_block(self, *, for_ever: bool) -> None:
+        """See that a thread which blocks does not wait for itself.
+
+        Args:
+            for_ever: it waits without a limit.
+
+        Raises:
+            LoggingStateError: it would.
+        """
+        ...
+
     def when_delivered(self, seq: int, sink: str) -> Future[None]:
         """Done once `sink` has acknowledged entry number `seq`."""
         ...
@@ -88,7 +99,10 @@ class Receipt:
         Raises:
             ReceiptError: it will not be on the disk.
             TimeoutError: it is not there yet.
+            LoggingStateError: called on the loop that logging lives on, which it would block, or without a timeout
+                while that loop does not run.
         """
+        self._kept().must_not_block(for_ever=timeout is None)
         self._synced().result(timeout)
 
     def _synced(self) -> Future[None]:

@@ -7,14 +7,16 @@ are settled by all sinks that take them. What a run leaves, the next one finds: 
 
 import threading
 import time
+from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from logging import ERROR, getLevelNamesMapping
 from pathlib import Path
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
+from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger.entry import (
     GENERAL,
     LASTI,
@@ -38,8 +40,17 @@ from metaexpert.logger.owner_lock import OwnerLock
 from metaexpert.logger.receipts import Put, Receipt
 from metaexpert.logger.segment import MIXED_LANES, Kind, SegmentHeader
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
 _MOST_PARKED: Final = 100_000
 """Entries in disk queues of which it is known that a sink has not got them yet; for receipts."""
+
+_CHANGEABLE: Final = ("max_bytes", "on_audit_failure", "recorder_level")
+"""Options that a running journal can go over to."""
+
+FIXED: Final = ("segment_bytes", "mode", "recorder_bytes")
+"""Options that it keeps from its beginning to its end."""
 
 _STOPPED: Final = "logging has stopped before"
 _LEFT_TO_PARENT: Final = "the entry was left to the process this one was forked from"
@@ -91,6 +102,8 @@ class Journal:
         """Called from any thread when there is something to do at once."""
         self.touched: Callable[[], None] = _nobody
         """Called on the loop when entries were written."""
+        self.loop: AbstractEventLoop | None = None
+        """Where it is kept; None between two loops."""
         self._identity = identity
         self._options = options
         self._encoder = FrameEncoder()
@@ -208,6 +221,16 @@ class Journal:
         if self.obligations.know(sinks) and self._lock is not None:
             self.room.begin_anew()
 
+    @property
+    def options(self) -> JournalOptions:
+        """The options in force."""
+        return self._options
+
+    def reconfigure(self, options: JournalOptions) -> None:
+        """Go over to what of `options` can change in a run: cap, hook, level of the recorder."""
+        self._options = self._options.model_copy(update={name: getattr(options, name) for name in _CHANGEABLE})
+        self.room.limit(options.max_bytes)
+
     def close(self, *, keep_settled: bool = False) -> int:
         """Bring what is left to the disk and let go; blocks. Returns how many entries wait for the next start.
 
@@ -232,6 +255,11 @@ class Journal:
             self.folder.rmdir()  # where nothing of anybody's is left in it
         return left
 
+    def give_up(self, reason: str) -> None:
+        """Its end cannot be waited for: let nobody wait who asks for a receipt."""
+        self.give_up_sync(reason)
+        self._promises.end(reason)
+
     def _sync_last(self, *, needed: bool) -> None:
         """Keep the promises of receipts: what every sink has is safe without a sync of the journal's own."""
         number = self.begin_sync()
@@ -242,7 +270,7 @@ class Journal:
             try:
                 self.rescue()
             except (OSError, ValueError) as error:
-                self._promises.fail_syncs(f"the disk refused the last sync: {error}")
+                self.give_up_sync(f"the disk refused the last sync: {error}")
                 return
         self._promises.synced(number)
 
@@ -304,8 +332,9 @@ class Journal:
         try:
             frame = self._encode(capture)
             self.obligations.kept[seq] = self.room.append(frame)
-        except (OSError, ValueError) as error:
-            return Receipt(self, seq, 0, self.failed(f"the journal cannot be written: {error}", 1))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the entry goes on to its sinks
+            text = f"the journal cannot be written: {error or type(error).__name__}"
+            return Receipt(self, seq, 0, self.failed(text, 1))
         self.counters.entries += 1
         recorder = self._recorder
         if recorder is not None:
@@ -361,6 +390,16 @@ class Journal:
         if not future.done():
             self.wake()
         return future
+
+    def must_not_block(self, *, for_ever: bool) -> None:
+        """See `receipts.Keeper`."""
+        loop = self.loop
+        if loop is None or loop.is_closed():
+            return
+        if _get_running_loop() is loop:
+            raise LoggingStateError("wait() would block the loop that logging lives on; write `await receipt`")
+        if for_ever and not loop.is_running():
+            raise LoggingStateError("wait() would last for ever: the loop that logging lives on does not run")
 
     def when_delivered(self, seq: int, sink: str) -> Future[None]:
         """See `receipts.Keeper`."""
@@ -421,8 +460,10 @@ class Journal:
         """A sink is removed: nothing is kept for it any longer."""
         bit = self.obligations.bits.get(sink)
         if bit is not None:
-            self.obligations.disown(bit, "the sink was removed")
+            count = self.obligations.disown(bit, "the sink was removed")
             self.answer_deliveries()
+            if count:
+                self.failed(f"{sink} was removed before it had all protected entries", count)
 
     def keeps_for(self, sink: str, seq: int) -> bool:
         """Whether an entry is kept for a sink."""
@@ -505,10 +546,16 @@ class Journal:
         place = self.room.append(segment.frame_at(at))
         self.obligations.move(seq, (segment, at), place)
 
-    def give_up_sync(self, reason: str) -> None:
-        """What was written so far cannot be brought to the disk; on the loop. Tells of each entry once."""
+    def give_up_sync(self, reason: str, *, lost: int = 0) -> None:
+        """What was written so far cannot be brought to the disk. Tells of each entry once.
+
+        Args:
+            reason: why.
+            lost: entries that were on the disk, and are no more.
+        """
         unsafe = self.counters.entries - self._unsafe_from
         self._unsafe_from += unsafe
+        unsafe = max(unsafe, lost)
         if unsafe or self._promises.awaits_sync:
             self.failed(reason, max(1, unsafe))
         self._promises.fail_syncs(reason)

@@ -89,7 +89,7 @@ class JournalKeeper:
     async def run(self) -> None:
         """Keep it until cancelled."""
         current_fields.set(PIPELINE)
-        loop = self._loop = asyncio.get_running_loop()
+        loop = self._loop = self.journal.loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
         self.journal.wake = self._wake_from_anywhere
         self.journal.touched = self.touched
@@ -110,7 +110,7 @@ class JournalKeeper:
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is loop:
-            self._loop = None
+            self._loop = self.journal.loop = None
             timer, self._timer = self._timer, None
             if timer is not None:
                 timer.cancel()
@@ -130,6 +130,14 @@ class JournalKeeper:
         if self._timer is None and self._loop is not None:
             self._timer = self._loop.call_later(self._interval_seconds, self._sync_is_due)
 
+    def keep_pace(self, interval_seconds: float) -> None:
+        """Sync within another time from now on; on the loop."""
+        self._interval_seconds = interval_seconds
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+            self.touched()
+
     def _sync_is_due(self) -> None:
         self._timer = None
         self._due = True
@@ -146,7 +154,8 @@ class JournalKeeper:
             self._due = self._due or journal.is_mistrusted
             if await self._worker.run(lambda: journal.is_gone):
                 self._notices.say("journal", f"files in {journal.folder} were deleted by somebody else; written anew")
-                await self._rescue("the journal's files were deleted")
+                lost = 0 if journal.is_mistrusted else len(journal.obligations.kept)  # told once
+                await self._rescue("the journal's files were deleted", lost=lost)
         while journal.awaits_sync or self._due:
             self._due = False
             await self._sync()
@@ -173,7 +182,7 @@ class JournalKeeper:
                 return
         self.journal.synced(number)
 
-    async def _rescue(self, reason: str) -> bool:
+    async def _rescue(self, reason: str, *, lost: int = 0) -> bool:
         """Write all that is kept anew; whether it is on the disk now."""
         number = self.journal.begin_sync()
         try:
@@ -181,7 +190,7 @@ class JournalKeeper:
         except (OSError, ValueError) as error:
             text = f"{reason}, and the entries cannot be written anew: {told(error)}"
             self._trouble(text)
-            self.journal.give_up_sync(text)
+            self.journal.give_up_sync(text, lost=lost)
             return False
         self.journal.synced(number)
         return True
@@ -224,7 +233,9 @@ class JournalKeeper:
                 await self._worker.run(self._recovery.close)
                 return await self._worker.run(self.journal.close, keep_settled=keep_settled)
         except TimeoutError:  # the next start finds everything
-            self._trouble(f"{self.journal.folder} hangs; what it keeps waits for the next start")
+            text = f"{self.journal.folder} hangs; what it keeps waits for the next start"
+            self._trouble(text)
+            self.journal.give_up(text)
             return 0
         finally:
             self._worker.close()

@@ -175,11 +175,12 @@ class Obligations:
         """Whether the sink with this bit has still to settle the entry."""
         return bool(self._owed.get(seq, 0) >> bit & 1)
 
-    def disown(self, bit: int, reason: str) -> None:
-        """The sink with this bit settles nothing any more."""
-        for seq, mask in list(self._owed.items()):
-            if mask >> bit & 1:
-                self._settle(seq, bit, mask & ~(1 << bit), reason)
+    def disown(self, bit: int, reason: str) -> int:
+        """The sink with this bit settles nothing any more; returns how many entries it owed."""
+        owed = [(seq, mask) for seq, mask in self._owed.items() if mask >> bit & 1]
+        for seq, mask in owed:
+            self._settle(seq, bit, mask & ~(1 << bit), reason)
+        return len(owed)
 
     def is_settled(self, seq: int, bit: int) -> bool:
         """Whether a sink needs the entry no longer, or never did."""

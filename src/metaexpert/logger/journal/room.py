@@ -15,6 +15,7 @@ from metaexpert.logger.journal.segments import JournalSegment
 _ALIGNMENT_BITS: Final = 7
 _GIL: Final = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 _MAKING_PATIENCE_SECONDS: Final = 1.0
+_LEAST_SEGMENTS: Final = 2
 
 
 @final
@@ -119,6 +120,10 @@ class Room:
         return segment
 
     # ---- the keeper's side ------------------------------------------------------------------------------------
+
+    def limit(self, max_bytes: int) -> None:
+        """Have another cap from now on; nothing that is there is taken away for it."""
+        self._max_segments = max(_LEAST_SEGMENTS, max_bytes // self._segment_bytes)
 
     @property
     def wants_spare(self) -> bool:

@@ -1,39 +1,12 @@
 """The journal's task on one loop after another: it asks no loop that it has left, and says when none hears it."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from support.fake_sinks import capture
-from support.journals import Heard, Inline, journal_in, nothing
+from support.journals import journal_in, keeper_of
 
-from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.journal.keeper import JournalKeeper
-
-
-class NothingLeft:
-    """Former runs that have left nothing."""
-
-    has_settled = False
-
-    def discard_settled(self) -> None:
-        """There is nothing."""
-
-    def close(self) -> None:
-        """There is nothing."""
-
-
-async def _safe() -> None:
-    """Sinks that have nothing to bring to the disk."""
-
-
-def keeper_of(journal: Journal, unheard: Callable[[], None] = nothing) -> JournalKeeper:
-    worker: Any = Inline()
-    heard: Any = Heard()
-    return JournalKeeper(
-        journal, worker, heard, interval_seconds=60.0, sync_sinks=_safe, recovery=NothingLeft(), unheard=unheard
-    )
 
 
 async def _until_it_rests(keeper: JournalKeeper) -> None:

@@ -242,6 +242,12 @@ def test_the_demos_options_exist():
     assert parse_options(["--seconds", "8", "--burst", "0"]).seconds == 8
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_first_pages_lead_to_every_guide(page: str):
+    linked = {Path(target).name for target in LINK.findall((ROOT / page).read_text(encoding="utf-8"))}
+    assert {guide.name for guide in (ROOT / "docs" / "guides").glob("*.md")} - linked == set()
+
+
 def test_every_module_of_the_logger_is_named_among_the_rooms():
     design = (ROOT / "docs" / "explanation" / "design.md").read_text(encoding="utf-8")
     (rooms,) = [match[2] for match in FENCE.finditer(design) if match[2].startswith("src/metaexpert/")]

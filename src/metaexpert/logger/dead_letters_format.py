@@ -13,14 +13,15 @@ from typing import Any, Final, Self, cast, final
 
 import orjson
 
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, RECOVERED_FROM, SEQ, TIME_NS, Capture
 from metaexpert.logger.outcome import Rejection
 from metaexpert.logger.values import safe_text
 
 _MOST_REASON_BYTES: Final = 4096
 _MOST_STATUS: Final = 2**31
 _NANOSECONDS: Final = 1_000_000_000
-_ENTRY_ID: Final = re.compile(rb"[0-9a-f]{17}-(\d+)")
+_ENTRY_ID: Final = re.compile(rb"(?P<id>[0-9a-f]{17}-(\d+))")
+_KEYED_ID: Final = re.compile(rb'"(?:_id|id|entry_id)": ?"(?P<id>[0-9a-f]{17}-\d+)"')
 
 
 @final
@@ -135,12 +136,13 @@ def new_letter(
     entry: Capture, rejection: Rejection, part: bytes | None, *, sink: str, kind: str, boot_id: str, time_ns: int
 ) -> DeadLetter:
     """The letter of an entry that a sink refused just now."""
+    entry_id = entry_id_in(part or b"", entry[SEQ], boot_id)
     return DeadLetter(
         time_ns=time_ns,
         sink=sink,
         kind=kind,
-        entry_id=entry_id_in(part or b"", entry[SEQ], boot_id),
-        seq=entry[SEQ],
+        entry_id=entry_id,
+        seq=int(entry_id.rpartition("-")[2]),
         entry_time_ns=entry[TIME_NS],
         level=entry[LEVEL],
         log_type=entry[LOG_TYPE],
@@ -152,11 +154,14 @@ def new_letter(
 
 def entry_id_in(part: bytes, seq: int, boot_id: str) -> str:
     """The entry's id: where it may be of an earlier run, read back from disk, only its bytes say which run that was."""
+    if seq >= RECOVERED_FROM:
+        theirs = _KEYED_ID.search(part) or _ENTRY_ID.search(part)
+        return f"{boot_id}-{seq}" if theirs is None else theirs["id"].decode()
     ours = f"{boot_id}-{seq}"
     if not part or ours.encode() in part:
         return ours
     number = str(seq).encode()
-    found = next((match for match in _ENTRY_ID.finditer(part) if match[1] == number), None)
+    found = next((match for match in _ENTRY_ID.finditer(part) if match[2] == number), None)
     return ours if found is None else found[0].decode()
 
 

@@ -73,6 +73,9 @@ type Capture = tuple[
 ]
 
 LASTI: Final = 6
+RECOVERED_FROM: Final = 2**62
+"""Numbers within this run of entries that a former one left in its journal; in their bytes they keep their own."""
+
 OF_ANOTHER_RUN: Final = -2
 """In place of an instruction: an entry read back from disk whose number another run has given."""
 

@@ -15,7 +15,7 @@ from typing import Final, final
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import Delivery
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, RECOVERED_FROM, SEQ, TIME_NS, Capture
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Worker
@@ -32,9 +32,6 @@ from metaexpert.logger.segment import SegmentError
 KILLED: Final = "ended without a stop: killed, crashed or left by os._exit"
 MACHINE_DOWN: Final = "ended with the machine: power loss, reset or reboot"
 STOPPED: Final = "stopped before every sink had all of its entries"
-
-_KEYS_FROM: Final = 2**62
-"""Numbers of recovered entries within this run, whose own begin at 1; in the bytes they keep their own."""
 
 _ALL: Final = 2**64 - 1
 """The mark of an entry that all sinks have settled."""
@@ -118,7 +115,7 @@ class Recovery:
         self.keep_crashes = keep_crashes
         self._encoders = encoders
         self._report = report
-        self._keys = count(_KEYS_FROM)
+        self._keys = count(RECOVERED_FROM)
         self._found: deque[Leftover] = deque()
         self._has_taken = False
         self._leftovers: list[Leftover] = []

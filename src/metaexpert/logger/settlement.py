@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.dead_letters import DeadLetters
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, Capture, Lane, lane_of
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, RECOVERED_FROM, SEQ, Capture, Lane, lane_of
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
@@ -98,7 +98,7 @@ class Settlement:
             self._tell(self.custody, entry, f"{rejection.status} {rejection.reason}")
         self.health.last_error = f"{rejection.status} {rejection.reason}"
         self._notices.say(
-            f"sink {self._name} refused an entry", f"seq {entry[SEQ]}, status {rejection.status}: {rejection.reason}"
+            f"sink {self._name} refused an entry", f"{_name_of(entry)}, status {rejection.status}: {rejection.reason}"
         )
 
     def _tell(self, custody: "Custody", entry: Capture, reason: str) -> None:
@@ -112,3 +112,7 @@ class Settlement:
         self.health.failed(retry.reason, pause=retry.pause)
         if self.health.state is SinkState.FAILED:
             self._notices.say(f"sink {self._name} failed", f"{retry.reason}; trying again, entries wait in its queue")
+
+
+def _name_of(entry: Capture) -> str:
+    return f"seq {entry[SEQ]}" if entry[SEQ] < RECOVERED_FROM else "one that an earlier run left"

@@ -11,6 +11,7 @@ from support.eventually import eventually
 from support.fake_sinks import capture
 from support.journals import journal_in
 from support.running_logger import logging_to, unbalanced
+from support.scripted_collector import ScriptedCollector, serving, status
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import FileOptions, MemoryOptions, get_logger
@@ -20,6 +21,7 @@ from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.runtime import LoggingRuntime
 
 SECONDS = 30.0
+SETTINGS: dict[str, dict[str, str]] = {"splunk": {"token": "x"}}
 
 
 def killed(journal: Journal) -> None:
@@ -202,3 +204,18 @@ async def test_a_file_comes_back_in_order_before_live_ones(tmp_path: Path):
     lines = (tmp_path / "logs" / "all.log").read_text(encoding="utf-8").splitlines()
     messages = [json.loads(line)["message"] for line in lines]
     assert [message for message in messages if "recovered" not in message] == ["m1", "m2", "m3", "live"]
+
+
+@pytest.mark.parametrize("sink", ["ndjson", "elasticsearch", "loki", "otlp", "splunk"])
+async def test_refused_now_it_has_the_number_and_id_it_always_had(tmp_path: Path, sink: str):
+    run = left(tmp_path, sink, routed=True, seqs=(7,))
+    async with (
+        serving(ScriptedCollector(status(400, "no"))) as served,
+        to(tmp_path, {"type": sink, "name": sink, "url": served.url, **SETTINGS.get(sink, {})}) as runtime,
+        asyncio.timeout(SECONDS),
+    ):
+        await eventually(lambda: runtime.stats().sinks[sink].dead_letters, SECONDS)
+    files = (tmp_path / "logs" / "dead-letters" / f"{sink}-{sink}").iterdir()
+    lines = [json.loads(line) for file in files if file.is_file() for line in file.read_bytes().splitlines()]
+    boot_id = run.partition("-")[0]
+    assert [(line["seq"], line["id"]) for line in lines if line["log_type"] == "general"] == [(7, f"{boot_id}-7")]

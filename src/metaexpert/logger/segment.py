@@ -46,12 +46,14 @@ _START: Final = Struct("<8sHHII")
 _BODY: Final = Struct("<BBHqQII")
 _SLOT: Final = Struct("<QQII")
 _SLOT_SUM: Final = Struct("<QQ")
-_FRAME_MAGIC: Final = b"\xf5MX\xff"
+FRAME_MAGIC: Final = b"\xf5MX\xff"
+"""What a frame begins with."""
 _FRAME_HEAD: Final = Struct("<4sIQ")
 _FRAME_BODY: Final = Struct("<IBBHQq")
 _FRAME: Final = Struct("<4sIQIBBHQq")
 _FRAME_START: Final = Struct("<4sIQI")
-_SUMMED_FROM: Final = 16
+SUMMED_FROM: Final = 16
+"""From where on a frame's bytes are in its checksum."""
 _PADDING: Final = tuple(bytes(-length % _ALIGNMENT) for length in range(_ALIGNMENT))
 _ZERO_STRIDE_BYTES: Final = 64 * 1024
 _ZEROS: Final = bytes(_ZERO_STRIDE_BYTES)
@@ -257,7 +259,7 @@ def frame(seq: int, time_ns: int, lane: int, payload: bytes, flags: int = 0) -> 
     """The bytes of one frame, padding included; its mark is 0."""
     length = len(payload)
     body = _FRAME_BODY.pack(length, lane, flags, 0, seq, time_ns)
-    head = _FRAME_HEAD.pack(_FRAME_MAGIC, crc32(payload, crc32(body)), 0)
+    head = _FRAME_HEAD.pack(FRAME_MAGIC, crc32(payload, crc32(body)), 0)
     return b"%b%b%b%b" % (head, body, payload, _PADDING[length % _ALIGNMENT])
 
 
@@ -305,29 +307,29 @@ def frames(
 def _frame_end(view: memoryview, at: int, stop: int) -> int:
     """Where the payload of the frame ends, which may be past `stop`; 0 when there is no valid frame."""
     if at + FRAME_OVERHEAD_BYTES > stop:
-        begins = bytes(view[at : at + len(_FRAME_MAGIC)]) == _FRAME_MAGIC[: stop - at]
+        begins = bytes(view[at : at + len(FRAME_MAGIC)]) == FRAME_MAGIC[: stop - at]
         return at + FRAME_OVERHEAD_BYTES if begins else 0
     magic, checksum, _, length = _FRAME_START.unpack_from(view, at)
-    if magic != _FRAME_MAGIC:
+    if magic != FRAME_MAGIC:
         return 0
     ends = at + FRAME_OVERHEAD_BYTES + length
     if ends > stop:
         return ends
-    return ends if crc32(view[at + _SUMMED_FROM : ends]) == checksum else 0
+    return ends if crc32(view[at + SUMMED_FROM : ends]) == checksum else 0
 
 
 def _skip(data: Buffer, view: memoryview, stop: int, told: Reading, *, ends: int, whole: bool) -> bool:
     """Go to the next place that begins as a frame; whether there is one. Counts a damaged place where it begins."""
     at = told.end
-    following = data.find(_FRAME_MAGIC, at + 1, stop)
+    following = data.find(FRAME_MAGIC, at + 1, stop)
     until = following if following >= 0 else stop
-    begins = bytes(view[at : at + len(_FRAME_MAGIC)]) == _FRAME_MAGIC[: stop - at]
+    begins = bytes(view[at : at + len(FRAME_MAGIC)]) == FRAME_MAGIC[: stop - at]
     if begins or not (told.in_damage or _zeros(view, at, until)):
         told.quarantined += 1
         told.in_damage = True
         told.unfinished = begins and (ends > stop or _ends_in_zeros(view, at, stop))
     if following < 0 and not whole:  # the last bytes may begin a frame that the next window completes
-        until = max(at, stop - len(_FRAME_MAGIC) + 1)
+        until = max(at, stop - len(FRAME_MAGIC) + 1)
     told.end = until
     return following >= 0
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import takewhile
 from math import inf
 from pathlib import Path
 from typing import Final, final
@@ -37,7 +38,8 @@ _FIRST_NUMBER: Final = 50_000_000
 _FIRST_ARRIVAL: Final = 1 << 40
 """Both in the middle: what is put back goes in front, numbered downwards."""
 
-_ENTRIES_A_BREATH: Final = 256
+_ENTRIES_A_BREATH: Final = 512
+"""One or two milliseconds of work, for which the loop may have to wait."""
 _breathe: Final = partial(time.sleep, 0.0001)
 """Lets the event loop's thread have the interpreter for real; `sleep(0)` would not."""
 
@@ -313,8 +315,8 @@ class SegmentSpool:
     def _cursor(self, reached: dict[SpoolSegment, int]) -> Cursor | None:
         """How far all was read: where nothing is left of a segment, to its end, past damage."""
         for run in self._runs:
-            for segment in run.segments():
-                if segment.exhausted and not segment.entries:
+            for series in run.lanes.values():
+                for segment in takewhile(_is_empty, series.segments):
                     reached[segment] = segment.size_bytes
         for segment in reached:
             if self._tails.get(segment.lane) is not segment:
@@ -323,16 +325,14 @@ class SegmentSpool:
 
     def ack(self, cursor: Cursor) -> None:
         """See `Spool`."""
-        here = {segment: series for run in self._runs for series in run.lanes.values() for segment in series.segments}
         failed: OSError | None = None
         for segment, offset in cursor:
-            series = here.get(segment)
+            series = self._series_of(segment)
             if series is None:  # evicted meanwhile, or named twice: by the block that ended it and by the next
                 continue
             try:
-                if segment.exhausted and not segment.entries and offset >= segment.size_bytes:
+                if _is_empty(segment) and offset >= segment.size_bytes:
                     self._dispose(series, segment)
-                    del here[segment]
                 else:
                     segment.done(offset)
             except OSError as error:  # the others are none of its
@@ -340,6 +340,10 @@ class SegmentSpool:
         self._count()
         if failed is not None:
             raise failed
+
+    def _series_of(self, segment: SpoolSegment) -> Series | None:
+        lanes = (run.lanes.get(segment.lane) for run in self._runs)
+        return next((series for series in lanes if series is not None and segment in series.segments), None)
 
     def _dispose(self, series: Series, segment: SpoolSegment) -> None:
         """Take a segment away of which nothing is needed; one with damage in it is kept aside to be looked at."""
@@ -429,12 +433,19 @@ def _merged(run: Run, most: int, most_bytes: int, losses: Losses) -> list[tuple[
         until = min([_head(series) for series in lanes if series is not first], default=inf)
         waiting = first.waiting
         while waiting and len(taken) < most and most_bytes > 0 and waiting[0][1].arrival < until:
-            taken.append(waiting.popleft())
-            taken[-1][0].entries -= 1  # at once: reading ahead counts what is missing
-            most_bytes -= len(taken[-1][1].part)
+            one = waiting.popleft()
+            segment, each = one
+            segment.entries -= 1  # at once: reading ahead counts what is missing
+            most_bytes -= len(each.part)
+            taken.append(one)
         if not waiting and not _loaded(first, losses):
             lanes.remove(first)
     return taken
+
+
+def _is_empty(segment: SpoolSegment) -> bool:
+    """Whether all of it was read and handed out; in a series these come first."""
+    return segment.exhausted and not segment.entries
 
 
 def _loaded(series: Series, losses: Losses) -> bool:
@@ -451,9 +462,8 @@ def _head(series: Series) -> int:
 
 def _hand_out(taken: list[tuple[SpoolSegment, SpooledEntry]], block: Block, reached: dict[SpoolSegment, int]) -> int:
     """Move entries into a block; returns their size, bytes."""
-    before = sum(map(len, block.parts))
-    for segment, each in taken:
-        reached[segment] = each.end
-        block.entries.append(each.entry)
-        block.parts.append(each.part)
-    return sum(map(len, block.parts)) - before
+    parts = [each.part for _, each in taken]
+    block.entries += [each.entry for _, each in taken]
+    block.parts += parts
+    reached.update([(segment, each.end) for segment, each in taken])
+    return sum(map(len, parts))

@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple, final
+from zlib import crc32
 
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS, Capture, Lane
 from metaexpert.logger.segment import (
+    FRAME_MAGIC,
+    FRAME_OVERHEAD_BYTES,
     LEAST_HEADER_BYTES,
+    SUMMED_FROM,
     Damaged,
     Frame,
     Kind,
@@ -35,6 +39,8 @@ from metaexpert.logger.segment import (
 from metaexpert.logger.spool_storage import Storage, StoredFile
 
 _PREFIX: Final = Struct("<QIiIB")
+_ENTRY: Final = Struct("<4sIQIBBHQqQIiIB")
+"""A frame's head with what its payload begins with."""
 _MOST_TYPE_BYTES: Final = 255
 _MOST_LEVEL: Final = 2**31 - 1
 _MOST_SIZE: Final = 2**32 - 1
@@ -96,6 +102,37 @@ def decode_entry(found: Frame, base: int = 0, lasti: int = -1) -> SpooledEntry |
 
 
 _NO_CODE: Final = decode_entry.__code__
+
+
+def undamaged_entries(data: bytes, base: int, lasti: int) -> tuple[list[SpooledEntry], int]:
+    """The entries a stretch begins with, and where they end: what follows, if anything, has to be looked at closely.
+
+    The same as `decode_entry` makes of `frames`, several times as fast: a backlog is worked off by this.
+    """
+    found: list[SpooledEntry] = []
+    unpack, stop, at = _ENTRY.unpack_from, len(data), 0
+    types: dict[bytes, str] = {}
+    with memoryview(data) as view:
+        while at + _ENTRY.size <= stop:
+            magic, checksum, _, length, _, _, _, seq, time_ns, arrival, ordinal, level, size, type_bytes = unpack(
+                data, at
+            )
+            type_at = at + _ENTRY.size
+            part_at = type_at + type_bytes
+            ends = at + FRAME_OVERHEAD_BYTES + length
+            following = ends + 7 & -8
+            if magic != FRAME_MAGIC or part_at > ends or following > stop:
+                break
+            if crc32(view[at + SUMMED_FROM : ends]) != checksum:
+                break
+            name = data[type_at:part_at]
+            log_type = types.get(name)
+            if log_type is None:
+                log_type = types[name] = sys.intern(name.decode("utf-8", "replace"))
+            entry = (seq, time_ns, level, "", "", _NO_CODE, lasti, b"", b"", 0, None, log_type, None, size)
+            found.append(SpooledEntry(arrival, ordinal, base + following, entry, data[part_at:ends]))
+            at = following
+    return found, at
 
 
 @dataclass(slots=True)
@@ -344,13 +381,24 @@ class SpoolSegment:
         while True:
             data = file.read(self.read_at, min(size, self.size_bytes - self.read_at))
             whole = self.read_at + len(data) >= self.size_bytes or len(data) < size
-            found = _decoded(frames(data, reading=self._reading, whole=whole), self.read_at, self.lasti)
+            found = self._entries_in(data, whole=whole)
             if self._reading.end or whole:
                 break
             size *= _WIDER
         self.read_at = self.size_bytes if whole else self.read_at + self._reading.end
         before, self.damaged = self.damaged, self._lost_places + self._reading.quarantined
         return Window(found, self.damaged - before)
+
+    def _entries_in(self, data: bytes, *, whole: bool) -> list[SpooledEntry]:
+        found, end = undamaged_entries(data, self.read_at, self.lasti)
+        reading = self._reading
+        if found:
+            reading.in_damage = reading.unfinished = False
+        if not found or end < len(data):
+            found += _decoded(frames(data, end, reading=reading, whole=whole), self.read_at, self.lasti)
+        else:
+            reading.end = end
+        return found
 
     def mark_read(self) -> None:
         """What is left to read has been read by other means."""

@@ -77,21 +77,23 @@ class Series:
             losses.damaged += 1
         else:
             losses.damaged += window.damaged
-            for entry in window.entries:
-                self._take(segment, entry, losses)
+            self._take(segment, window.entries, losses)
         self._failures = 0
         if segment.exhausted:
             ahead = sum(of is segment for of, _ in self.waiting)
             losses.missing += segment.entries - ahead
             segment.entries = ahead
 
-    def _take(self, segment: SpoolSegment, entry: SpooledEntry, losses: Losses) -> None:
-        if entry.arrival <= self._last_arrival:
-            losses.duplicates += 1
-            segment.entries -= 1
-            return
-        self._last_arrival = entry.arrival
-        self.waiting.append((segment, entry))
+    def _take(self, segment: SpoolSegment, entries: Sequence[SpooledEntry], losses: Losses) -> None:
+        last, take = self._last_arrival, self.waiting.append
+        for entry in entries:
+            if entry.arrival <= last:
+                losses.duplicates += 1
+                segment.entries -= 1
+            else:
+                last = entry.arrival
+                take((segment, entry))
+        self._last_arrival = last
 
     def put_first(self, segment: SpoolSegment, found: Sequence[SpooledEntry]) -> None:
         """Take a new segment in whose entries, all of them read, come before all others here."""

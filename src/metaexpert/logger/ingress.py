@@ -12,9 +12,9 @@ from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsa
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, Protocol, final
 
-from metaexpert.logger.entry import LEVEL, SIZE, Capture, Lane, lane_of
+from metaexpert.logger.entry import LEVEL, SEQ, SIZE, Capture, Lane, lane_of
 
 UNATTACHED_MAX_ENTRIES: Final = 10_000
 UNATTACHED_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -46,6 +46,18 @@ class IngressLoss:
         self.last_seq = max(self.last_seq, other.last_seq)
         self.first_ns = min(self.first_ns, other.first_ns)
         self.last_ns = max(self.last_ns, other.last_ns)
+
+
+class Aside(Protocol):
+    """Keeps entries on disk that find no room here."""
+
+    def keeps(self, seq: int) -> bool:
+        """Whether it keeps the entry of this number for the next start; any thread."""
+        ...
+
+    def read(self, seq: int) -> Capture | None:
+        """The entry; None when it cannot be had."""
+        ...
 
 
 @final
@@ -89,6 +101,8 @@ class Ingress:
         self._successor: Callable[[Capture], object] | None = None
         self._loss: IngressLoss | None = None
         self._loss_lock = threading.RLock()  # a signal handler may log while its own thread holds it
+        self._aside: Aside | None = None
+        self._waiting_aside: deque[int] = deque()
         self.loop_thread = 0
         self.dropped: Counter[tuple[int, str]] = Counter()
         self.self_logged = 0
@@ -139,7 +153,12 @@ class Ingress:
             and self.queued_bytes + capture[SIZE] <= self._max_bytes * share
         ):
             return True
-        self._lose(capture)
+        if self._aside is not None and self._aside.keeps(capture[SEQ]):
+            self._waiting_aside.append(capture[SEQ])  # `take` reads it when it is its turn
+            if not self._awake:
+                self._wake()
+        else:
+            self._lose(capture)
         return False
 
     def _wait_at_gate(self) -> None:
@@ -192,6 +211,10 @@ class Ingress:
         self._awake = True
         self.open_gate()
 
+    def rely_on(self, aside: Aside) -> None:
+        """Leave to it the entries it keeps, when there is no room for them here."""
+        self._aside = aside
+
     def put_first(self, captures: list[Capture]) -> None:
         """Take entries that are older than all that is here, and keep them in front, whatever the room."""
         self._queue.extendleft(reversed(captures))
@@ -205,8 +228,10 @@ class Ingress:
             self._gate.notify_all()
 
     def give_up(self, reason: str) -> int:
-        """Count everything that waits here as dropped for `reason`; returns how many entries that are."""
-        left = self.take(len(self._queue))
+        """Count what waits here, and is kept nowhere else, as dropped for `reason`; returns how many that are."""
+        aside = self._aside
+        self._waiting_aside.clear()  # what is aside stays there for the next start
+        left = [each for each in self.take(len(self._queue)) if aside is None or not aside.keeps(each[SEQ])]
         for level, count in Counter([capture[LEVEL] for capture in left]).items():
             self.dropped[level, reason] += count
         return len(left)
@@ -214,7 +239,7 @@ class Ingress:
     def rest(self) -> bool:
         """Ask for a wake-up at the next entry; False when one is already waiting, and the caller should go on."""
         self._awake = False
-        if self._queue:
+        if self._queue or self._waiting_aside:
             self._awake = True
             return False
         return True
@@ -226,6 +251,8 @@ class Ingress:
     def take(self, most: int) -> list[Capture]:
         """Up to `most` entries, oldest first."""
         self._hurried = False
+        if self._waiting_aside:
+            return self._take_both(most)
         queue = self._queue
         count = min(most, len(queue))
         popleft = queue.popleft
@@ -233,6 +260,22 @@ class Ingress:
         if taken:
             self._taken += count
             self._bytes_out += sum([capture[SIZE] for capture in taken])
+        return taken
+
+    def _take_both(self, most: int) -> list[Capture]:
+        """The same while entries wait aside: in the order of the calls, as far as those came in order."""
+        queue, waiting = self._queue, self._waiting_aside
+        taken: list[Capture] = []
+        while len(taken) < most and (queue or waiting):
+            if waiting and (not queue or waiting[0] < queue[0][SEQ]):
+                entry = None if self._aside is None else self._aside.read(waiting.popleft())
+                if entry is not None:
+                    taken.append(entry)
+            else:
+                entry = queue.popleft()
+                taken.append(entry)
+                self._bytes_out += entry[SIZE]
+            self._taken += 1
         return taken
 
     def take_loss(self) -> IngressLoss | None:
@@ -282,7 +325,7 @@ class Ingress:
     @property
     def queued_entries(self) -> int:
         """Entries waiting for the dispatcher."""
-        return len(self._queue)
+        return len(self._queue) + len(self._waiting_aside)
 
     @property
     def queued_bytes(self) -> int:
@@ -297,7 +340,7 @@ class Ingress:
     @property
     def accepted(self) -> int:
         """Entries taken in since the start."""
-        return self._taken + len(self._queue)
+        return self._taken + len(self._queue) + len(self._waiting_aside)
 
     @property
     def fill(self) -> float:

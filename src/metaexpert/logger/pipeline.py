@@ -93,6 +93,8 @@ class Pipeline:
             unheard=self._poke,
         )
         self.ingress = Ingress(*_bounds(_queues(config)))
+        if self.journal is not None:
+            self.ingress.rely_on(self.journal)
         self._add(self._assembled(config, config.all_sinks(), identity))
         self.dispatcher = Dispatcher(
             self.ingress,

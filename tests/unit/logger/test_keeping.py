@@ -135,3 +135,44 @@ class TestWhoMayWait:
             assert await runtime.flush(SECONDS)
             sink: Any = runtime.sinks["memory"]
             assert [entry["message"] for entry in sink.entries] == ["x"]
+
+
+class TestNoRoomOnTheWayIn:
+    async def test_what_the_journal_has_is_read_back_in_its_turn(self, tmp_path: Path):
+        log = get_logger("keeping.full")
+        async with to(tmp_path, FILE, MemoryOptions()) as runtime, asyncio.timeout(SECONDS):
+            pipeline = runtime._pipeline
+            assert pipeline is not None
+            pipeline.ingress.resize(8, 10_000_000, 0.0)
+            for number in range(100):  # nothing is dispatched meanwhile
+                log.error("n %d", number, number=number)
+            assert pipeline.ingress.queued_entries == 100
+            log.info("an ordinary one finds no room")
+            assert await runtime.flush(SECONDS) is False
+            sink: Any = runtime.sinks["memory"]
+            entries = [entry for entry in sink.entries if entry["log_type"] == "general"]
+            assert [entry["message"] for entry in entries] == [f"n {number}" for number in range(100)]
+            assert entries[99].keys() == entries[0].keys()
+            assert [entry["extra"] for entry in entries] == [{"number": number} for number in range(100)]
+            assert {entry["line"] for entry in entries} == {entries[0]["line"]}
+            stats = runtime.stats()
+            assert dict(stats.ingress.dropped) == {("INFO", "ingress full"): 1}
+            assert stats.journal is not None
+            assert (stats.journal.kept_entries, stats.journal.failures) == (0, 0)
+            lines = (tmp_path / "logs" / "all.log").read_text(encoding="utf-8")
+            assert lines.count('"n ') == 100
+
+    async def test_what_a_stop_cannot_route_is_not_counted_as_dropped(self, tmp_path: Path):
+        runtime = to(tmp_path, MemoryOptions(), journal={"enabled": True}, shutdown_timeout=0.05)
+        async with runtime:
+            pipeline = runtime._pipeline
+            assert pipeline is not None
+            pipeline.ingress.resize(8, 10_000_000, 0.0)
+            pipeline._tasks["dispatcher"].cancel()
+            for number in range(20):
+                get_logger("keeping.stop").error("n %d", number)
+        assert not runtime.stats().ingress.dropped
+        async with to(tmp_path, MemoryOptions(), journal={"enabled": True}) as again, asyncio.timeout(SECONDS):
+            assert await again.flush(SECONDS)
+            sink: Any = again.sinks["memory"]
+            assert [entry["message"] for entry in sink.entries][:20] == [f"n {number}" for number in range(20)]

@@ -15,6 +15,7 @@ from zlib import crc32
 
 from metaexpert.logger.entry import Capture, lane_of
 from metaexpert.logger.formats.sites import bounded_name
+from metaexpert.logger.segment import frames
 from metaexpert.logger.site import line_of
 
 MAGIC: Final = b"\xf5MX\xff"
@@ -113,6 +114,17 @@ def capture_of(seq: int, time_ns: int, payload: bytes, flags: int) -> Capture:
         return _capture_of(seq, time_ns, _Parts(payload), has_details=bool(flags & HAS_DETAILS))
     except (struct.error, OverflowError) as error:
         raise ValueError(f"not the payload of an entry: {error}") from error
+
+
+def captured(data: bytes) -> Capture:
+    """The capture that one frame, the whole of `data`, was made of.
+
+    Raises:
+        ValueError: it is damaged, or none of ours.
+    """
+    for frame in frames(data):
+        return capture_of(frame.seq, frame.time_ns, frame.payload, frame.flags)
+    raise ValueError("its frame is damaged")
 
 
 def _capture_of(seq: int, time_ns: int, parts: "_Parts", *, has_details: bool) -> Capture:

@@ -28,7 +28,7 @@ from metaexpert.logger.entry import (
     Capture,
 )
 from metaexpert.logger.identity import Identity
-from metaexpert.logger.journal.frames import FrameEncoder
+from metaexpert.logger.journal.frames import FrameEncoder, captured
 from metaexpert.logger.journal.medium import machine_start, may_map
 from metaexpert.logger.journal.obligations import Obligations
 from metaexpert.logger.journal.promises import Promises, answered
@@ -343,6 +343,23 @@ class Journal:
             except (OSError, ValueError) as error:
                 self._stop_recording(error)
         return Receipt(self, seq, self._sync_started)
+
+    def keeps(self, seq: int) -> bool:
+        """Whether the entry of this number is kept here; any thread."""
+        return seq in self.obligations.kept
+
+    def read(self, seq: int) -> Capture | None:
+        """An entry that is kept here, read back; None when it cannot be: it waits for the next start then."""
+        place = self.obligations.kept.get(seq)
+        while place is not None and isinstance(place[0], JournalSegment):
+            try:
+                return captured(place[0].frame_at(place[1]))
+            except (OSError, ValueError) as error:
+                former, place = place, self.obligations.kept.get(seq)
+                if place == former:  # it was not written anew meanwhile
+                    self.counters.last_error = f"an entry cannot be read back: {error}"
+                    return None
+        return None
 
     def _turned(self) -> None:
         self.wake()

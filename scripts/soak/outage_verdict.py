@@ -147,7 +147,11 @@ def _ledger(run: Run) -> Iterator[str]:
 
 
 def _not_recovered(verdict: Verdict) -> Iterator[str]:
-    """What one process left on the disk the next one has, if it lived to tell, as long as nothing is delivered."""
+    """What a process left by its own accounts the next one has; of a killed one no less than was on the disk."""
     for number, (run, following) in enumerate(pairwise(verdict.runs)):
-        if not run.delivered and not following.was_killed and following.recovered < run.spooled:
+        left = run.ledger.get("spooled")
+        told = following.recovered > 0 or not following.was_killed
+        if left is not None and told and following.recovered != left:
+            yield f"run {number} stopped and left {left} entries on the disk, the next found {following.recovered}"
+        elif run.was_killed and not run.delivered and not following.was_killed and following.recovered < run.spooled:
             yield f"run {number} left {run.spooled} entries on the disk, the next found {following.recovered}"

@@ -162,6 +162,15 @@ class TestOutageVerdict:
             "run 0 left 5 entries on the disk, the next found 4"
         ]
 
+    @pytest.mark.parametrize("found", [4, 6])
+    def test_of_a_process_that_was_stopped_the_next_finds_what_its_ledger_says_and_no_more(self, found: int):
+        left = run(end="stop", ledger={**GOOD, "spooled": 5})
+        fault = [f"run 0 stopped and left 5 entries on the disk, the next found {found}"]
+        assert faults_of(left, run(recovered=5)) == []
+        assert faults_of(left, run(recovered=0)) == [], "killed before it could tell"
+        assert faults_of(left, run(recovered=found)) == fault
+        assert faults_of(left, run(returned=0, recovered=found, ledger=GOOD)) == fault
+
     def test_a_disk_queue_above_its_cap_is_a_fault(self):
         assert faults_of(run(), disk_bytes=101) == ["the disk queue took 101 bytes, its cap is 100"]
 

@@ -4,9 +4,11 @@ A copy into the map is in the page cache at once and survives the process, howev
 (copy-on-write and network file systems) the same bytes go through `pwrite`.
 """
 
+import errno
 import mmap
 import os
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
@@ -16,6 +18,9 @@ from metaexpert.logger.segment import FRAME_OVERHEAD_BYTES, MARK_AT, SegmentHead
 _MODE: Final = 0o600
 _ZEROS: Final = bytes(1024 * 1024)
 _LENGTH_AT: Final = 16
+_NO_FULL_SYNC: Final = frozenset({errno.ENOTSUP, errno.EINVAL, errno.ENOTTY})
+_moving_position: Final = threading.RLock()
+"""Held where a file's position has to be moved for reading or writing, which threads would mix up."""
 
 
 @final
@@ -195,7 +200,12 @@ def sync_descriptor(descriptor: int) -> None:
     if sys.platform == "darwin":
         import fcntl  # noqa: PLC0415 - POSIX alone has it
 
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in _NO_FULL_SYNC:
+                raise
+            os.fsync(descriptor)  # a file system that cannot: a network's, a foreign one
     elif hasattr(os, "fdatasync"):
         os.fdatasync(descriptor)
     else:
@@ -225,8 +235,9 @@ def write_at(descriptor: int, at: int, data: bytes) -> None:
         if hasattr(os, "pwrite"):
             count = os.pwrite(descriptor, view, at)
         else:
-            os.lseek(descriptor, at, os.SEEK_SET)
-            count = os.write(descriptor, view)
+            with _moving_position:
+                os.lseek(descriptor, at, os.SEEK_SET)
+                count = os.write(descriptor, view)
         view, at = view[count:], at + count
 
 
@@ -238,5 +249,6 @@ def read_at(descriptor: int, at: int, length: int) -> bytes:
     """
     if hasattr(os, "pread"):
         return os.pread(descriptor, length, at)
-    os.lseek(descriptor, at, os.SEEK_SET)
-    return os.read(descriptor, length)
+    with _moving_position:
+        os.lseek(descriptor, at, os.SEEK_SET)
+        return os.read(descriptor, length)

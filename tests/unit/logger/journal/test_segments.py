@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -158,5 +159,55 @@ def test_writing_and_reading_at_a_place_go_on_after_short_writes(
         write_at(descriptor, 4, b"0123456789")
         assert read_at(descriptor, 4, 10) == b"0123456789"
         assert read_at(descriptor, 0, 4) == bytes(4)
+    finally:
+        os.close(descriptor)
+
+
+def test_threads_that_share_a_position_do_not_mix_it_up(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(os, "pwrite", raising=False)
+    monkeypatch.delattr(os, "pread", raising=False)
+    move, other_wrote = os.lseek, threading.Event()
+
+    def slow(descriptor: int, at: int, whence: int) -> int:
+        moved = move(descriptor, at, whence)
+        if at == 0:
+            other_wrote.wait(0.2)  # gives the other thread every chance to move it
+        return moved
+
+    monkeypatch.setattr(os, "lseek", slow)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0))
+    try:
+        first = threading.Thread(target=write_at, args=(descriptor, 0, b"first"))
+        first.start()
+        write_at(descriptor, 8, b"second")
+        other_wrote.set()
+        first.join()
+        assert read_at(descriptor, 0, 16) == b"first\0\0\0second"
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fcntl")
+@pytest.mark.parametrize("number", [errno.ENOTSUP, errno.EIO])
+def test_where_there_is_no_full_sync_an_ordinary_one_is_made(path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
+    import fcntl
+
+    def refused(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    synced: list[int] = []
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", refused)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        if number == errno.EIO:
+            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                segments.sync_descriptor(descriptor)
+            assert synced == []
+        else:
+            segments.sync_descriptor(descriptor)
+            assert synced == [descriptor]
     finally:
         os.close(descriptor)

@@ -113,12 +113,12 @@ def list_letters(*, file: ConfigFile = None, log_dir: LogDir = None, as_json: As
     """List the sinks with dead letters: how many, since when, and why."""
     safe_output()
     config = loaded(file, log_dir)
-    rows = [_summary(folder) for folder in _folders(config)]
+    tally = _Tally()
+    rows = [_summary(folder, runs, tally) for folder, runs in _runs(config, tally)]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
         _print_table(rows)
-    tally = _Tally(unreadable=sum(row["unreadable"] for row in rows))
     raise typer.Exit(tally.status())
 
 
@@ -148,15 +148,28 @@ def show(
 def _folders(config: "LoggerConfig") -> list[Path]:
     from metaexpert.logger.dead_letters_inspect import folders_in  # noqa: PLC0415 - only when a command runs
 
-    return folders_in(config.log_dir)
+    try:
+        return folders_in(config.log_dir)
+    except OSError as error:
+        tell(f"error: {error}")
+        raise typer.Exit(FAULT) from None
+
+
+def _runs(config: "LoggerConfig", tally: _Tally) -> Iterator[tuple[Path, list["Run"]]]:
+    """The runs in each sink's folder; a folder that cannot be looked into is told."""
+    from metaexpert.logger.dead_letters_inspect import runs_in  # noqa: PLC0415 - only when a command runs
+
+    for folder in _folders(config):
+        try:
+            yield folder, runs_in(folder)
+        except OSError as error:
+            _fault(error, tally)
 
 
 def _sheets(config: "LoggerConfig", tally: _Tally) -> Iterator[tuple["Run", "Sheet"]]:
     """Every file of letters there is; what cannot be read is told."""
-    from metaexpert.logger.dead_letters_inspect import runs_in  # noqa: PLC0415 - only when a command runs
-
-    for folder in _folders(config):
-        for run in runs_in(folder):
+    for _, runs in _runs(config, tally):
+        for run in runs:
             for path in run.paths:
                 yield from _sheet_or_none(run, path, tally)
 
@@ -175,12 +188,9 @@ def _sheet_or_none(run: "Run", path: Path, tally: _Tally) -> Iterator[tuple["Run
     yield run, sheet
 
 
-def _summary(folder: Path) -> dict[str, Any]:
-    from metaexpert.logger.dead_letters_inspect import runs_in  # noqa: PLC0415 - only when a command runs
-
-    tally, statuses = _Tally(), Counter[str]()
+def _summary(folder: Path, runs: "Sequence[Run]", tally: _Tally) -> dict[str, Any]:
+    statuses, unreadable_before = Counter[str](), tally.unreadable
     sinks, times, size_bytes = dict[tuple[str, str], None](), list[str](), 0
-    runs = runs_in(folder)
     for run in runs:
         for _, sheet in (found for path in run.paths for found in _sheet_or_none(run, path, tally)):
             size_bytes += sum(map(len, sheet.lines))
@@ -198,7 +208,7 @@ def _summary(folder: Path) -> dict[str, Any]:
         "newest": max(times, default=None),
         "statuses": dict(statuses.most_common()),
         "running": sorted({run.pid for run in runs if _is_live(run)}),
-        "unreadable": tally.unreadable,
+        "unreadable": tally.unreadable - unreadable_before,
     }
 
 

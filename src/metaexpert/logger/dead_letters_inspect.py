@@ -104,13 +104,28 @@ class Run:
 
 
 def folders_in(log_dir: Path) -> list[Path]:
-    """The sinks' folders that hold letters."""
+    """The sinks' folders that hold letters, or cannot be looked into.
+
+    Raises:
+        OSError: the folder above cannot be looked into.
+    """
     root = log_dir / FOLDER
-    return sorted(path for path in root.iterdir() if path.is_dir() and files_in(path)) if root.is_dir() else []
+    return sorted(path for path in root.iterdir() if path.is_dir() and _may_hold(path)) if root.is_dir() else []
+
+
+def _may_hold(folder: Path) -> bool:
+    try:
+        return bool(files_in(folder))
+    except OSError:
+        return True
 
 
 def runs_in(folder: Path) -> list[Run]:
-    """The runs that left letters in a sink's folder, oldest first."""
+    """The runs that left letters in a sink's folder, oldest first.
+
+    Raises:
+        OSError: the folder cannot be looked into.
+    """
     return [_run(folder, list(files)) for _, files in groupby(files_in(folder), key=lambda each: each[1].run)]
 
 

@@ -57,8 +57,15 @@ def named(path: Path) -> FileName | None:
 
 
 def files_in(folder: Path) -> list[tuple[Path, FileName]]:
-    """The files of dead letters in a sink's folder, oldest first."""
-    found = [(path, name) for path in folder.glob("*.jsonl") if (name := named(path)) is not None]
+    """The files of dead letters in a sink's folder, oldest first; none where there is no such folder.
+
+    Raises:
+        OSError: the folder cannot be looked into.
+    """
+    try:
+        found = [(path, name) for path in folder.iterdir() if (name := named(path)) is not None]
+    except FileNotFoundError:
+        return []
     return sorted(found, key=lambda each: each[1].age)
 
 

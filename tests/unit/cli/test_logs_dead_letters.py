@@ -1,8 +1,10 @@
 """`metaexpert logs dead-letters`: what was refused is shown, sent again byte for byte, or given up; never another's."""
 
 import asyncio
+import errno
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,47 @@ async def run_beside(*arguments: str) -> Result:
 def operations(folder: Path) -> list[dict[str, object]]:
     path = folder / "logs" / "operations.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class TestWithoutPermission:
+    @pytest.fixture
+    def forbidden(self, monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+        """Folders that cannot be looked into; root may look everywhere, so the system is asked nothing."""
+        names, iterdir = set[Path](), Path.iterdir
+
+        def looked_into(path: Path) -> Iterator[Path]:
+            if path in names:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return iterdir(path)
+
+        monkeypatch.setattr(Path, "iterdir", looked_into)
+        return names
+
+    @pytest.mark.parametrize("command", [("list",), ("show",), ("resubmit", "--sink", "main"), ("drop", "--yes")])
+    def test_a_sinks_folder_that_cannot_be_looked_into_is_told_and_the_others_are_dealt_with(
+        self, folder: Path, forbidden: set[Path], command: tuple[str, ...]
+    ):
+        left(folder).close()
+        left(folder, sink="other").close()
+        log_dir = folder / "logs"
+        forbidden.add(log_dir / "dead-letters" / "loki-other")
+        result = run("dead-letters", *command, "--log-dir", str(log_dir))
+        assert result.exit_code == 1
+        assert "Permission denied" in result.stderr
+        if command[0] in {"list", "show"}:
+            assert "main" in result.stdout
+        if command[0] == "drop":
+            assert result.stdout.strip() == "3"
+
+    @pytest.mark.parametrize("command", [("list",), ("show",), ("resubmit",), ("drop", "--yes")])
+    def test_neither_is_the_folder_above_passed_over(
+        self, folder: Path, forbidden: set[Path], command: tuple[str, ...]
+    ):
+        left(folder).close()
+        forbidden.add(folder / "logs" / "dead-letters")
+        result = run("dead-letters", *command, "--log-dir", str(folder / "logs"))
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "Permission denied" in result.stderr
 
 
 class TestListAndShow:

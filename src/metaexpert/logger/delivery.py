@@ -265,6 +265,7 @@ class Delivery:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
+                self.breaker.drop_probe()
                 raise
             return Retry("the sink cancelled its own write")
         except Exception as error:  # noqa: BLE001 - a fault in a sink's code must not end its worker and drop in silence

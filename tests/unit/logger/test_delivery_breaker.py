@@ -134,6 +134,26 @@ class TestStates:
             running.delivery.hurry()
             await running.settled()
 
+    async def test_a_probe_that_is_cancelled_is_none_and_the_next_worker_sends_it_at_once(self):
+        down = True
+
+        async def answer(_: Batch) -> Outcome:
+            return Retry("mend me", pause=True) if down else Delivered()
+
+        sink = FakeSink(answer)
+        async with pumped(sink, probes=True) as running:
+            running.offer(capture(1))
+            breaker = running.delivery.breaker
+            await eventually(lambda: breaker.state == "open")
+            sink.may_write.clear()
+            await eventually(lambda: breaker.state == "half-open")
+        assert breaker.state == "open"
+        down = False
+        sink.may_write.set()
+        async with running.going():
+            await running.settled()
+        assert (breaker.state, sink.stored) == ("closed", ["m1"])
+
     async def test_closed_connections_are_no_answer_though_a_batch_is_cut_for_them(self):
         """A body too large looks so, and so does a network that is down; the breaker opens for either."""
         answers: list[Outcome] = [Retry("closed"), Rejected(0, "closed")] * 5

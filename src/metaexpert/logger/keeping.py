@@ -1,7 +1,7 @@
 """One pipeline's journal with all that belongs to it: the task that keeps it, what former runs left, its figures."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import final
@@ -14,6 +14,7 @@ from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.journal.custody import Custody
 from metaexpert.logger.journal.journal import FIXED, Journal
 from metaexpert.logger.journal.keeper import JournalKeeper
+from metaexpert.logger.journal.obligations import MOST_SINKS
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.journal import JournalOptions
 from metaexpert.logger.recovery import Recovery
@@ -66,20 +67,31 @@ class Keeping:
             unheard=unheard,
         )
 
-    def open(self, sinks: Iterable[str]) -> None:
+    def open(self, sinks: Sequence[str]) -> None:
         """Make what calls need to write; blocks for a moment."""
         try:
-            self.journal.open(list(sinks))
+            self.journal.open(sinks)
         except OSError as error:
             text = f"cannot be opened in {self.journal.folder}: {error.strerror or error}; trying again"
             self._notices.say("journal", text)
+        except BaseException:  # interrupted: it is not used, and must not look like a run that was killed
+            self.journal.close()
+            raise
+        self._tell_of_more(sinks)
 
-    def know(self, sinks: Iterable[str]) -> None:
+    def know(self, sinks: Sequence[str]) -> None:
         """Serve further sinks."""
         try:
-            self.journal.know_sinks(list(sinks))
+            self.journal.know_sinks(sinks)
         except OSError as error:
             self._notices.say("journal", f"no room for new sinks: {error.strerror or error}")
+        self._tell_of_more(sinks)
+
+    def _tell_of_more(self, sinks: Sequence[str]) -> None:
+        more = [name for name in sinks if name not in self.journal.obligations.bits]
+        if more:
+            text = f"it serves {MOST_SINKS} sinks; what a crash leaves is not recovered for {', '.join(more)}"
+            self._notices.say("journal", text)
 
     def reconfigure(self, options: JournalOptions, folder: Path) -> list[str]:
         """Go over to what of `options` can change in a run; returns the names of those that cannot, and differ."""

@@ -168,7 +168,7 @@ class Pipeline:
     def open_journal(self) -> None:
         """Make what calls need to write to the journal; blocks for a moment."""
         if self._keeping is not None:
-            self._keeping.open(self._deliveries)
+            self._keeping.open(list(self._deliveries))
 
     # ---- on a loop --------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from support.running_logger import logging_to
 from metaexpert.exceptions import LoggingStateError, ReceiptError
 from metaexpert.logger import CustomOptions, FileOptions, JournalOptions, MemoryOptions, get_logger
 from metaexpert.logger.journal.journal import Journal
+from metaexpert.logger.journal.room import Room
 from metaexpert.logger.runtime import LoggingRuntime
 
 SECONDS = 30.0
@@ -176,3 +177,26 @@ class TestNoRoomOnTheWayIn:
             assert await again.flush(SECONDS)
             sink: Any = again.sinks["memory"]
             assert [entry["message"] for entry in sink.entries][:20] == [f"n {number}" for number in range(20)]
+
+
+class TestBeginning:
+    async def test_one_that_is_interrupted_leaves_nothing_that_looks_like_a_crash(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ):
+        def interrupted(_: Room) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as context:
+            context.setattr(Room, "prepare", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                to(tmp_path).begin()
+        assert not list((tmp_path / "logs").glob("journal/*"))
+        async with to(tmp_path), asyncio.timeout(SECONDS):
+            await get_logger("keeping.again").error("x")
+        assert await said(capfd) == ""
+
+    async def test_sinks_it_has_no_bit_for_are_named(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+        sinks = [MemoryOptions(name=f"s{number}") for number in range(65)]
+        async with to(tmp_path, *sinks, journal={"enabled": True}):
+            pass
+        assert "it serves 63 sinks; what a crash leaves is not recovered for s63, s64" in await said(capfd)

@@ -71,8 +71,8 @@ TESTING = rule("logger.testing pytest_plugin", "what is for tests costs a progra
 
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.spool": rule(
-        "logger.spilling logger.spill_work logger.spill_transit logger.spill_accounts logger.spool_queue "
-        "logger.spool_inspect logger.assembly cli",
+        "logger.spilling logger.spill_work logger.spill_moves logger.spill_transit logger.spill_accounts "
+        "logger.spool_queue logger.spool_inspect logger.assembly cli",
         "the disk queue is one sink's worker's, wired by assembly; an operator's command takes over what nobody has",
     ),
     "logger.spool_assembly": rule("logger.assembly logger.config cli", "which sinks have disk queues, and where"),

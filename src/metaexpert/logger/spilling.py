@@ -3,18 +3,17 @@
 The order stays: [cut batches] <- [disk queue] <- [lanes]. While anything is on disk, or was found there and is not
 counted yet, nothing goes past it but what can't wait: trade and audit entries logged while a backlog is worked off.
 While the sink is down its worker's batches are on disk, too. `spill_gate` knows what waits for the disk,
-`spill_transit` what is on disk and with the worker at once. One job at a time runs in a thread of its own; what it did
-is taken in on the loop.
+`spill_transit` what is on disk and with the worker at once, `spill_moves` how they move. One job at a time runs in a
+thread of its own; what it did is taken in on the loop.
 """
 
 import asyncio
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, final
 
-from metaexpert.logger import spill_work
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.entry import Capture
@@ -23,10 +22,11 @@ from metaexpert.logger.notices import Notices
 from metaexpert.logger.spill_accounts import Accounts
 from metaexpert.logger.spill_gate import Gate
 from metaexpert.logger.spill_job import Job, OneJob
-from metaexpert.logger.spill_sync import AGAIN_SECONDS, Syncing
+from metaexpert.logger.spill_moves import Moves
+from metaexpert.logger.spill_sync import Syncing
 from metaexpert.logger.spill_transit import Transit
 from metaexpert.logger.spill_work import Outlet
-from metaexpert.logger.spool import Block, Cursor, Found, Spool
+from metaexpert.logger.spool import Spool
 from metaexpert.logger.tasks import OwnedTask
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ class Spilling:
     Attributes:
         entries: entries on disk, not read back.
         disk_bytes: what they take there.
-        closed: it has been brought to disk for another run.
     """
 
     def __init__(
@@ -67,18 +66,21 @@ class Spilling:
         self.kind = kind
         self.entries = 0
         self.disk_bytes = 0
-        self.closed = False
         self._spool = spool
         self._jobs = OneJob(worker)
         self._accounts = Accounts(name, notices)
         self._high_watermark = high_watermark
-        self._opened = False
         self._gate = Gate()
         self._transit = Transit()
         self._syncing = Syncing(sync_seconds)
         self._read_next = False
-        self._write_again_at = self._read_again_at = self._ack_again_at = 0.0
+        self._moves = Moves(spool, self._gate, self._transit, self._syncing, self._accounts)
         self._woken = asyncio.Event()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been brought to disk for another run."""
+        return self._moves.closed
 
     @property
     def failures(self) -> int:
@@ -114,7 +116,7 @@ class Spilling:
     @property
     def engaged(self) -> bool:
         """Whether entries are on disk, or on their way there: all that follow must queue behind them."""
-        return self.entries > 0 or not self._opened or self._transit.front is not None or bool(self._gate.waiting)
+        return self.entries > 0 or not self._moves.opened or self._transit.front is not None or bool(self._gate.waiting)
 
     def waiting(self) -> list[Capture]:
         """Entries on their way to disk, or past it."""
@@ -130,7 +132,7 @@ class Spilling:
             has_room: whether the worker's queue takes another batch.
             down: whether the sink gets nothing but probes.
         """
-        if not self._opened:
+        if not self._moves.opened:
             return True
         if self.engaged or (down and self.spills):
             return self._gate.is_full
@@ -156,7 +158,7 @@ class Spilling:
 
     def mark(self) -> tuple[int, int] | None:
         """Names all that is here now, for `passed`; None while it is not known what earlier runs left."""
-        return self._gate.mark() if self._opened else None
+        return self._gate.mark() if self._moves.opened else None
 
     def passed(self, mark: tuple[int, int]) -> bool:
         """Whether all that `mark` names has gone on to the worker."""
@@ -203,46 +205,36 @@ class Spilling:
                 self._jobs.start(job)
 
     def _next_job(self, outlet: Outlet) -> Job | None:
-        if not self._opened:
-            return self._opening(outlet)
+        if not self._moves.opened:
+            return self._moves.open(outlet)
         return self._upkeep(outlet) or self._moving(outlet)
-
-    def _opening(self, outlet: Outlet) -> Job:
-        return self._spool.open, partial(self._take_found, outlet)
 
     def _upkeep(self, outlet: Outlet) -> Job | None:
         """What comes before entries move on: acknowledge, sync, bring to disk what is in memory alone."""
         now = time.monotonic()
-        if self._transit.has_due and now >= self._ack_again_at:
-            return self._acknowledging()
+        if self._transit.has_due and now >= self._moves.ack_again_at:
+            return self._moves.acknowledge()
         if self._syncing.is_due(now):
-            self._syncing.begin()
-            return self._spool.sync, self._take_synced
+            return self._moves.sync()
         homeless = self._homeless(outlet)
-        if homeless and now >= self._write_again_at:
-            self._transit.adopting(homeless)
-            return partial(spill_work.adopt, self._spool, homeless), partial(self._take_adopted, homeless)
+        if homeless and now >= self._moves.write_again_at:
+            return self._moves.adopt(homeless)
         return None
 
-    def _acknowledging(self) -> Job:
-        cursor = self._transit.take_due()
-        return partial(self._spool.ack, cursor), partial(self._take_acked, cursor)
-
     def _moving(self, outlet: Outlet) -> Job | None:
-        may_write = bool(self._gate.slots) and time.monotonic() >= self._write_again_at
+        may_write = bool(self._gate.slots) and time.monotonic() >= self._moves.write_again_at
         if self._may_read(outlet) and (self._read_next or not may_write):
             self._read_next = False
-            limits = outlet.limits
-            return partial(self._spool.read, limits.max_entries, limits.max_bytes), partial(self._take_read, outlet)
+            return self._moves.read(outlet)
         if may_write:
             self._read_next = True
-            return self._writing(outlet)
+            return self._moves.write(outlet)
         return None
 
     def _may_read(self, outlet: Outlet) -> bool:
         if not self.entries or self._transit.front is not None or not outlet.has_room:
             return False
-        if time.monotonic() < self._read_again_at:
+        if time.monotonic() < self._moves.read_again_at:
             return False
         if outlet.down:  # one batch is enough to see whether it is up again
             return not outlet.with_worker()
@@ -254,10 +246,6 @@ class Spilling:
             return []
         return self._transit.homeless(outlet.with_worker())
 
-    def _writing(self, outlet: Outlet) -> Job:
-        batches = tuple(self._gate.slots)
-        return partial(spill_work.write, self._spool, batches), partial(self._take_written, outlet, batches)
-
     def _pass_by(self, outlet: Outlet) -> None:
         """What could not be put back goes to the worker again; with nothing on disk, so does what was to go there."""
         if outlet.has_room and (front := self._transit.begin_again()) is not None:
@@ -268,7 +256,7 @@ class Spilling:
         self._pass_slots(outlet)
 
     def _pass_slots(self, outlet: Outlet) -> None:
-        if self.entries or self._transit.front is not None or self._gate.live or not self._opened:
+        if self.entries or self._transit.front is not None or self._gate.live or not self._moves.opened:
             return
         if outlet.down and self.spills:
             return
@@ -279,7 +267,7 @@ class Spilling:
     async def _rest(self) -> None:
         """Wait until woken, or until the disk is to be asked again."""
         now = time.monotonic()
-        again = (self._write_again_at, self._read_again_at, self._ack_again_at)
+        again = (self._moves.write_again_at, self._moves.read_again_at, self._moves.ack_again_at)
         waits = [at - now for at in (*again, self._syncing.due_at, self._accounts.due_at) if at > now]
         try:
             async with asyncio.timeout(min(waits, default=None)):
@@ -290,80 +278,6 @@ class Spilling:
     async def _job_done(self) -> None:
         if await self._jobs.done():
             self.entries, self.disk_bytes = self._spool.entries, self._spool.disk_bytes
-
-    # ---- what a job did ---------------------------------------------------------------------------------------
-
-    def _take_found(self, outlet: Outlet, found: Found | Exception) -> None:
-        self._opened = True
-        if isinstance(found, Exception):
-            self._accounts.failed(found, "what earlier runs left can't be looked for: ")
-        else:
-            self._accounts.found(outlet, found)
-            if found.entries:
-                self._syncing.found(time.monotonic())
-            self._gate.taken_in += found.entries
-        outlet.moved()
-
-    def _take_acked(self, cursor: Cursor, result: Exception | None) -> None:
-        if result is not None:
-            self._accounts.failed(result)
-            self._transit.still_due(cursor)
-            self._ack_again_at = time.monotonic() + AGAIN_SECONDS
-        else:
-            self._write_again_at = 0.0  # there may be room again
-
-    def _take_written(self, outlet: Outlet, batches: Sequence[Batch], result: Exception | None) -> None:
-        lost, self._spool.lost = self._spool.lost, None
-        if lost is not None:
-            self._gate.given_out += lost.total
-            self._accounts.lost(outlet, lost)
-        if result is not None:
-            self._accounts.failed(result)
-            self._write_again_at = time.monotonic() + AGAIN_SECONDS
-            return
-        self._accounts.last_error = None
-        self._gate.written(batches)
-        for batch in batches:
-            outlet.lanes.release(batch.entries)
-            self._syncing.written(batch.entries, time.monotonic())
-        outlet.moved()
-
-    def _take_synced(self, result: Exception | None) -> None:
-        if result is not None:
-            self._accounts.failed(result, "cannot be brought to the disk: ")
-            self._syncing.failed(time.monotonic())
-        else:
-            self._syncing.done()
-
-    def _take_adopted(self, batches: Sequence[Batch], result: list[Cursor] | Exception) -> None:
-        """The worker's batches are on disk now, where they stay until they are settled."""
-        if isinstance(result, Exception):
-            self._transit.adopted(None)
-            self._accounts.failed(result)
-            self._write_again_at = time.monotonic() + AGAIN_SECONDS
-            return
-        self._transit.adopted(result)
-        for batch in batches:
-            self._syncing.written(batch.entries, time.monotonic())
-
-    def _take_read(self, outlet: Outlet, block: Block | Exception) -> None:
-        if isinstance(block, Exception):
-            self._accounts.failed(block)
-            self._read_again_at = time.monotonic() + AGAIN_SECONDS
-            return
-        self._accounts.read(outlet, block)
-        self._gate.given_out += len(block.entries) + block.missing + block.duplicates
-        self._hand_out(outlet, block)
-        outlet.moved()
-
-    def _hand_out(self, outlet: Outlet, block: Block) -> None:
-        if block.entries and block.cursor is not None:
-            outlet.lanes.hold(block.entries)
-            batch = Batch(block.entries, block.parts)
-            self._transit.read(batch, block.cursor)
-            outlet.put(batch)
-        elif block.cursor is not None:
-            self._transit.skipped(block.cursor)
 
     # ---- the end ----------------------------------------------------------------------------------------------
 
@@ -382,14 +296,14 @@ class Spilling:
         """
         if self.closed:
             return not self.waiting()
-        if not self._opened:  # what is there counts as left by this run as well
-            await self._do(self._opening(outlet))
+        if not self._moves.opened:  # what is there counts as left by this run as well
+            await self._do(self._moves.open(outlet))
         await self._write_front(outlet)
         if self._transit.has_due:
-            await self._do(self._acknowledging())
+            await self._do(self._moves.acknowledge())
         self._gate.stop_passing()
         if self._gate.slots and self._transit.front is None:
-            await self._do(self._writing(outlet))
+            await self._do(self._moves.write(outlet))
         self._accounts.report(outlet, at_once=True)
         return not self.waiting()
 
@@ -402,30 +316,13 @@ class Spilling:
         if front is None:
             self._transit.front_written()
             return
-        append = partial(self._spool.append, front.entries, front.parts, front=True)
-        await self._do((append, partial(self._take_front, outlet, front)))
-
-    def _take_front(self, outlet: Outlet, front: Batch, result: Exception | None) -> None:
-        if result is not None:
-            self._accounts.failed(result)
-            return
-        self._accounts.last_error = None
-        self._transit.front_written()
-        outlet.lanes.release(front.entries)
-        self._syncing.written(front.entries, time.monotonic())
+        await self._do(self._moves.put_front(outlet, front))
 
     async def close(self) -> None:
         """Close the queue for this run; its entries wait for the next."""
         if not self.closed:
-            await self._do((self._spool.close, self._take_closed))
-
-    def _take_closed(self, result: Exception | None) -> None:
-        self.closed = True
+            await self._do(self._moves.close())
         self._jobs.close()
-        if result is not None:
-            self._accounts.failed(result)
-        else:
-            self._syncing.done()
 
     def give_up(self) -> list[Capture]:
         """Hand over what is on its way to disk; for the end, when nothing more can be written."""

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from support.fake_sinks import capture, captures
 
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, SEQ, SIZE, TIME_NS, Lane
+from metaexpert.logger.segment import frame, frames
 from metaexpert.logger.spool import Found, SpoolLimits
 from metaexpert.logger.spool_queue import SegmentSpool
-from metaexpert.logger.spool_segment import SpoolSegment, encode_entry
+from metaexpert.logger.spool_segment import SpoolSegment, decode_entry, encode_entry, undamaged_entries
 from metaexpert.logger.spool_storage import Disk, StoredFile
 
 ALL = 10**9
@@ -131,6 +132,47 @@ class RefusingFile:
 
     def close(self) -> None:
         self.real.close()
+
+
+def framed(parts: list[bytes], log_type: str = "general") -> list[bytes]:
+    return [
+        encode_entry(at, at, Lane.INFO, capture(at, log_type=log_type), part) for at, part in enumerate(parts, start=1)
+    ]
+
+
+class TestReadingInOneGo:
+    """Undamaged stretches are read by a loop of their own, which must not see anything that a closer look does not."""
+
+    @given(st.lists(st.binary(max_size=30), max_size=6), st.sampled_from(["trade", "", "über", "x" * 300]))
+    @settings(max_examples=50)
+    def test_it_is_what_reading_frame_by_frame_gives(self, parts: list[bytes], log_type: str):
+        data = b"".join(framed(parts, log_type))
+        found, end = undamaged_entries(data, 96, 7)
+        assert end == len(data)
+        assert found == [decode_entry(one, 96, 7) for one in frames(data)]
+        assert [each.part for each in found] == parts
+
+    @given(st.lists(st.binary(max_size=30), min_size=1, max_size=4), st.data())
+    @settings(max_examples=200)
+    def test_it_ends_before_damage_wherever_that_is(self, parts: list[bytes], data: st.DataObject):
+        whole = framed(parts)
+        stored = bytearray(b"".join(whole))
+        at = data.draw(st.integers(0, len(stored) - 1))
+        stored[at] ^= data.draw(st.integers(1, 255))
+        found, end = undamaged_entries(bytes(stored), 0, -1)
+        looked_at = [decode_entry(one) for one in frames(bytes(stored))]
+        assert found == looked_at[: len(found)]
+        assert found == [decode_entry(one) for one in frames(bytes(stored[:end]))]
+
+    def test_a_type_longer_than_its_frame_is_left_to_the_closer_look(self):
+        name_bytes = bytes([255])
+        payload = bytes(20) + name_bytes + b"short"
+        stored = frame(1, 2, Lane.INFO, payload) + bytes(300)
+        assert undamaged_entries(stored, 0, -1) == ([], 0)
+        (one,) = frames(stored)
+        entry = decode_entry(one)
+        assert entry is not None
+        assert entry.part == b""
 
 
 class TestOneQueue:

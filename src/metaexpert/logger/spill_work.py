@@ -42,7 +42,7 @@ class Outlet(Protocol):
         ...
 
     def with_worker(self) -> list[Batch]:
-        """The worker's batches: the one it is at, then the cut ones, in order."""
+        """The worker's batches: those it is at, then the cut ones, in order."""
         ...
 
 

@@ -44,8 +44,8 @@ QUICK_TESTS = (
     "tests/integration/test_threads.py",
 )
 
-# A shared CI machine may stop a process for a second at any point, and thousands of tests run real processes, sockets and
-# signals there: one that fails is repeated once. The summary lists it; it is a fault to be mended all the same.
+# A shared CI machine may stop a process for a second at any point, and thousands of tests run real processes, sockets
+# and signals there: one that fails is repeated once. The summary lists it; it is a fault to be mended all the same.
 REPEATED_IN_CI = ("--reruns=1", "--reruns-delay=1", "-r", "sxXEfR")
 
 Action = Callable[[List[str]], int]

@@ -11,8 +11,8 @@ from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.writer import AppendFile, SizeRotation
-from metaexpert.logger.filter_assembly import admission_for, selection_for, sieve_for
-from metaexpert.logger.filters import Admission
+from metaexpert.logger.filter_assembly import admission_for, selection_for, sieve_for, taking_for
+from metaexpert.logger.filters import Admission, Takes
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.formats.json_lines import JsonLines, SharedLines
 from metaexpert.logger.formats.text import TextLines
@@ -246,6 +246,11 @@ def _limits(options: AnySink, queue: QueueOptions) -> BatchLimits:
         max_entries=min(limits.max_entries, max(1, int(queue.max_entries * share))),
         max_bytes=min(limits.max_bytes, int(queue.max_bytes * share / 2)),
     )
+
+
+def taking(options: SinkOptions) -> Takes:
+    """Which entries a sink takes, of those that come to it past the dispatcher."""
+    return taking_for(options)
 
 
 def accepts(options: SinkOptions) -> Admission:

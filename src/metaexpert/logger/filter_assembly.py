@@ -4,7 +4,8 @@ import logging
 import math
 from time import monotonic
 
-from metaexpert.logger.filters import Admission, EntryFilter, FieldCondition
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, Capture
+from metaexpert.logger.filters import Admission, EntryFilter, FieldCondition, Takes
 from metaexpert.logger.formats.selection import Selection
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.options.filters import FieldConditionOptions, FilterOptions, ThinningOptions
@@ -24,6 +25,16 @@ def admission_for(options: SinkOptions) -> Admission:
         exclude=chosen.exclude_loggers,
         levels={name: _number(level) for name, level in chosen.levels.items()},
     )
+
+
+def taking_for(options: SinkOptions) -> Takes:
+    """Which entries a sink takes, whatever else it thins out: by level, log type and logger, by fields and messages."""
+    admits, contains = admission_for(options), options.filter and _entry_filter(options.filter)
+
+    def takes(entry: Capture) -> bool:
+        return admits(entry[LEVEL], entry[LOG_TYPE], entry[3]) and (contains is None or contains(entry))
+
+    return takes
 
 
 def sieve_for(options: SinkOptions, ledger: Ledger) -> Sieve | None:

@@ -16,6 +16,8 @@ SEARCHED_CHARACTERS: Final = 4096
 
 type Scalar = str | int | float | bool
 type FieldTest = Callable[[Capture], bool]
+type Takes = Callable[[Capture], bool]
+"""Whether a sink takes an entry at all."""
 
 
 @final

@@ -8,7 +8,7 @@ from typing import final
 
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
-from metaexpert.logger.filters import Admission
+from metaexpert.logger.filters import Takes
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.journal.custody import Custody
@@ -115,7 +115,7 @@ class Keeping:
         """Whether former runs may have left something that has to go first."""
         return not self._is_recovered and self._recovery.is_needed
 
-    async def recover(self, recipients: Mapping[str, tuple[Delivery, Admission]]) -> None:
+    async def recover(self, recipients: Mapping[str, tuple[Delivery, Takes]]) -> None:
         """Hand over to the deliveries what former runs have left; cancelled, it goes on when it is called again."""
         await self._recovery.run(recipients)
         self._is_recovered = True

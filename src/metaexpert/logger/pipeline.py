@@ -200,7 +200,7 @@ class Pipeline:
         try:
             if self._keeping is not None:
                 await self._keeping.recover(
-                    {name: (self._deliveries[name], accepts) for name, accepts in self._admissions().items()}
+                    {name: (self._deliveries[name], assembly.taking(each)) for name, each in self._options.items()}
                 )
         except Exception as error:  # noqa: BLE001 - live entries wait for this: they must not wait for ever
             text = f"what earlier runs left stays for the next start: {type(error).__name__}: {error}"

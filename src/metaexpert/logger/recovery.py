@@ -15,8 +15,8 @@ from typing import Final, final
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import Delivery
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, RECOVERED_FROM, SEQ, TIME_NS, Capture
-from metaexpert.logger.filters import Admission
+from metaexpert.logger.entry import RECOVERED_FROM, SEQ, TIME_NS, Capture
+from metaexpert.logger.filters import Takes
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.journal.crash_reports import CrashReport, write_report
@@ -79,11 +79,8 @@ def _unsettled(mark: int, places: Mapping[str, int]) -> list[str]:
     return [name for name, bit in places.items() if not mark >> bit & 1]
 
 
-def _admitting(
-    capture: Capture, places: Iterable[str], recipients: Mapping[str, tuple[Delivery, Admission]]
-) -> list[str]:
-    level, log_type, logger = capture[LEVEL], capture[LOG_TYPE], capture[3]
-    return [name for name in places if recipients[name][1](level, log_type, logger)]
+def _admitting(capture: Capture, places: Iterable[str], recipients: Mapping[str, tuple[Delivery, Takes]]) -> list[str]:
+    return [name for name in places if recipients[name][1](capture)]
 
 
 @final
@@ -126,7 +123,7 @@ class Recovery:
         """Whether there is anything of other runs in the folder; quick."""
         return exist(self._journal.folder, self._journal.run)
 
-    async def run(self, recipients: Mapping[str, tuple[Delivery, Admission]]) -> None:
+    async def run(self, recipients: Mapping[str, tuple[Delivery, Takes]]) -> None:
         """Hand over to the deliveries what their sinks have not got; nothing else may be delivered before."""
         current_fields.set(PIPELINE)
         recipients = {name: each for name, each in recipients.items() if name in self._journal.obligations.bits}
@@ -138,7 +135,7 @@ class Recovery:
         while self._found:  # cancelled in between, it goes on with it when it is begun again
             await self._deliver(self._found[0], recipients)
 
-    async def _deliver(self, leftover: Leftover, recipients: Mapping[str, tuple[Delivery, Admission]]) -> None:
+    async def _deliver(self, leftover: Leftover, recipients: Mapping[str, tuple[Delivery, Takes]]) -> None:
         for text in leftover.unreadable:
             self._notices.say("journal", f"left where it is: {text}")
         try:
@@ -163,7 +160,7 @@ class Recovery:
     def _planned(
         self,
         leftover: Leftover,
-        recipients: Mapping[str, tuple[Delivery, Admission]],
+        recipients: Mapping[str, tuple[Delivery, Takes]],
         encoders: Mapping[str, Encode],
     ) -> "Plan":
         """Which sink gets what, encoded; in the journal's thread. Changes nothing but marks that were missing."""
@@ -191,7 +188,7 @@ class Recovery:
         return plan
 
     def _hand_over(
-        self, leftover: Leftover, plan: "Plan", recipients: Mapping[str, tuple[Delivery, Admission]]
+        self, leftover: Leftover, plan: "Plan", recipients: Mapping[str, tuple[Delivery, Takes]]
     ) -> tuple[dict[str, int], list[int]]:
         obligations = self._journal.obligations
         entries: dict[str, list[Capture]] = {name: [] for name in plan.parts}

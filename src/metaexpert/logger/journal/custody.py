@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import final
 
-from metaexpert.logger.entry import SEQ, Capture
+from metaexpert.logger.entry import Capture
 from metaexpert.logger.journal.journal import Journal
 
 
@@ -42,7 +42,7 @@ class Custody:
 
     def parked(self, entries: Sequence[Capture]) -> None:
         """These wait in the sink's disk queue, which answers for them from now on."""
-        self._journal.park(self._sink, entries)
+        self._journal.deliveries.park(self._sink, entries)
 
     def disowned(self) -> None:
         """The sink is no more; what it has not settled is kept for nobody."""
@@ -50,4 +50,4 @@ class Custody:
 
     def holds(self, entry: Capture) -> bool:
         """Whether the journal keeps the entry for the next start."""
-        return self._journal.keeps_for(self._sink, entry[SEQ])
+        return self._journal.deliveries.keeps_for(self._sink, entry)

@@ -11,7 +11,6 @@ from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsa
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from logging import ERROR, getLevelNamesMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
@@ -19,32 +18,30 @@ from typing import TYPE_CHECKING, Final, final
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger.entry import (
     GENERAL,
-    LASTI,
     LEVEL,
     LOG_TYPE,
-    OF_ANOTHER_RUN,
     PROTECTED_LOG_TYPES,
     SEQ,
     Capture,
 )
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.journal.counters import JournalCounters
+from metaexpert.logger.journal.deliveries import Deliveries
 from metaexpert.logger.journal.frames import FrameEncoder, captured
-from metaexpert.logger.journal.medium import machine_start, may_map
+from metaexpert.logger.journal.headers import new_header
+from metaexpert.logger.journal.medium import may_map
 from metaexpert.logger.journal.obligations import Obligations
-from metaexpert.logger.journal.promises import Promises, answered
+from metaexpert.logger.journal.promises import Promises
 from metaexpert.logger.journal.recorder import FlightRecorder
 from metaexpert.logger.journal.room import Room
 from metaexpert.logger.journal.segments import JournalSegment
 from metaexpert.logger.options.journal import JournalOptions
 from metaexpert.logger.owner_lock import OwnerLock
 from metaexpert.logger.receipts import Put, Receipt
-from metaexpert.logger.segment import MIXED_LANES, Kind, SegmentHeader
+from metaexpert.logger.segment import Kind, SegmentHeader
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-
-_MOST_PARKED: Final = 100_000
-"""Entries in disk queues of which it is known that a sink has not got them yet; for receipts."""
 
 _CHANGEABLE: Final = ("max_bytes", "on_audit_failure", "recorder_level")
 """Options that a running journal can go over to."""
@@ -61,25 +58,6 @@ _HELD_UP_SECONDS: Final = 1.0
 _COPY_SECONDS: Final = 0.001
 _MOST_COPY_SECONDS: Final = 1.0
 """Longest wait for calls that have their place in a segment and have not copied their frame there."""
-
-
-@dataclass(slots=True)
-class JournalCounters:
-    """What the journal did.
-
-    Attributes:
-        entries: entries written to it.
-        failures: entries that could not be made safe; `on_audit_failure` was told of each.
-        syncs: group syncs that have ended well.
-        sync_failures: syncs the system refused.
-        last_error: what is wrong now; None while all is well.
-    """
-
-    entries: int = 0
-    failures: int = 0
-    syncs: int = 0
-    sync_failures: int = 0
-    last_error: str | None = None
 
 
 @final
@@ -109,13 +87,13 @@ class Journal:
         self._encoder = FrameEncoder()
         self._encode = self._encoder.__call__  # as a method: Python goes a longer way to call an object
         self._promises = Promises()
+        self.deliveries = Deliveries(self.obligations, self._promises)
         self._mapped = False
         self._running = folder / f"{self.run}.running"  # stays where the run ends without a stop
         self._lock: OwnerLock | None = None
         self._recorder: FlightRecorder | None = None
         self._record: Callable[[Capture], None] | None = None
         self._sync_started = 0
-        self._parked: dict[tuple[int, int], None] = {}
         self._hook = threading.local()
         self._records = self._options.recorder_bytes > 0
         self._held_up = (float("-inf"), "")
@@ -200,17 +178,7 @@ class Journal:
         )
 
     def _header(self, kind: Kind, number: int) -> SegmentHeader:
-        identity = self._identity
-        meta = {
-            "run": self.run,
-            "service": identity.service,
-            "boot_id": identity.boot_id,
-            "pid": identity.pid,
-            "host": identity.host,
-            "machine_start": machine_start(),
-            "sinks": list(self.obligations.bits),
-        }
-        return SegmentHeader(kind=kind, lane=MIXED_LANES, created_ns=time.time_ns(), number=number, meta=meta)
+        return new_header(kind, number, self.run, self._identity, self.obligations.bits)
 
     def know_sinks(self, sinks: Sequence[str]) -> None:
         """Serve further sinks from now on; their names stand in a segment of their own.
@@ -240,7 +208,7 @@ class Journal:
         self._closed = True
         left = len(self.obligations.kept)
         self._sync_last(needed=bool(left) or keep_settled)
-        self.answer_deliveries()
+        self.deliveries.answer()
         self._promises.end(f"{_STOPPED}; the journal keeps {left} entries for the next start" if left else _STOPPED)
         self.room.close(keep_settled=keep_settled)
         recorder, self._recorder, self._record = self._recorder, None, None
@@ -280,6 +248,7 @@ class Journal:
         self.wake = self.touched = _nobody
         self._promises = Promises()  # another thread may have held the lock of the parent's
         self._promises.end(_LEFT_TO_PARENT)
+        self.deliveries = Deliveries(self.obligations, self._promises)
         self._lock = None  # let go of by itself
         self.room.forget()
         recorder, self._recorder, self._record = self._recorder, None, None
@@ -420,29 +389,10 @@ class Journal:
 
     def when_delivered(self, seq: int, sink: str) -> Future[None]:
         """See `receipts.Keeper`."""
-        bit = self.obligations.bits.get(sink)
-        if bit is None:
-            names = ", ".join(sorted(self.obligations.bits))
-            return answered(f"no sink {sink!r}; there are {names}")
-        if self._closed and (verdict := self._judge(seq, bit)) is not None:
-            return answered(verdict)
-        future = self._promises.delivery(seq, bit)
-        self.wake()
+        future = self.deliveries.promise(seq, sink, is_over=self._closed)
+        if not future.done():
+            self.wake()
         return future
-
-    def answer_deliveries(self) -> None:
-        """Answer receipts that wait for a sink; on the loop."""
-        if self._promises.awaits_delivery:
-            self._promises.answer(self._judge)
-
-    def _judge(self, seq: int, bit: int) -> str | None:
-        if not self.obligations.is_settled(seq, bit) or (seq, bit) in self._parked:
-            return None
-        refusal = self.obligations.refusal(seq, bit)
-        return "" if refusal is None else f"{self._name_of(bit)} has not taken the entry: {refusal}"
-
-    def _name_of(self, bit: int) -> str:
-        return next(name for name, number in self.obligations.bits.items() if number == bit)
 
     # ---- what became of entries, on the loop ------------------------------------------------------------------
 
@@ -453,39 +403,13 @@ class Journal:
 
     def settle(self, sink: str, entries: Sequence[Capture], refused: str = "") -> None:
         """A sink needs these entries no longer; `refused` says why it has not got them, when it has not."""
-        bit = self.obligations.bits.get(sink)
-        if bit is None:
-            return
-        found = self.obligations.settled(bit, entries, refused)
-        if self._parked:
-            for entry in entries:
-                if entry[LASTI] != OF_ANOTHER_RUN:
-                    self._parked.pop((entry[SEQ], bit), None)
-        if found or self._parked:
-            self.answer_deliveries()
-
-    def park(self, sink: str, entries: Sequence[Capture]) -> None:
-        """A sink's disk queue answers for these from now on; a receipt waits until the sink has them."""
-        bit = self.obligations.bits.get(sink)
-        if bit is not None:
-            for seq in self.obligations.settled(bit, entries):
-                self._parked[seq, bit] = None
-            while len(self._parked) > _MOST_PARKED:
-                del self._parked[next(iter(self._parked))]
+        self.deliveries.settle(sink, entries, refused)
 
     def disown(self, sink: str) -> None:
         """A sink is removed: nothing is kept for it any longer."""
-        bit = self.obligations.bits.get(sink)
-        if bit is not None:
-            count = self.obligations.disown(bit, "the sink was removed")
-            self.answer_deliveries()
-            if count:
-                self.failed(f"{sink} was removed before it had all protected entries", count)
-
-    def keeps_for(self, sink: str, seq: int) -> bool:
-        """Whether an entry is kept for a sink."""
-        bit = self.obligations.bits.get(sink)
-        return bit is not None and self.obligations.is_owed(seq, bit)
+        count = self.deliveries.disown(sink)
+        if count:
+            self.failed(f"{sink} was removed before it had all protected entries", count)
 
     # ---- the keeper's side ------------------------------------------------------------------------------------
 

@@ -145,7 +145,7 @@ class JournalKeeper:
 
     async def _work(self) -> None:
         journal = self.journal
-        journal.answer_deliveries()
+        journal.deliveries.answer()
         now = monotonic()
         if journal.room.wants_spare and now >= self._ask_again_at:
             await self._prepare()
@@ -159,7 +159,7 @@ class JournalKeeper:
         while journal.awaits_sync or self._due:
             self._due = False
             await self._sync()
-            journal.answer_deliveries()
+            journal.deliveries.answer()
         await self._discard()
 
     async def _prepare(self) -> None:

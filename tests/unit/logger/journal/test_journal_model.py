@@ -23,8 +23,7 @@ from support.lossy_files import LossyFiles, installed
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.entry import LOG_TYPE, RECOVERY, Capture
 from metaexpert.logger.identity import Identity
-from metaexpert.logger.journal import journal as journal_module
-from metaexpert.logger.journal import leftovers
+from metaexpert.logger.journal import headers, leftovers
 from metaexpert.logger.journal.frames import FrameEncoder
 from metaexpert.logger.journal.keeper import JournalKeeper
 from metaexpert.logger.outcome import Rejection
@@ -263,7 +262,7 @@ class Machine(RuleBasedStateMachine):
         folder.mkdir()
         self.files.after_power_loss(folder)
         self.files.is_full, self.files.failing_syncs = False, 0
-        starts = {journal_module: journal_module.machine_start, leftovers: leftovers.machine_start}
+        starts = {headers: headers.machine_start, leftovers: leftovers.machine_start}
         try:
             for module in starts:
                 module.machine_start = lambda: "afterwards"  # type: ignore[attr-defined,assignment]

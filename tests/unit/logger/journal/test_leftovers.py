@@ -220,7 +220,7 @@ class TestWhatIsKept:
         assert seqs_of(take(tmp_path)[0]) == [1, 2, 3, 4]
 
     def test_after_a_restart_of_the_machine_marks_count_no_more(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("metaexpert.logger.journal.journal.machine_start", lambda: "before")
+        monkeypatch.setattr("metaexpert.logger.journal.headers.machine_start", lambda: "before")
         left(tmp_path, 1)
         assert not take(tmp_path)[0].marks_count
 

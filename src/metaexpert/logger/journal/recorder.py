@@ -25,6 +25,9 @@ from metaexpert.logger.segment import SegmentHeader, decode_header, frames
 
 _ALIGNMENT_BITS: Final = 7
 _BODY_AT: Final = 16
+_WARM_BYTES: Final = 4 * 1024 * 1024
+"""More would hold up the start: a millisecond is enough for two mebibytes."""
+
 _MOST_SHARE: Final = 4
 """An entry that would take more than this part of the ring is left out: it would wipe out what led to it."""
 
@@ -47,6 +50,7 @@ class FlightRecorder:
 
     def __init__(self, path: Path, header: SegmentHeader, size_bytes: int, *, mapped: bool) -> None:
         self._segment = JournalSegment(path, header, size_bytes, mapped=mapped)
+        self._segment.warm(_WARM_BYTES)
         self._map = self._segment.map
         self._begin = self._at = self._segment.begin
         self._size_bytes = size_bytes

@@ -131,7 +131,7 @@ class Room:
         return self._spare is None
 
     def prepare(self) -> None:
-        """Make the segment to begin with, and the spare one.
+        """Make the segment to begin with, and the spare one, which is ready to be written to at once.
 
         Raises:
             OSError: it cannot be made.
@@ -139,8 +139,23 @@ class Room:
         with self._turning:
             if self._current is None:
                 self._current = self._new()
-            elif self._spare is None:
-                self._spare = self._new()
+                return
+            if self._spare is not None:
+                return
+            made = self._new()
+        try:  # a call that needs a segment meanwhile does not wait for this one
+            made.warm(made.size_bytes)
+        except OSError:
+            self.discard(made)
+            raise
+        made.dirty = False  # the zeros need no sync
+        with self._turning:
+            if made not in self._segments:
+                return  # replaced meanwhile, and taken away by whoever did so
+            if self._spare is None:
+                self._spare = made
+            else:
+                self.discard(made)
 
     def begin_anew(self) -> None:
         """Go on in a segment made now, as when what segments say of themselves has changed.

@@ -37,12 +37,7 @@ USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 """As shells report a command that a keyboard interrupt ended."""
 
-QUICK_TESTS = (
-    "tests/unit",
-    "tests/contract",
-    "tests/integration/lifecycle",
-    "tests/integration/test_threads.py",
-)
+QUICK_TESTS = ("tests/unit", "tests/contract")
 
 # A shared CI machine may stop a process for a second at any point, and thousands of tests run real processes, sockets
 # and signals there: one that fails is repeated once. The summary lists it; it is a fault to be mended all the same.

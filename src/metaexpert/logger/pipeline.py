@@ -271,7 +271,10 @@ class Pipeline:
         cancelled = await self._end_tasks(list(self._tasks)) or cancelled
         cancelled = await self._kept() or cancelled
         self._give_up()
-        await self._close(self._closable(self._deliveries))
+        try:
+            await self._close(self._closable(self._deliveries))
+        except asyncio.CancelledError:  # they are closed all the same
+            cancelled = True
         return (self._keeping is not None and await self._keeping.close()) or cancelled
 
     async def _last_flush(self) -> bool:

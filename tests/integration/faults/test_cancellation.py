@@ -80,6 +80,7 @@ async def test_a_stop(new_path: Callable[[], Path]):
     async def run(cancelling: CancelAt) -> None:
         ended = await cancelled_call(cancelling, new_path(), lambda run: run.runtime.stop())
         assert ended.stats.state == "stopped"
+        assert not list(ended.runtime.config.journal_folder.glob("*.running"))  # else the next start tells of a crash
 
     assert await at_every_await(run) > 2
 

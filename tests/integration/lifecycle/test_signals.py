@@ -130,7 +130,9 @@ class TestTerminate:
         """
         began = time.monotonic()
         done = signalled(code, tmp_path, signal.SIGTERM)
-        assert (done.returncode, done.stderr) == (DIED, "")
+        assert done.returncode == DIED
+        # a call that was cut off between journal and ingress has not returned; what it wrote waits for the next start
+        assert done.stderr in {"", "metaexpert.logger: journal: 1 entries are kept for the next start\n"}
         assert time.monotonic() - began < 8.0
         found = done.entries()
         assert found

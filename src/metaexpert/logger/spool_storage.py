@@ -8,9 +8,10 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol, final
+
+from metaexpert.logger.journal.segments import sync_folder
 
 _MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
@@ -148,22 +149,10 @@ class _DiskFile:
     def sync(self) -> None:
         os.fsync(self._descriptor)
         if self._new_in is not None:
-            _sync_folder(self._new_in)
+            sync_folder(self._new_in)
             self._new_in = None
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a folder's new names to the disk, where the system can: Windows does so by itself."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some file systems sync no folders; the file itself has been
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

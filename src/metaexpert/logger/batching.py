@@ -140,7 +140,10 @@ class Batching:
         return min((wait for wait in (batch_in, words_in) if wait is not None), default=None)
 
     def _batch_due_in(self, now: float) -> float | None:
-        if not self._open.entries or self._full:
+        if self._full:
+            # one that has been standing still is looked at again when it moves
+            return None if self.spilling is None else self.spilling.stands_still_in() or None
+        if not self._open.entries:
             return None
         return max(0.0, self._open.opened_at + self.limits.max_age_seconds - now)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.context import PIPELINE, current_fields
@@ -32,6 +32,9 @@ from metaexpert.logger.tasks import OwnedTask
 if TYPE_CHECKING:
     from metaexpert.logger.journal.custody import Custody
 
+_STANDSTILL_SECONDS: Final = 0.25
+"""A sink that has been at one batch for so long stands still: bulk producers are not to wait for it."""
+
 
 @final
 class Spilling:
@@ -43,7 +46,9 @@ class Spilling:
         worker: that thread.
         notices: where trouble with the disk is told.
         kind: how its entries are encoded; a sink that encodes otherwise can't take it over.
-        high_watermark: fill of the sink's room from which its entries go to disk.
+        high_watermark: fill of the sink's room from which bulk producers wait. A sink that stands still is spared that:
+            its entries go to disk from there. Those of one that moves on, though too slowly, do from half-way to full,
+            so that a producer that heeds the watermark never pays for the disk.
         sync_seconds: longest time until what was written is brought to the disk; None to leave that to the queue.
 
     Attributes:
@@ -70,6 +75,7 @@ class Spilling:
         self._jobs = OneJob(worker)
         self._accounts = Accounts(name, notices)
         self._high_watermark = high_watermark
+        self._stands_since: float | None = None
         self._gate = Gate()
         self._transit = Transit()
         self._syncing = Syncing(sync_seconds)
@@ -136,7 +142,17 @@ class Spilling:
             return True
         if self.engaged or (down and self.spills):
             return self._gate.is_full
-        return not has_room and fill < self._high_watermark
+        if has_room:
+            return False
+        if self._stands_since is None:
+            self._stands_since = time.monotonic()
+        return fill < (1.0 + self._high_watermark) / 2 and (fill < self._high_watermark or self.stands_still_in() > 0)
+
+    def stands_still_in(self) -> float:
+        """Seconds until a sink without room counts as standing still, unless it settles a batch before."""
+        if self._stands_since is None:
+            return _STANDSTILL_SECONDS
+        return max(0.0, self._stands_since + _STANDSTILL_SECONDS - time.monotonic())
 
     def push(self, batch: Batch) -> None:
         """Take a batch that has to wait behind what is on disk, or finds no room before it."""
@@ -153,6 +169,7 @@ class Spilling:
 
     def settled(self, batch: Batch) -> None:
         """The worker is done with all entries of a batch it was given, whether it came from disk or not."""
+        self._stands_since = None
         self._transit.settled(batch)
         self.wake()
 

@@ -196,6 +196,37 @@ class TestEngaging:
             sink.may_write.set()
             await running.delivery.drained()
 
+    async def test_above_it_a_sink_that_stands_still_soon_has_its_room_emptied_to_disk(self, tmp_path: Path):
+        spool = RefusingSpool(tmp_path)
+        sink = Parts()
+        sink.may_write.clear()
+        async with spilled(sink, spool) as (running, spilling):
+            running.offer(*map(capture, range(1, 86)))
+            await eventually(lambda: running.lanes.held_entries == 30)
+            assert spool.appended == []
+            await eventually(lambda: spilling.entries == 55)
+            sink.may_write.set()
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 86))
+
+    async def test_one_that_moves_on_uses_no_disk_until_half_way_to_full(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("metaexpert.logger.spilling._STANDSTILL_SECONDS", 60.0)
+        spool = RefusingSpool(tmp_path)
+        sink = Parts()
+        sink.may_write.clear()
+        async with spilled(sink, spool) as (running, spilling):
+            running.offer(*map(capture, range(1, 90)))
+            await eventually(lambda: running.lanes.held_entries == 30)
+            await asyncio.sleep(0.05)
+            assert spool.appended == []
+            running.offer(capture(90))
+            await eventually(lambda: spilling.entries > 0)
+            sink.may_write.set()
+            await running.delivery.drained()
+            assert sink.got == names(range(1, 91))
+
     async def test_from_the_high_watermark_on_the_room_is_emptied_to_disk(self, tmp_path: Path):
         spool = RefusingSpool(tmp_path)
         async with spilled(Parts(down), spool) as (running, spilling):

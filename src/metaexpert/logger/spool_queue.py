@@ -142,7 +142,19 @@ class SegmentSpool:
             raise
         self._lose(entry for lane in refused for _, entry, _ in groups[lane])
         if self._limits.fsync == "always":
+            self._sync_at_once()
+
+    def _sync_at_once(self) -> None:
+        """Bring what was put to the disk: where that failed and it is there in another segment, it need not be put again.
+
+        Raises:
+            OSError: it is not there.
+        """
+        try:
             self.sync()
+        except OSError:
+            if any(tail.is_dirty for tail in self._tails.values()):
+                raise
 
     def _write(self, segment: SpoolSegment, group: Sequence[_Arrived], written: list[_Written]) -> None:
         frames: list[bytes] = []

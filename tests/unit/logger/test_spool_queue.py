@@ -600,6 +600,19 @@ class TestRefusals:
         assert after.open() == Found(entries=5)
         assert parts_of(after) == [b"1", b"2", b"3", b"4", b"5"]
 
+    def test_with_fsync_always_a_batch_that_was_saved_elsewhere_is_put_once(self, tmp_path: Path):
+        storage = Refusing()
+        limits = SpoolLimits(max_bytes=BIG, fsync="always")
+        spool = SegmentSpool(tmp_path / "spool", "0a", 1, limits, storage=storage)
+        put(spool, b"1")
+        storage.failing_syncs = 1
+        put(spool, b"2", b"3")  # refused by the sync, saved in another file, and not to be put again
+        assert storage.failing_syncs == 0
+        kill(spool)
+        after = new_spool(tmp_path, boot="0b")
+        assert after.open() == Found(entries=3)
+        assert parts_of(after) == [b"1", b"2", b"3"]
+
     def test_a_file_that_cannot_be_read_is_left_after_some_attempts(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):

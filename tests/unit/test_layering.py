@@ -86,7 +86,7 @@ ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     ),
     "logger.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
     "logger.runtime": rule(
-        "logger logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"
+        "logger logger.public logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"
     ),
 }
 """Who may import a module; `logger` stands for the package's own file alone."""

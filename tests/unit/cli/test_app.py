@@ -50,6 +50,18 @@ def test_help_imports_neither_logger_nor_demo() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_modules_that_read_log_files_import_nothing_of_what_writes_them() -> None:
+    code = (
+        "import sys\n"
+        "import metaexpert.logger.files.names, metaexpert.logger as logger\n"
+        "print([name for name in ('metaexpert.logger.public', 'aiohttp', 'pydantic') if name in sys.modules])\n"
+        "from metaexpert.logger import *\n"
+        "print(get_logger.__module__, hasattr(logger, 'nonsense'), set(logger.__all__) <= set(dir(logger)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "metaexpert.logger.logger False True"]
+
+
 @pytest.mark.parametrize("status", [0, 3])
 def test_demo_hands_its_arguments_over_and_returns_the_status(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch, status: int

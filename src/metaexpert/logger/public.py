@@ -1,0 +1,116 @@
+"""The public names of `metaexpert.logger`, gathered; the package itself hands them out when they are asked for."""
+
+from metaexpert.logger.async_handler import AsyncHandler
+from metaexpert.logger.batch import Batch
+from metaexpert.logger.breaker import BreakerState
+from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.endpoints import EndpointStats
+from metaexpert.logger.entry import Capture, LogEntry
+from metaexpert.logger.formatter import ErrorFormatter, MainFormatter, TradeFormatter
+from metaexpert.logger.lanes import Overflow
+from metaexpert.logger.ledger import LedgerSnapshot
+from metaexpert.logger.legacy_context import (
+    LogContext,
+    TradeContext,
+    bind_contextvars,
+    clear_contextvars,
+    unbind_contextvars,
+)
+from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
+from metaexpert.logger.meta_logger import MetaLogger
+from metaexpert.logger.options.capture import CaptureOptions
+from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.dead_letters import DeadLetterOptions
+from metaexpert.logger.options.filters import (
+    FieldConditionOptions,
+    FilterOptions,
+    KeysOptions,
+    RateLimitOptions,
+    RepeatsOptions,
+    SamplingOptions,
+)
+from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.journal import JournalOptions
+from metaexpert.logger.options.otlp import OtlpOptions
+from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
+from metaexpert.logger.options.redaction import RedactionOptions
+from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
+from metaexpert.logger.options.splunk import SplunkOptions
+from metaexpert.logger.options.spool import SpoolOptions
+from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
+from metaexpert.logger.receipts import Receipt
+from metaexpert.logger.retry import SinkState
+from metaexpert.logger.runtime import LoggingRuntime, setup_logging
+from metaexpert.logger.sinks.base import Sink, SinkParts
+from metaexpert.logger.sinks.memory import MemorySink
+from metaexpert.logger.stats import DispatcherStats, IngressStats, JournalStats, RuntimeStats, SinkStats
+from metaexpert.logger.typed_logger import get_trade_logger
+from metaexpert.logger.values import lazy
+
+__all__ = [
+    "AsyncHandler",
+    "Batch",
+    "BoundLogger",
+    "BreakerState",
+    "Capture",
+    "CaptureOptions",
+    "ConsoleOptions",
+    "CustomOptions",
+    "DeadLetterOptions",
+    "Delivered",
+    "DispatcherOptions",
+    "DispatcherStats",
+    "ElasticsearchOptions",
+    "EndpointStats",
+    "ErrorFormatter",
+    "FieldConditionOptions",
+    "FileOptions",
+    "FilterOptions",
+    "HttpOptions",
+    "IngressStats",
+    "JournalOptions",
+    "JournalStats",
+    "KeysOptions",
+    "LedgerSnapshot",
+    "LogContext",
+    "LogEntry",
+    "Logger",
+    "LoggerConfig",
+    "LoggingRuntime",
+    "LokiOptions",
+    "MainFormatter",
+    "MemoryOptions",
+    "MemorySink",
+    "MetaLogger",
+    "NdjsonOptions",
+    "OtlpOptions",
+    "Outcome",
+    "Overflow",
+    "Partial",
+    "QueueOptions",
+    "RateLimitOptions",
+    "Receipt",
+    "RedactionOptions",
+    "Rejected",
+    "Rejection",
+    "RepeatsOptions",
+    "Retry",
+    "RuntimeStats",
+    "SamplingOptions",
+    "Sink",
+    "SinkParts",
+    "SinkState",
+    "SinkStats",
+    "SplunkOptions",
+    "SpoolOptions",
+    "TradeContext",
+    "TradeFormatter",
+    "bind_contextvars",
+    "clear_contextvars",
+    "get_logger",
+    "get_trade_logger",
+    "lazy",
+    "log_context",
+    "setup_logging",
+    "unbind_contextvars",
+]

@@ -13,19 +13,20 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, final
 
 import typer
 
-from metaexpert.cli.logs_operations import DONE, FAULT, loaded, safe_output, tell
+from metaexpert.cli.local_zone import LocalZone
+from metaexpert.cli.logs_operations import DONE, FAULT, safe_output, tell
+from metaexpert.cli.logs_places import configured_places
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
-
     from metaexpert.logger.files.query import Query
-    from metaexpert.logger.files.reader import ReadReport
+    from metaexpert.logger.files.report import ReadReport
     from metaexpert.logger.files.sources import Source
 
 USAGE: Final = 2
@@ -34,7 +35,6 @@ INTERRUPTED: Final = 130
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_TYPES: Final = ("general", "trade", "audit", "gap", "recovery", "error")
-
 _SEVERAL: Final = frozenset({"places", "where", "logger", "log_type"})
 _SHOWN_PLACES: Final = 3
 
@@ -52,7 +52,7 @@ def _log_names(incomplete: str) -> list[str]:
     from metaexpert.logger.files.names import LogFile  # noqa: PLC0415 - the command line imports what it needs when it runs
 
     try:
-        files = [LogFile.parsed(path) for place in _default_places(None) for path in place.iterdir()]
+        files = [LogFile.parsed(path) for place in configured_places(None) for path in place.iterdir()]
     except (OSError, typer.Exit):
         return []
     return sorted({file.log.name for file in files if file is not None and file.log.name.startswith(incomplete)})
@@ -145,11 +145,9 @@ class Choice:
     ] = None
 
     @property
-    def zone(self) -> "tzinfo | None":
-        """The zone of times: UTC, or None for the machine's own, with its changes over the year."""
-        from datetime import UTC  # noqa: PLC0415 - the command line imports what it needs when it runs
-
-        return UTC if self.utc else None
+    def zone(self) -> tzinfo:
+        """The zone of times, given and shown."""
+        return UTC if self.utc else LocalZone()
 
     def query(self, *, grep: str | None = None, ignore_case: bool = False) -> "Query":
         """Which entries are meant.
@@ -179,11 +177,7 @@ class Choice:
         """
         from metaexpert.logger.files.sources import sources_in  # noqa: PLC0415 - as above
 
-        places = self.places or _default_places(self.file)
-        missing = [place for place in self.places if not (os.path.lexists(place) or sources_in([place]))]
-        if missing:
-            tell(f"error: there is no file, folder or log {', '.join(map(str, missing))}")
-            raise typer.Exit(FAULT)
+        places = self.places or configured_places(self.file)
         found = sources_in(places, self.log)
         if not found:
             named = f" of {self.log}" if self.log else ""
@@ -193,15 +187,18 @@ class Choice:
 
 
 def tell_damaged(report: "ReadReport") -> None:
-    """Say on stderr how many lines could not be read, and where the first ones are; they never end a command."""
+    """Say on stderr what could not be read, and where the first such lines are; they never end a command."""
+    from metaexpert.logger.formats.text import neutralised  # noqa: PLC0415 - as above
+
+    for note in report.notes:
+        tell(f"note: {neutralised(note)}")
     if report.damaged:
-        places = ", ".join(map(str, report.damaged_places[:_SHOWN_PLACES]))
-        tell(f"{report.damaged} damaged lines were skipped: {places}{', …' if report.damaged > _SHOWN_PLACES else ''}")
-
-
-def _default_places(file: Path | None) -> list[Path]:
-    """The folders the configuration writes logs to."""
-    return [loaded(file, None).log_dir]
+        lines = "line was" if report.damaged == 1 else "lines were"
+        tell(f"{report.damaged} damaged {lines} skipped:")
+        for place in report.places[:_SHOWN_PLACES]:
+            tell(neutralised(f"  {place.path.name} at byte {place.offset}: {place.reason}"))
+        if report.damaged > _SHOWN_PLACES:
+            tell("  …")
 
 
 def reads_logs[**P](command: Callable[Concatenate[Choice, P], None]) -> Callable[..., None]:

@@ -1,0 +1,14 @@
+"""Tamper evidence of a log file."""
+
+from pathlib import Path
+
+from metaexpert.logger.options.base import Options
+
+
+class EvidenceOptions(Options):
+    """A hash chain beside each file of a log, which shows what was changed, removed, inserted or reordered."""
+
+    key_file: Path | None = None
+    """A file with the secret that the chain is signed with; needed for a log's first file alone, then the auditor's."""
+    anchor: bool = False
+    """The heads of the chain also go out as audit entries, so that collectors hold them."""

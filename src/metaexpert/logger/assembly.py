@@ -10,7 +10,8 @@ from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
-from metaexpert.logger.files.writer import AppendFile, SizeRotation
+from metaexpert.logger.files.rotation import Rotation
+from metaexpert.logger.files.writer import AppendFile
 from metaexpert.logger.filter_assembly import admission_for, selection_for, sieve_for, taking_for
 from metaexpert.logger.filters import Admission, Takes
 from metaexpert.logger.formats.ecs import EcsDocuments
@@ -105,9 +106,10 @@ class SinkAssembly:
 
     def _file_sink(self, options: FileOptions) -> FileSink:
         worker = self._worker(options)
-        rotation = SizeRotation(max_bytes=options.max_bytes, backup_count=options.backup_count)
+        rotation = Rotation(max_bytes=options.max_bytes if options.backup_count else 0)
         lines = self._json_lines(options) if options.json_logging else TextLines(use_colors=False)
-        return FileSink(AppendFile(self.log_dir / options.path, rotation, worker), lines, worker)
+        file = AppendFile(self.log_dir / options.path, rotation, worker, self.identity)
+        return FileSink(file, lines, worker)
 
     def spilling(self, options: AnySink, config: LoggerConfig, notices: Notices) -> Spilling | None:
         """The sink's disk queue, where it has one; it does no I/O yet."""

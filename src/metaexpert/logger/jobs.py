@@ -12,7 +12,9 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, final, override
+from typing import Any, Final, final, override
+
+_PREFIX: Final = "metaexpert-"
 
 
 @final
@@ -128,7 +130,7 @@ class Worker:
     """One thread of a sink's own; closed, it begins another one at the next job."""
 
     def __init__(self, jobs: Jobs, name: str) -> None:
-        self._name = f"metaexpert-{name}"
+        self._name = f"{_PREFIX}{name}"
         self.executor = DaemonExecutor(self._name)
         self.jobs = jobs
 
@@ -138,6 +140,10 @@ class Worker:
         with self.jobs.running():
             # in a copy of the caller's context, which carries the mark of the pipeline's own work
             return await loop.run_in_executor(self.executor, partial(copy_context().run, function, *args, **kwargs))
+
+    def beside(self, name: str) -> "Worker":
+        """Another thread for the same sink, to be closed by whoever asked for it."""
+        return Worker(self.jobs, f"{self._name.removeprefix(_PREFIX)}-{name}")
 
     def close(self) -> None:
         """Let the thread end; a job that hangs is not waited for."""

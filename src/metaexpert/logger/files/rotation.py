@@ -1,57 +1,26 @@
-"""Which file a rotation moves where; synchronous, to be run in a thread as one job."""
+"""When a file is done with and the next one begins."""
 
-import os
-import time
-from pathlib import Path
-from typing import Final
-
-_TAIL_BYTES: Final = 1
+from dataclasses import dataclass
+from typing import Protocol, final
 
 
-def rotate(path: Path, backup_count: int) -> None:
-    """Shift `path` to `path.1`, `path.1` to `path.2` and so on; the one numbered `backup_count` is replaced.
+class Moments(Protocol):
+    """Moments at which files end."""
 
-    Raises:
-        OSError: a file could not be renamed; `path` itself is then still in place.
+    def after(self, begun_at: float) -> float:
+        """When a file whose first entry came at that time is done with; seconds since the epoch, infinite for never."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """Rotate before a write that would make the file larger than `max_bytes`, and at the moments of a schedule.
+
+    Attributes:
+        max_bytes: the size, bytes; 0 for any.
+        schedule: the moments; None for none.
     """
-    for number in range(backup_count - 1, 0, -1):
-        older = _numbered(path, number)
-        if older.exists():
-            older.replace(_numbered(path, number + 1))
-    path.replace(_numbered(path, 1))
 
-
-def set_torn_aside(path: Path) -> Path | None:
-    """Move a file whose last line is torn out of the way, as it is; None when it ends well or is no regular file.
-
-    Raises:
-        OSError: the file could not be read or renamed.
-    """
-    if not path.is_file():  # there is none; or a pipe, which reading from would wait for a writer
-        return None
-    try:
-        with path.open("rb") as file:
-            if file.seek(0, os.SEEK_END) == 0:
-                return None
-            file.seek(-_TAIL_BYTES, os.SEEK_END)
-            if file.read(_TAIL_BYTES) == b"\n":
-                return None
-    except FileNotFoundError:
-        return None
-    aside = _unused(path.with_name(f"{path.name}.torn-{time.time_ns()}"))
-    path.replace(aside)
-    return aside
-
-
-def _unused(path: Path) -> Path:
-    """A name nothing has: a clock that was set back comes to the same moment twice."""
-    number = 0
-    unused = path
-    while os.path.lexists(unused):
-        number += 1
-        unused = _numbered(path, number)
-    return unused
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.{number}")
+    max_bytes: int = 0
+    schedule: Moments | None = None

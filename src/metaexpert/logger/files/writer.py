@@ -1,75 +1,116 @@
-"""One file, appended to a batch at a time through aiofiles, rotated by size between batches.
+"""One log as one process writes it: a batch at a time through aiofiles, in files that are rotated between batches.
 
 A write that fails half-way goes on where it stopped at the next attempt, so that no byte is written twice and no line
-is torn by us; where the file was taken away meanwhile, all of it goes into the new one. A file found with a torn last
-line is set aside as it is, and a new one is begun.
+is torn by us; where the file was taken away meanwhile, all of it goes into the new one. To rotate is to begin the next
+file, in the thread of the writes; a second thread brings the old one to the disk and closes it, so that neither the
+event loop nor the next write waits for that, however large the file is.
 """
 
 import asyncio
 import os
-import stat
-from collections.abc import Callable
-from dataclasses import dataclass
-from io import FileIO
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import monotonic
-from typing import Final, final
+from typing import Final, Protocol, final
 
 from aiofiles.threadpool.binary import AsyncFileIO
 
-from metaexpert.logger.files.rotation import rotate, set_torn_aside
+from metaexpert.logger.files.names import LogFile
+from metaexpert.logger.files.retiring import Retiring, nobody
+from metaexpert.logger.files.rotation import Rotation
+from metaexpert.logger.files.series import OpenFile, Series
+from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Worker
 
 _LOOK_SECONDS: Final = 1.0
-"""How often we look whether the path still names our file."""
+"""How often we look whether somebody else moved, deleted or truncated our file."""
 
-_MODE: Final = 0o600
-"""Logs of money are for their owner."""
+_STEP_BACK_SECONDS: Final = 3600.0
+"""A clock set back by less changes no rotation that is due, so that none comes twice."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeRotation:
-    """Rotate before a write that would make the file larger than `max_bytes`; 0 for either means never."""
+class ChainWriter(Protocol):
+    """What keeps the hash chain of a log's files; called in the thread of the writes alone.
 
-    max_bytes: int
-    backup_count: int
+    Each method may raise OSError; it is then called again with the same arguments, or not at all.
+    """
+
+    def begin(self, file: LogFile, size_bytes: int) -> None:
+        """A file begins, before its first line; `size_bytes` long."""
+        ...
+
+    def add(self, lines: Sequence[bytes], end_bytes: int) -> None:
+        """These lines, without newlines, were written completely; the file is `end_bytes` long now."""
+        ...
+
+    def sync(self) -> None:
+        """Bring what there is to the disk."""
+        ...
+
+    def seal(self) -> None:
+        """The file is done with; it is never gone on with."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; `begin` may come again."""
+        ...
 
 
 @final
 class AppendFile:
-    """An append-only file with one writer.
+    """The files this process writes of one log; nobody else writes to them.
 
     Args:
-        path: the file; its folder is created when missing.
-        rotation: when to begin a new one.
-        worker: the thread its system calls run in.
+        path: the log, such as `logs/expert.log`; its files stand beside it, its folder is created when missing.
+        rotation: when to begin a new file.
+        worker: the thread its writes run in.
+        identity: the process that writes.
+        rotated: called in a thread of its own with each file that is done with, closed and on the disk.
+        chain: keeps the files' hash chain.
         clock: seconds, as `time.monotonic`.
+        now: seconds since the epoch, as `time.time`.
+
     """
 
     def __init__(
-        self, path: Path, rotation: SizeRotation, worker: Worker, clock: Callable[[], float] = monotonic
+        self,
+        path: Path,
+        rotation: Rotation,
+        worker: Worker,
+        identity: Identity,
+        *,
+        rotated: Callable[[LogFile], None] = nobody,
+        chain: ChainWriter | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
-        self.warning = ""
+        self._warning = ""
         self._rotation = rotation
         self._worker = worker
-        self._file: AsyncFileIO | None = None
-        self._raw: FileIO | None = None
-        self._size_bytes = 0
+        self._disk = Retiring(worker.beside("disk"), rotated)
+        self._series = Series(path, identity, is_chained=chain is not None)
+        self._chain = chain
+        self._clock = clock
+        self._now = now
+        self._open_file: OpenFile | None = None
         self._written_bytes = 0
         self._begun_at_bytes = 0
         self._unfinished: object = None
-        self._clock = clock
+        self._chained: object = None
+        self._chained_file: OpenFile | None = None
+        self._has_to_begin = False
+        self._due_at = float("inf")
         self._looked_at = 0.0
         self._cancelled_in_thread = False
-        self._is_regular = True
-        self._opened_in = worker.executor
 
-    async def append(self, data: bytes, token: object) -> None:
-        """Write all of `data`.
+    # ---- writing ----------------------------------------------------------------------------------------------
+
+    async def append(self, parts: Sequence[bytes], token: object) -> None:
+        """Write lines.
 
         Args:
-            data: whole lines.
+            parts: the lines without newlines.
             token: names this write; the same token after a failure goes on where that attempt stopped.
 
         Raises:
@@ -77,104 +118,180 @@ class AppendFile:
         """
         if self._cancelled_in_thread:
             await self._settle()
-        file = self._in_present_thread() or await self._open()
+        data = b"\n".join([*parts, b""])
+        opened = self._open_file or await self._open()
         if token is self._unfinished:
-            file = await self._resume(file)
+            opened = await self._resume(opened)
         else:
-            file = await self._begin(file, len(data))
-            self._unfinished, self._written_bytes, self._begun_at_bytes = token, 0, self._size_bytes
-        await self._write(file, data)
+            opened = await self._begin(opened, len(data))
+            self._begin_write(opened, token)
+        if self._chain is not None and opened.file is not None and self._chained_file is not opened:
+            await self._run_to_its_end(self._begin_chain_here, self._chain, opened.file, opened)
+        await self._write(opened, data)
+        if self._chain is not None and opened.file is not None:
+            await self._run_to_its_end(self._add_here, self._chain, parts, opened.size_bytes, token)
         self._unfinished = None
 
-    def _in_present_thread(self) -> AsyncFileIO | None:
-        """The open file, if there is one; a close that was cancelled has left it open and ended its thread."""
-        if self._file is not None and self._raw is not None and self._opened_in is not self._worker.executor:
-            self._use_in_thread(self._raw)
-        return self._file
+    def _begin_write(self, opened: OpenFile, token: object) -> None:
+        self._unfinished, self._written_bytes, self._begun_at_bytes = token, 0, opened.size_bytes
+        schedule = self._rotation.schedule
+        if schedule is not None and opened.begun_at is None:
+            opened.begun_at = self._now()
+            self._due_at = schedule.after(opened.begun_at)
 
-    def _use_in_thread(self, raw: FileIO) -> AsyncFileIO:
+    async def _write(self, opened: OpenFile, data: bytes) -> None:
         # without a loop of its own, so that it can be written to from whichever loop the runtime lives on
-        self._opened_in = self._worker.executor
-        self._file, self._raw = AsyncFileIO(raw, None, self._opened_in), raw
-        return self._file
-
-    async def _begin(self, file: AsyncFileIO, more_bytes: int) -> AsyncFileIO:
-        """The file to write the next batch to: this one, a new one by size, or one where this one was taken away."""
-        if self._clock() - self._looked_at >= _LOOK_SECONDS:
-            self._looked_at = self._clock()
-            if await self._worker.run(self._is_gone, file.fileno()):
-                return await self._begin_anew()
-        return await self._rotate() if self._is_full(more_bytes) else file
-
-    async def _begin_anew(self) -> AsyncFileIO:
-        self.warning = f"{self.path} was moved or deleted by somebody else; begun anew"
-        await self._close_file()
-        return await self._open()
-
-    async def _resume(self, file: AsyncFileIO) -> AsyncFileIO:
-        """The file to go on in; where another one had to be begun, it gets the whole of the write."""
-        if not await self._worker.run(self._is_gone, file.fileno()):
-            await self._find_written(file)
-            return file
-        token, self._unfinished = self._unfinished, None  # the rest alone would be a torn line there
-        file = await self._begin_anew()
-        self._unfinished, self._written_bytes, self._begun_at_bytes = token, 0, self._size_bytes
-        return file
-
-    async def _find_written(self, file: AsyncFileIO) -> None:
-        """How much of an unfinished write arrived; a cancelled one may have gone on in its thread."""
-        if self._is_regular:
-            state = await self._worker.run(os.fstat, file.fileno())
-            self._size_bytes = state.st_size
-            self._written_bytes = max(0, state.st_size - self._begun_at_bytes)
-
-    def _is_gone(self, descriptor: int) -> bool:
-        """Whether the path no longer names the open file, or the descriptor is good for nothing any more."""
-        try:
-            ours = os.fstat(descriptor)
-            there = self.path.stat()
-        except PermissionError:
-            return False  # the way to it was barred; what is open stays open
-        except OSError:
-            return True
-        return not os.path.samestat(there, ours)
-
-    async def _write(self, file: AsyncFileIO, data: bytes) -> None:
+        file = AsyncFileIO(opened.raw, None, self._worker.executor)
         view = memoryview(data)
         while self._written_bytes < len(data):
             with self._worker.jobs.running():
                 count = await file.write(view[self._written_bytes :])
             self._written_bytes += count
-            self._size_bytes += count
+            opened.size_bytes += count
 
-    def _is_full(self, more_bytes: int) -> bool:
-        limit = self._rotation
-        return bool(
-            self._is_regular
-            and limit.max_bytes
-            and limit.backup_count
-            and self._size_bytes
-            and self._size_bytes + more_bytes > limit.max_bytes
-        )
+    def _begin_chain_here(self, chain: ChainWriter, file: LogFile, opened: OpenFile) -> None:
+        if self._chained_file is not opened:
+            chain.begin(file, opened.size_bytes)
+            self._chained_file = opened
 
-    async def _open(self) -> AsyncFileIO:
-        await self._worker.run(self.path.parent.mkdir, parents=True, exist_ok=True)
-        torn = None if self._unfinished else await self._worker.run(set_torn_aside, self.path)
-        if torn is not None:
-            self.warning = f"the last line of {self.path} was torn; the file is kept as {torn.name}"
+    def _add_here(self, chain: ChainWriter, parts: Sequence[bytes], end_bytes: int, token: object) -> None:
+        if self._chained is not token:  # else it went on in its thread when the one who waited was cancelled
+            chain.add(parts, end_bytes)
+            self._chained = token
+
+    async def _begin(self, opened: OpenFile, more_bytes: int) -> OpenFile:
+        """The file to write the next batch to: this one, the next one, or one where this one was taken away."""
+        if self._clock() - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = self._clock()
+            harm = await self._worker.run(self._harm_here, opened)
+            if harm:
+                return await self._begin_anew(harm)
+        if await self._is_half_written(opened) or self._is_full(opened, more_bytes) or self._is_due(opened):
+            opened = await self._rotate(opened)
+        return opened
+
+    async def _is_half_written(self, opened: OpenFile) -> bool:
+        """Whether a write was given up, perhaps amid a line, which the next one would go on with."""
+        if self._unfinished is None:
+            return False
+        await self._find_written(opened)
+        return self._written_bytes > 0
+
+    def _is_full(self, opened: OpenFile, more_bytes: int) -> bool:
+        most = self._rotation.max_bytes
+        return bool(most and opened.file and opened.size_bytes and opened.size_bytes + more_bytes > most)
+
+    def _is_due(self, opened: OpenFile) -> bool:
+        schedule = self._rotation.schedule
+        if schedule is None or opened.file is None or opened.begun_at is None:
+            return False
+        now = self._now()
+        if now < opened.begun_at - _STEP_BACK_SECONDS:
+            opened.begun_at, self._due_at = now, schedule.after(now)
+        return now >= self._due_at
+
+    # ---- what was begun before --------------------------------------------------------------------------------
+
+    async def _begin_anew(self, harm: str) -> OpenFile:
+        self._has_to_begin = True
+        self._warn(f"{harm}; begun anew")
+        await self._run_to_its_end(self._let_go_here)
+        self._disk.begin()
+        return await self._open()
+
+    async def _resume(self, opened: OpenFile) -> OpenFile:
+        """The file to go on in; where another one had to be begun, it gets the whole of the write."""
+        harm = await self._worker.run(self._harm_here, opened)
+        if not harm:
+            await self._find_written(opened)
+            if opened.size_bytes >= self._begun_at_bytes:
+                return opened
+            harm = f"{self.path} was truncated by somebody else"
+        token, self._unfinished = self._unfinished, None  # the rest alone would be a torn line there
+        opened = await self._begin_anew(harm)
+        self._begin_write(opened, token)
+        return opened
+
+    async def _find_written(self, opened: OpenFile) -> None:
+        """How much of an unfinished write arrived; a cancelled one may have gone on in its thread."""
+        if opened.file is not None:
+            opened.size_bytes = (await self._worker.run(os.fstat, opened.raw.fileno())).st_size
+            self._written_bytes = max(0, opened.size_bytes - self._begun_at_bytes)
+
+    def _harm_here(self, opened: OpenFile) -> str:
+        """What somebody else did to the file, or to the log's name; empty when nothing."""
+        path = self.path if opened.file is None else opened.file.path
+        gone = f"{path} was moved or deleted by somebody else"
+        try:
+            ours, there = os.fstat(opened.raw.fileno()), path.stat()
+            if not os.path.samestat(there, ours) or self._series.is_taken_away():
+                return gone
+        except PermissionError:
+            return ""  # the way to it was barred; what is open stays open
+        except (OSError, ValueError):
+            return gone
+        if opened.file is not None and self._unfinished is None and ours.st_size < opened.size_bytes:
+            return f"{path} was truncated by somebody else"
+        return ""
+
+    # ---- one file after another -------------------------------------------------------------------------------
+
+    async def _open(self) -> OpenFile:
         return await self._run_to_its_end(self._open_here)
 
-    def _open_here(self) -> AsyncFileIO:
-        file = FileIO(self.path, "ab", opener=lambda name, flags: os.open(name, flags, _MODE))
-        # a pipe or a device has no size, is not rotated and not brought to any disk
-        self._is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-        self._size_bytes = file.tell() if self._is_regular else 0
-        return self._use_in_thread(file)
+    def _open_here(self) -> OpenFile:
+        opened = self._series.open(self._may_go_on)
+        self._has_to_begin = False
+        schedule = self._rotation.schedule
+        if schedule is not None and opened.begun_at is not None:
+            self._due_at = schedule.after(opened.begun_at)
+        self._open_file = opened
+        return opened
 
-    async def _run_to_its_end[T](self, function: Callable[[], T]) -> T:
+    def _may_go_on(self, begun_at: float, written_at: float) -> bool:
+        schedule = self._rotation.schedule
+        now = self._now()
+        return not self._has_to_begin and (
+            schedule is None or (schedule.after(begun_at) > now and schedule.after(written_at) > now)
+        )
+
+    async def _rotate(self, opened: OpenFile) -> OpenFile:
+        await self._disk.has_room()
+        opened = await self._run_to_its_end(self._rotate_here, opened)
+        self._disk.begin()
+        return opened
+
+    def _rotate_here(self, old: OpenFile) -> OpenFile:
+        try:
+            new = self._series.begin()
+        except OSError as error:
+            if self._unfinished is not None:  # what goes on in the old file would go on amid a line
+                raise
+            # an overlong file is better than a lost entry
+            self._warn(f"could not rotate {self.path}: {error}")
+            return old
+        self._let_go_of(old)
+        self._open_file = new
+        return new
+
+    def _let_go_here(self) -> None:
+        if self._open_file is not None:
+            self._let_go_of(self._open_file)
+
+    def _let_go_of(self, opened: OpenFile) -> None:
+        self._open_file = None
+        self._disk.take(opened)
+        if self._chain is not None and self._chained_file is opened:
+            self._chained_file = None
+            try:
+                self._chain.seal()
+            except OSError as error:
+                self._warn(f"the hash chain of {opened.raw.name!r} could not be sealed: {error}")
+
+    async def _run_to_its_end[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in the thread what opens or closes the file; it goes on there when the one who waits is cancelled."""
         try:
-            return await self._worker.run(function)
+            return await self._worker.run(function, *args, **kwargs)
         except asyncio.CancelledError:
             self._cancelled_in_thread = True
             raise
@@ -184,36 +301,34 @@ class AppendFile:
         await self._worker.run(int)
         self._cancelled_in_thread = False
 
-    async def _rotate(self) -> AsyncFileIO:
-        await self._close_file()
-        try:
-            await self._worker.run(rotate, self.path, self._rotation.backup_count)
-        except OSError as error:
-            # an overlong file is better than a lost entry: go on in the old one
-            self.warning = f"could not rotate {self.path}: {error}"
-        return await self._open()
+    def _warn(self, text: str) -> None:
+        self._warning = f"{self._warning}; {text}" if self._warning else text
 
-    async def _close_file(self) -> None:
-        if self._file is not None:
-            await self._run_to_its_end(self._close_here)
+    def take_warning(self) -> str:
+        """What went wrong and harmed no entry, since it was last asked; empty when nothing did."""
+        for text in (*self._series.take_told(), *self._disk.take_told()):
+            self._warn(text)
+        warning, self._warning = self._warning, ""
+        return warning
 
-    def _close_here(self) -> None:
-        self._file = None
-        if self._raw is not None:
-            self._raw.close()
+    # ---- to the disk ------------------------------------------------------------------------------------------
 
     async def sync(self) -> None:
-        """Bring what was written to the disk.
+        """Bring what was written to the disk, files that are done with included.
 
         Raises:
             OSError: the system could not; what was written may not survive a power loss.
         """
-        file = self._file
-        if file is not None and self._is_regular:
-            await self._worker.run(os.fsync, file.fileno())
+        if self._chain is not None:
+            await self._worker.run(self._chain.sync)
+        await self._disk.sync(self._open_file)
+
+    def sync_within(self, seconds: float) -> None:
+        """Bring what was written to the disk within that time, without anybody waiting for it; on the loop."""
+        self._disk.sync_within(seconds, lambda: self._open_file)
 
     async def close(self) -> None:
-        """Bring the file to the disk and close it.
+        """Bring the files to the disk and close them.
 
         Raises:
             OSError: the system could not; what was written may not survive a power loss.
@@ -221,7 +336,11 @@ class AppendFile:
         if self._cancelled_in_thread:
             await self._settle()
         try:
-            if self._file is not None and self._is_regular:
-                await self._worker.run(os.fsync, self._file.fileno())
+            await self._run_to_its_end(self._close_here)
         finally:
-            await self._close_file()
+            await self._disk.close()
+
+    def _close_here(self) -> None:
+        self._let_go_here()
+        if self._chain is not None:
+            self._chain.close()

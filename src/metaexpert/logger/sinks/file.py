@@ -28,11 +28,10 @@ class FileSink:
     async def write(self, batch: Batch) -> Outcome:
         """Append the batch; any system error is a retry, which goes on where this attempt stopped."""
         try:
-            await self._file.append(b"\n".join([*batch.parts, b""]), batch)
+            await self._file.append(batch.parts, batch)
         except OSError as error:
             return Retry(f"{self._file.path}: {error.strerror or error}")
-        warning, self._file.warning = self._file.warning, ""
-        return Delivered(warning=warning)
+        return Delivered(warning=self._file.take_warning())
 
     async def sync(self) -> None:
         """Bring to the disk what was written.

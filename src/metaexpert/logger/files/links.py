@@ -1,0 +1,113 @@
+"""The log's own name: a link to the file begun last, and what else may stand there.
+
+A symbolic link to the bare name, so that the folder can be moved; a hard link where those are not allowed; none where
+neither is. What is somebody else's is set aside, never changed or deleted.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from metaexpert.logger.files.names import LogFile, files_of
+
+TEMPORARY: Final = ".tmp"
+"""What the names of files end in that are not finished."""
+
+_ASIDE: Final = "%Y%m%dT%H%M%SZ"
+
+
+def is_written_directly(log: Path) -> bool:
+    """Whether a pipe or a device stands at the log's name, which has no files of ours.
+
+    Raises:
+        OSError: a folder stands there, or the way to it is barred.
+    """
+    try:
+        mode = log.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(log))
+    return not stat.S_ISREG(mode)
+
+
+def point(file: LogFile) -> tuple[bool, Path | None]:
+    """Let the log's name lead to `file`.
+
+    Returns:
+        Whether it does; and where that was brought which stood there and is not ours.
+
+    Raises:
+        OSError: what stood there could not be set aside.
+    """
+    log = file.log
+    aside = None if leads_to_a_file(log, or_to_one_that_was=True) else _set_aside(log)
+    temporary = log.with_name(f"{log.name}.{file.run}{TEMPORARY}")
+    with suppress(OSError):
+        temporary.unlink()
+    for link in (temporary.symlink_to, temporary.hardlink_to):
+        try:
+            link(Path(file.path.name) if link == temporary.symlink_to else file.path)
+            temporary.replace(log)
+        except (OSError, NotImplementedError):
+            with suppress(OSError):
+                temporary.unlink()
+        else:
+            return True, aside
+    return False, aside
+
+
+def leads_to_a_file(log: Path, *, or_to_one_that_was: bool = False) -> bool:
+    """Whether the log's name leads to one of its files, of whichever process.
+
+    Args:
+        log: the log.
+        or_to_one_that_was: a link to one that is no longer there will do as well.
+    """
+    try:
+        state = log.lstat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISLNK(state.st_mode):
+        return any(_is_same(file.path, state) for file in files_of(log))
+    target = log.parent / log.readlink()
+    file = LogFile.parsed(target) if target.parent == log.parent else None
+    if file is None or (file.stem, file.suffix) != (log.stem, log.suffix):
+        return False
+    return or_to_one_that_was or target.exists()
+
+
+def release(file: LogFile) -> None:
+    """Take the log's name away where it is a hard link of `file`, which is about to go: it would keep its content."""
+    with suppress(OSError):
+        state = file.log.lstat()
+        if stat.S_ISREG(state.st_mode) and _is_same(file.path, state):
+            file.log.unlink()
+
+
+def _is_same(path: Path, state: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), state)
+    except OSError:
+        return False
+
+
+def _set_aside(log: Path) -> Path | None:
+    """Rename what stands at the log's name, and is not ours; None when there is nothing."""
+    if not os.path.lexists(log):
+        return None
+    aside = _unused(log.with_name(f"{log.stem}.aside-{datetime.now(UTC).strftime(_ASIDE)}{log.suffix}"))
+    log.rename(aside)
+    return aside
+
+
+def _unused(path: Path) -> Path:
+    number, unused = 0, path
+    while os.path.lexists(unused):
+        number += 1
+        unused = path.with_name(f"{path.stem}.{number}{path.suffix}")
+    return unused

@@ -1,0 +1,93 @@
+"""Files merged by time: each put in order within a window, then one against the other; duplicates left out.
+
+Guaranteed: entries come out by time, and by id where times are equal, if within its file none stands behind more than
+`WINDOW_ENTRIES` later ones that are kept. One that stands further behind comes out as soon as it is met, counted as
+late. An entry is left out when one of its time and id came out before among those of equal time, or, for entries out of
+order and those of former runs, among the last `KNOWN_IDS` errors and protected entries.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from metaexpert.logger.files.entries import LogEntry
+from metaexpert.logger.files.report import ReadReport
+
+WINDOW_ENTRIES: Final = 256
+KNOWN_IDS: Final = 65_536
+
+type Batches = Iterator[list[LogEntry]]
+type Opening = tuple[int, Callable[[], Batches]]
+"""The earliest time a file may hold, and what begins to read it."""
+
+
+def in_order(batches: Iterable[list[LogEntry]], window: int = WINDOW_ENTRIES) -> Batches:
+    """A file's entries, sorted within the window."""
+    held: list[LogEntry] = []
+    for batch in batches:
+        held += batch
+        held.sort(key=_order)
+        if len(held) > window:
+            yield held[:-window]
+            del held[:-window]
+    if held:
+        yield held
+
+
+def _order(entry: LogEntry) -> tuple[int, int, str]:
+    return entry.order
+
+
+def merged(files: Iterable[Opening], opened: Callable[[int], None]) -> Iterator[LogEntry]:
+    """The entries of all files by time; each file is begun when its time comes.
+
+    Args:
+        files: what there is.
+        opened: told how many files are being read, when it changes.
+    """
+    waiting = sorted(files, key=lambda each: each[0], reverse=True)
+    heads: list[tuple[tuple[int, int, str], int, LogEntry, Iterator[LogEntry]]] = []
+    number = 0
+    while waiting or heads:
+        while waiting and (not heads or waiting[-1][0] <= heads[0][0][0]):
+            _begin_ns, begin = waiting.pop()
+            opened(len(heads) + 1)
+            entries = _each(begin())
+            first = next(entries, None)
+            if first is not None:
+                number += 1
+                heapq.heappush(heads, (first.order, number, first, entries))
+        if not heads:
+            continue
+        _, place, entry, entries = heads[0]
+        yield entry
+        following = next(entries, None)
+        if following is None:
+            heapq.heappop(heads)
+            opened(len(heads))
+        else:
+            heapq.heapreplace(heads, (following.order, place, following, entries))
+
+
+def _each(batches: Batches) -> Iterator[LogEntry]:
+    for batch in batches:
+        yield from batch
+
+
+def each_once(entries: Iterable[LogEntry], report: ReadReport) -> Iterator[LogEntry]:
+    """Entries without those that came out before."""
+    time_ns, ids, known = -1, set[str](), dict[str, None]()
+    for entry in entries:
+        name = entry.entry_id
+        if name is not None:
+            if entry.time_ns != time_ns:
+                ids.clear()
+                time_ns = entry.time_ns
+            if name in ids or name in known:
+                report.duplicates += 1
+                continue
+            ids.add(name)
+            known[name] = None
+            if len(known) > KNOWN_IDS:
+                del known[next(iter(known))]
+        yield entry

@@ -1,0 +1,91 @@
+"""Reading logs back: live, rotated, compressed and archived files of many processes as one stream, merged by time.
+
+    for entry in Reader(sources_in([Path("logs")]), Query.parsed(level="ERROR", since="2h")):
+        print(entry.time_ns, entry.message)
+
+Memory is constant, whatever the files' size; damaged lines are counted and told, never fatal.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Final, final
+
+from metaexpert.logger.files.blocks import blocks_of
+from metaexpert.logger.files.conditions import Condition, QueryError
+from metaexpert.logger.files.entries import LogEntry
+from metaexpert.logger.files.follow import follow
+from metaexpert.logger.files.merge import Batches, each_once, in_order, merged
+from metaexpert.logger.files.query import Query
+from metaexpert.logger.files.report import Damage, ReadReport
+from metaexpert.logger.files.scan import Scanner
+from metaexpert.logger.files.sources import ReadError, Source, sources_in
+from metaexpert.logger.files.tail import last
+
+__all__ = [
+    "Condition",
+    "Damage",
+    "LogEntry",
+    "Query",
+    "QueryError",
+    "ReadError",
+    "ReadReport",
+    "Reader",
+    "Source",
+    "follow",
+    "last",
+    "sources_in",
+]
+
+_PIECE_BYTES: Final = 1024 * 1024
+_LEAST_PIECE_BYTES: Final = 64 * 1024
+_ALL_PIECES_BYTES: Final = 8 * 1024 * 1024
+_KEPT_DECODED: Final = 2
+
+
+@final
+class Reader:
+    """The entries of some files that a query keeps, merged by time; may be iterated once at a time.
+
+    Args:
+        sources: the files, as `sources_in` finds them.
+        query: what to keep.
+        distinct: whether an entry that stands in several files, as recovery may leave it, comes once.
+        parallel: how many processes look through the files; None for as many as are worth it, 1 for this one alone.
+
+    Attributes:
+        report: what reading came upon so far.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[Source],
+        query: Query | None = None,
+        *,
+        distinct: bool = True,
+        parallel: int | None = None,
+    ) -> None:
+        self._sources = tuple(sources)
+        self._query = query or Query()
+        self._distinct = distinct
+        self._parallel = parallel
+        self._open = 0
+        self.report = ReadReport()
+
+    def __iter__(self) -> Iterator[LogEntry]:
+        self.report = ReadReport()
+        entries = merged([(0, partial(self._read, source)) for source in self._sources], self._opened)
+        for entry in each_once(entries, self.report) if self._distinct else entries:
+            self.report.kept += 1
+            yield entry
+
+    def _opened(self, count: int) -> None:
+        self._open = count
+
+    def _piece_bytes(self) -> int:
+        return max(_LEAST_PIECE_BYTES, min(_PIECE_BYTES, _ALL_PIECES_BYTES // max(1, self._open)))
+
+    def _read(self, source: Source) -> Batches:
+        self.report.files += 1
+        scanner = Scanner(self._query, source.path, self.report)
+        blocks = blocks_of(source, 0, None, self._piece_bytes, self.report)
+        return in_order(scanner.kept(block) for block in blocks)

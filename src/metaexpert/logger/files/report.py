@@ -1,0 +1,82 @@
+"""What reading came upon: how much there was, and what of it is no log."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, final
+
+type _Line = bytes
+
+_MOST_PLACES: Final = 100
+_SHOWN_BYTES: Final = 4096
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A place in a file that is no entry.
+
+    Attributes:
+        path: the file.
+        offset: where it begins, bytes; in a compressed file, of its content.
+        reason: what is wrong with it.
+        line: its first bytes, as they are.
+    """
+
+    path: Path
+    offset: int
+    reason: str
+    line: bytes = b""
+
+
+@final
+@dataclass(slots=True)
+class ReadReport:
+    """What reading came upon so far.
+
+    Attributes:
+        files: files read, in whole or part; `skipped` counts those the query's times rule out.
+        lines: entries looked at, damaged lines among them; what a file's time bounds rule out is not looked at.
+        bytes: as many bytes, uncompressed.
+        kept: entries the query keeps.
+        duplicates: entries left out since one of that id was there already.
+        late: entries that came out after a later one, since they stand too far behind it in their file.
+        damaged: damaged lines and places.
+        places: the first of these.
+        notes: what else is to be told, such as a file that vanished.
+    """
+
+    files: int = 0
+    skipped: int = 0
+    lines: int = 0
+    bytes: int = 0
+    kept: int = 0
+    duplicates: int = 0
+    late: int = 0
+    damaged: int = 0
+    places: list[Damage] = field(default_factory=list[Damage])
+    notes: list[str] = field(default_factory=list[str])
+
+    def damage(self, path: Path, offset: int, reason: str, line: _Line = b"") -> None:
+        """Count a damaged place; the first ones are kept."""
+        self.damaged += 1
+        if len(self.places) < _MOST_PLACES:
+            self.places.append(Damage(path, offset, reason, line[:_SHOWN_BYTES]))
+
+    def note(self, text: str) -> None:
+        """Keep what is to be told, once."""
+        if text not in self.notes and len(self.notes) < _MOST_PLACES:
+            self.notes.append(text)
+
+    def add(self, other: "ReadReport") -> None:
+        """Add what another part of the reading came upon."""
+        self.files += other.files
+        self.skipped += other.skipped
+        self.lines += other.lines
+        self.bytes += other.bytes
+        self.kept += other.kept
+        self.duplicates += other.duplicates
+        self.late += other.late
+        self.damaged += other.damaged
+        self.places += other.places[: _MOST_PLACES - len(self.places)]
+        for text in other.notes:
+            self.note(text)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from metaexpert.logger import (
+    ArchiveOptions,
     CaptureOptions,
     ConsoleOptions,
     CustomOptions,
@@ -36,6 +37,7 @@ from metaexpert.logger import (
     RateLimitOptions,
     RedactionOptions,
     RepeatsOptions,
+    RetentionOptions,
     SamplingOptions,
     SplunkOptions,
     SpoolOptions,
@@ -68,6 +70,8 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]]
     ("repeats: RepeatsOptions", RepeatsOptions, None),
     ("ConsoleOptions", ConsoleOptions, SinkOptions),
     ("FileOptions", FileOptions, SinkOptions),
+    ("retention: RetentionOptions", RetentionOptions, None),
+    ("archive: ArchiveOptions", ArchiveOptions, None),
     ("Every HTTP sink", HttpOptions, SinkOptions),
     ("spool: SpoolOptions", SpoolOptions, None),
     ("dead_letters: DeadLetterOptions", DeadLetterOptions, None),
@@ -206,6 +210,7 @@ def _alias(alias: TypeAliasType) -> Iterator[str]:
     words = {
         "LevelName": "level",
         "HttpUrl": "address",
+        "Duration": 'seconds, or `"90d"`',
         "AnySink": "sink",
         "SinkFactory": 'function, or `"module:name"`',
         "AuditFailureHook": 'function, or `"module:name"`',

@@ -10,7 +10,7 @@ from os.path import abspath, normcase
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, cast
 
-from pydantic import BaseModel, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, field_validator, model_validator
 
 from metaexpert.exceptions import ConfigError
 from metaexpert.logger.config_origin import DEFAULT, ConfigSource, KeyPath, Origin, OriginKind, Provenance
@@ -22,6 +22,14 @@ from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.journal import JournalOptions
+from metaexpert.logger.options.keeping import (
+    TRADE_TERM_SECONDS,
+    ArchiveOptions,
+    Compression,
+    Duration,
+    RetentionOptions,
+    usable_compression,
+)
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
@@ -79,6 +87,16 @@ class LoggerConfig(Options):
     """Size at which a file is rotated, bytes; 0 for never."""
     backup_count: int = Field(default=5, ge=0, le=10_000)
     """Rotated files kept."""
+    compression: Compression = "none"
+    """How finished files are compressed, in the background; `"zstd"` needs the extra `zstd` below Python 3.14."""
+    compress_after: Duration = 0.0
+    """How long after its last entry a finished file is compressed, seconds, or with a unit such as `"1d"`."""
+    archive: ArchiveOptions | None = None
+    """Where finished files go after a time; they stay beside the log when left out."""
+    retention: RetentionOptions = RetentionOptions()
+    """How long finished files are kept; nothing of the trade file goes before `log_trade_keep_for`."""
+    log_trade_keep_for: Duration = TRADE_TERM_SECONDS
+    """How long after its last entry nothing deletes a trade file, seconds, or with a unit; five years."""
     use_colors: bool | None = None
     """ANSI colours on the console; when left out, on a terminal unless NO_COLOR is set."""
     queue: QueueOptions = QueueOptions()
@@ -93,6 +111,8 @@ class LoggerConfig(Options):
     """What is taken in beside the calls of our own loggers."""
     journal: JournalOptions = JournalOptions()
     """What is on disk before a log call returns."""
+    check_trades: bool = True
+    """Warn of trade entries that are wrong, or make no sense after those before them."""
     handle_signals: bool = True
     """Stop in good order on SIGTERM, where nothing handles it, and read the configuration again on SIGHUP."""
     shutdown_timeout: Annotated[float, Field(ge=0.0, le=3600.0)] = 5.0
@@ -225,6 +245,11 @@ class LoggerConfig(Options):
         preset = given.get("preset")
         return over_preset(cast("Preset", preset), given) if isinstance(preset, str) and preset in PRESETS else given
 
+    @field_validator("compression")
+    @classmethod
+    def _can_be_compressed(cls, value: Compression) -> Compression:
+        return usable_compression(value)
+
     @model_validator(mode="after")
     def _names_and_files_differ(self) -> Self:
         problems = [
@@ -264,7 +289,9 @@ class LoggerConfig(Options):
         if self.log_to_file:
             flat += [
                 self._file("file", self.log_file),
-                self._file("trade", self.log_trade_file, log_types=("trade", "audit")),
+                self._file(
+                    "trade", self.log_trade_file, log_types=("trade", "audit"), retention=self._trade_retention()
+                ),
                 self._file("error", self.log_error_file, level="ERROR"),
             ]
         named = [
@@ -288,8 +315,17 @@ class LoggerConfig(Options):
             json_logging=self.json_logging,
             max_bytes=self.max_bytes,
             backup_count=self.backup_count,
-            **options,
+            compression=self.compression,
+            compress_after=self.compress_after,
+            archive=self.archive,
+            **{"retention": self.retention, **options},
         )
+
+    def _trade_retention(self) -> RetentionOptions:
+        """That of the other files, but for the term, which an age waits for."""
+        term, max_age = self.log_trade_keep_for, self.retention.max_age
+        longer = None if max_age is None else max(max_age, term)
+        return self.retention.model_copy(update={"keep_for": term, "max_age": longer})
 
 
 def _below(value: object, key: str) -> object:

@@ -31,6 +31,7 @@ from metaexpert.logger.options.filters import (
 )
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.journal import JournalOptions
+from metaexpert.logger.options.keeping import ArchiveOptions, RetentionOptions
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
@@ -48,6 +49,7 @@ from metaexpert.logger.typed_logger import get_trade_logger
 from metaexpert.logger.values import lazy
 
 __all__ = [
+    "ArchiveOptions",
     "AsyncHandler",
     "Batch",
     "BoundLogger",
@@ -94,6 +96,7 @@ __all__ = [
     "Rejected",
     "Rejection",
     "RepeatsOptions",
+    "RetentionOptions",
     "Retry",
     "RuntimeStats",
     "SamplingOptions",

@@ -11,13 +11,11 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, Final, Literal, Protocol, cast, final
+from typing import Any, BinaryIO, Final, Protocol, cast, final
 
 from metaexpert.exceptions import ConfigError
 
-type Compression = Literal["none", "gzip", "zstd"]
-
-SUFFIXES: Final[dict[Compression, str]] = {"none": "", "gzip": ".gz", "zstd": ".zst"}
+SUFFIXES: Final = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 """What a compression adds to a file's name."""
 
 _GZIP_WINDOW: Final = 31  # a window of 32 KiB, with gzip's header and trailer

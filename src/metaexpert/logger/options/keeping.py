@@ -2,10 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from metaexpert.logger.files.packing import has_zstd
 from metaexpert.logger.options.base import Options
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -39,6 +40,21 @@ type Duration = Annotated[
         {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[smhdw]$"}]}
     ),
 ]
+
+
+type Compression = Literal["none", "gzip", "zstd"]
+
+
+def usable_compression(value: Compression) -> Compression:
+    """The same, where this interpreter has what it takes.
+
+    Raises:
+        ValueError: it has not; the message names the extra.
+    """
+    if value == "zstd" and not has_zstd():
+        message = "needs a package that is not installed: pip install 'metaexpert[zstd]', or choose \"gzip\""
+        raise ValueError(message)
+    return value
 
 
 class RetentionOptions(Options):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal, Self, override
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from metaexpert.logger.formats.selection import ENTRY_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, LogType, Options, Seconds
@@ -13,6 +13,13 @@ from metaexpert.logger.options.filters import (
     RateLimitOptions,
     RepeatsOptions,
     SamplingOptions,
+)
+from metaexpert.logger.options.keeping import (
+    ArchiveOptions,
+    Compression,
+    Duration,
+    RetentionOptions,
+    usable_compression,
 )
 from metaexpert.logger.options.queue import QueueOptions
 
@@ -85,10 +92,23 @@ class FileOptions(SinkOptions):
     """Size at which the file is rotated, bytes; 0 for never."""
     backup_count: int = Field(default=5, ge=0, le=10_000)
     """Rotated files kept; 0 for no rotation."""
+    compression: Compression = "none"
+    """How finished files are compressed, in the background; `"zstd"` needs the extra `zstd` below Python 3.14."""
+    compress_after: Duration = 0.0
+    """How long after its last entry a finished file is compressed, seconds, or with a unit such as `"1d"`."""
+    archive: ArchiveOptions | None = None
+    """Where finished files go after a time; they stay beside the log when left out."""
+    retention: RetentionOptions = RetentionOptions()
+    """How long finished files are kept."""
 
     @override
     def document_keys(self) -> DocumentKeys:
         return JSON_KEYS if self.json_logging else ENTRY_KEYS
+
+    @field_validator("compression")
+    @classmethod
+    def _can_be_compressed(cls, value: Compression) -> Compression:
+        return usable_compression(value)
 
 
 class MemoryOptions(SinkOptions):

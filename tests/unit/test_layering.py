@@ -62,7 +62,7 @@ PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
     "logger.workload logger.spill_gate logger.spill_transit "
-    "logger.sinks.answer",
+    "logger.sinks.answer logger.trade.lifecycle",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
 )
 IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of one's own")

@@ -14,13 +14,14 @@ from typing import Final, final
 
 from metaexpert.logger.batching import Batching
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import SIZE, TIME_NS, Capture, Lane, lane_of
+from metaexpert.logger.entry import SIZE, TIME_NS, TRADE, Capture, Lane, lane_of
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.ingress import INGRESS_FULL, Ingress
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.notices import Notices
+from metaexpert.logger.trade.watch import TradeWatch
 
 _LEAST_CHUNK: Final = 4
 _MOST_CHUNK: Final = 64
@@ -46,6 +47,7 @@ class Route:
     filtered: tuple[Batching, ...]
     journal: Journal | None = None
     mask: int = 0
+    watch: TradeWatch | None = None
     entries: list[Capture] = field(default_factory=list[Capture])
 
     def pass_on(self) -> None:
@@ -58,6 +60,8 @@ class Route:
             batching.offer(self.lane, entries, total_bytes)
         for batching in self.filtered:
             batching.ledger.filtered += len(entries)
+        if self.watch is not None:
+            self.watch.look(entries)
 
 
 @dataclass(slots=True)
@@ -92,6 +96,9 @@ class Dispatcher:
         slice_seconds: longest work without yielding.
         linger_seconds: how long it waits for company when entries trickle in.
         journal: told which sinks protected entries go to; None when there is none.
+
+    Attributes:
+        watch: looks at trade entries; None where nobody does.
     """
 
     def __init__(
@@ -106,6 +113,7 @@ class Dispatcher:
         journal: Journal | None = None,
     ) -> None:
         self.counters = DispatcherCounters()
+        self.watch: TradeWatch | None = None
         self._ingress = ingress
         self._sinks = tuple(batchings)
         self._batchings = self._forming = tuple(batching for batching, _ in self._sinks)
@@ -116,7 +124,7 @@ class Dispatcher:
         self._linger_seconds = linger_seconds
         self._by_logger = any(admission.by_logger for _, admission in self._sinks)
         self._routes: dict[tuple[int, str, str], Route] = {}
-        self._ways: dict[tuple[Lane, tuple[Batching, ...]], Route] = {}
+        self._ways: dict[tuple[Lane, tuple[Batching, ...], bool], Route] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
         self._waited_at = 0.0
@@ -241,6 +249,8 @@ class Dispatcher:
         if captures:
             self._watch_wait(captures[0])
             self._route(captures)
+            if self.watch is not None and (warnings := self.watch.take()):
+                self._route(warnings)
         now = monotonic()
         more = len(captures) == chunk
         if not more or now >= self._loss_told_at + _LOSS_EVERY_SECONDS:
@@ -282,10 +292,12 @@ class Dispatcher:
         lane = lane_of(level, log_type)
         wanted = tuple(batching for batching, admission in self._sinks if admission(level, log_type, logger))
         # one object for all with the same way, so that neighbours of different level or logger travel together
-        route = self._ways.get((lane, wanted))
+        route = self._ways.get((lane, wanted, log_type == TRADE))
         if route is None:
             filtered = tuple(batching for batching in self._batchings if batching not in wanted)
-            route = self._ways[lane, wanted] = Route(lane, wanted, filtered)
+            route = self._ways[lane, wanted, log_type == TRADE] = Route(lane, wanted, filtered)
+            if log_type == TRADE:
+                route.watch = self.watch
             if self._journal is not None and lane >= Lane.ERROR:
                 route.journal = self._journal
                 route.mask = self._journal.obligations.mask(batching.name for batching in wanted)

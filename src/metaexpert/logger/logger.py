@@ -20,7 +20,8 @@ from metaexpert.logger.context import FieldSet, bound_context
 from metaexpert.logger.entry import AUDIT, TRADE
 from metaexpert.logger.port import port
 from metaexpert.logger.receipts import NO_RECEIPT, Receipt
-from metaexpert.logger.trade import TradeLog, trade_message
+from metaexpert.logger.trade.checks import checked
+from metaexpert.logger.trade.trade_log import TradeLog, trade_message
 
 DEBUG: Final = logging.DEBUG
 INFO: Final = logging.INFO
@@ -142,7 +143,7 @@ class Logger(logging.Logger):
         typed = caller()
         frame = typed.f_back or typed
         try:
-            data = {"event": event, **data}
+            data = checked(event, data)
             members = port.quick(data) or port.encoder.full(data)
             details = (b"", b"", b"{%b}" % members)
             return emit(self, INFO, trade_message(event, data), (), {}, frame, TRADE, details)

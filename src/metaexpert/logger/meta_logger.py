@@ -23,7 +23,7 @@ from metaexpert.logger.logger import ERROR, INFO, BoundLogger, Logger, get_logge
 from metaexpert.logger.port import port
 from metaexpert.logger.receipts import Receipt
 from metaexpert.logger.runtime import LoggingRuntime, setup_logging
-from metaexpert.logger.trade import TradeLog
+from metaexpert.logger.trade.trade_log import TradeLog
 from metaexpert.logger.typed_logger import ErrorLogger, TradeLogger, error_logger, trade_logger
 from metaexpert.logger.values import described
 

@@ -24,6 +24,10 @@ type Put = Callable[[Capture], "Receipt | None"]
 class Keeper(Protocol):
     """Where entries are kept, as a receipt sees it."""
 
+    def entry_id(self, seq: int) -> str:
+        """The id of entry number `seq`."""
+        ...
+
     def when_synced(self, since: int) -> Future[None]:
         """Done once a sync that began after sync number `since` has ended."""
         ...
@@ -54,7 +58,7 @@ class Receipt:
 
     Args:
         keeper: where the entry is kept; None where it is not.
-        seq: its number; `boot_id-seq` is its id.
+        seq: its number.
         since: syncs that had begun when it was written.
         failure: why it is not kept.
     """
@@ -66,6 +70,11 @@ class Receipt:
         self._since = since
         self.seq = seq
         self.failure = failure
+
+    @property
+    def entry_id(self) -> str | None:
+        """The entry's id, the same in every line of it; None where it was not journalled."""
+        return None if self._keeper is None else self._keeper.entry_id(self.seq)
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Wait until the entry is on the disk.

@@ -145,7 +145,7 @@ class SegmentSpool:
             self._sync_at_once()
 
     def _sync_at_once(self) -> None:
-        """Bring what was put to the disk: where that failed and it is there in another segment, it need not be put again.
+        """Bring what was put to the disk; where that failed it may be there in another segment, and is not put again.
 
         Raises:
             OSError: it is not there.

@@ -370,6 +370,10 @@ class Journal:
 
     # ---- receipts, any thread ---------------------------------------------------------------------------------
 
+    def entry_id(self, seq: int) -> str:
+        """See `receipts.Keeper`."""
+        return self._identity.entry_id(seq)
+
     def when_synced(self, since: int) -> Future[None]:
         """See `receipts.Keeper`."""
         future = self._promises.sync_after(since)

@@ -1,0 +1,103 @@
+"""Warnings of trade entries: entries of their own, behind the one they are about, which arrives whatever it is."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from metaexpert.logger import LoggerConfig, LoggingRuntime, MemoryOptions, get_logger
+from metaexpert.logger.entry import LASTI, OF_ANOTHER_RUN, RECOVERED_FROM, SEQ, Capture
+from metaexpert.logger.notices import Notices
+from metaexpert.logger.testing import new_entry
+from metaexpert.logger.trade.watch import TradeWatch
+
+log = get_logger("trade.watch")
+
+type Line = dict[str, Any]
+
+
+def fill(**changes: Any) -> None:
+    fields: dict[str, Any] = {"order_id": "A-1", "side": "BUY", "quantity": "1", "price": "2"}
+    log.trade.order_filled(**(fields | changes))
+
+
+def config(**changes: Any) -> LoggerConfig:
+    return LoggerConfig(log_to_console=False, log_to_file=False, sinks=(MemoryOptions(),), **changes)
+
+
+def test_a_fill_after_a_cancel_is_warned_of_and_arrives(lines: Callable[[], list[Line]]):
+    log.trade.order_placed(order_id="A-1", side="BUY", quantity="1", exchange="okx")
+    log.trade.order_cancelled(order_id="A-1", exchange="okx")
+    fill(exchange="okx")
+    found = lines()
+    assert [entry["log_type"] for entry in found] == ["trade", "trade", "trade", "general"]
+    warning = found[3]
+    assert (warning["level"], warning["logger"]) == ("WARNING", "metaexpert.trade")
+    assert warning["message"] == "order A-1: order_filled after order_cancelled"
+    assert warning["extra"] == {
+        "rule": "after_end",
+        "trade_seq": found[2]["seq"],
+        "event": "order_filled",
+        "order_id": "A-1",
+        "exchange": "okx",
+    }
+
+
+def test_what_is_wrong_in_itself_is_warned_of(lines: Callable[[], list[Line]]):
+    fill(price="cheap")
+    trade, warning = lines()
+    assert trade["trade_data"]["problems"] == ["price: 'cheap' is no decimal number"]
+    assert warning["message"] == "order_filled has invalid fields: price: 'cheap' is no decimal number"
+    assert warning["extra"]["rule"] == "invalid_field"
+
+
+def test_switched_off_nothing_is_warned_of_and_a_reload_switches(
+    start: Callable[..., LoggingRuntime], lines_of: Callable[[LoggingRuntime], list[Line]], runner: asyncio.Runner
+):
+    runtime = start(check_trades=False)
+    fill(price="cheap")
+    assert len(lines_of(runtime)) == 1
+    runner.run(runtime.reload(config()))
+    fill(price="cheap")
+    assert len(lines_of(runtime)) == 2
+    runner.run(runtime.reload(config(check_trades=False)))
+    fill(price="cheap")
+    assert len(lines_of(runtime)) == 1
+
+
+def test_a_reload_forgets_no_order(
+    start: Callable[..., LoggingRuntime], lines_of: Callable[[LoggingRuntime], list[Line]], runner: asyncio.Runner
+):
+    runtime = start()
+    log.trade.order_placed(order_id="A-1", side="BUY", quantity="1")
+    assert len(lines_of(runtime)) == 1
+    runner.run(runtime.reload(config(log_level="WARNING")))
+    fill(quantity="2")
+    assert [entry["extra"].get("rule") for entry in lines_of(runtime) if "extra" in entry] == ["over_fill"]
+
+
+def of_another_run(entry: Capture) -> Capture:
+    return (*entry[:LASTI], OF_ANOTHER_RUN, *entry[LASTI + 1 :])  # type: ignore[return-value]  # one place differs
+
+
+def recovered(entry: Capture) -> Capture:
+    return (RECOVERED_FROM + 1, *entry[SEQ + 1 :])  # type: ignore[return-value]  # as above
+
+
+@pytest.mark.parametrize("former", [of_another_run, recovered])
+def test_entries_of_former_runs_are_not_looked_at_again(former: Callable[[Capture], Capture]):
+    watch = TradeWatch(Notices())
+    wrong = new_entry("x", trade_data={"event": "order_filled", "problems": ["price: is missing"]})
+    watch.look([former(wrong)])
+    assert watch.take() == []
+    watch.look([wrong])
+    assert len(watch.take()) == 1
+
+
+def test_a_fault_of_its_own_costs_a_warning_alone():
+    watch = TradeWatch(Notices())
+    entry = new_entry("x", trade_data={"event": "order_filled"})
+    broken = (*entry[:12], (b"", b"", b"{no json"), entry[13])
+    watch.look([broken])
+    assert watch.take() == []

@@ -18,10 +18,12 @@ from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import SHUTDOWN, Delivery
 from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.entry import Capture
+from metaexpert.logger.files.housekeeping_thread import HousekeepingThread
+from metaexpert.logger.files.kept_logs import kept_logs
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
-from metaexpert.logger.jobs import Jobs
+from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.keeping import Keeping
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.notices import Notices
@@ -32,6 +34,7 @@ from metaexpert.logger.sinks.file import FileSink
 from metaexpert.logger.snapshots import ingress_stats, sink_stats
 from metaexpert.logger.stats import DispatcherStats, RuntimeStats, SinkStats
 from metaexpert.logger.tasks import OwnedTask, ended
+from metaexpert.logger.trade.watch import TradeWatch
 
 _INGRESS_SHARE: Final = 2
 """Ingress holds this many times what a sink may hold, so that a burst waits there while the loop is busy elsewhere."""
@@ -92,6 +95,7 @@ class Pipeline:
             sync_sinks=self._sync_sinks,
             unheard=self._poke,
         )
+        self._housekeeping = HousekeepingThread(config.log_dir, kept_logs(config), notices)
         self.ingress = Ingress(*_bounds(_queues(config)))
         if self.journal is not None:
             self.ingress.rely_on(self.journal)
@@ -105,6 +109,12 @@ class Pipeline:
             linger_seconds=config.dispatcher.linger,
             journal=self.journal,
         )
+        self._watch_trades()
+
+    def _watch_trades(self) -> None:
+        """Have trade entries looked at, or not, as the configuration says; what is known of orders is kept."""
+        watch = self.dispatcher.watch or TradeWatch(self._notices)
+        self.dispatcher.watch = watch if self.config.check_trades else None
 
     def _encoders(self, identity: Identity) -> dict[str, Callable[[Capture], bytes]]:
         """How the sinks would encode entries of another run."""
@@ -126,7 +136,7 @@ class Pipeline:
     ) -> dict[str, tuple[AnySink, Sink, Delivery]]:
         """Sinks and deliveries for `wanted`; nothing of what runs is touched."""
         json_lines = assembly.json_lines_for(config.all_sinks(), identity)
-        parts = assembly.SinkAssembly(config.log_dir, identity, self._jobs, json_lines)
+        parts = assembly.SinkAssembly(config.log_dir, identity, self._jobs, json_lines, self._housekeeping.wake)
         made: dict[str, tuple[AnySink, Sink, Delivery]] = {}
         for options in wanted:
             sink = parts.sink(options)
@@ -180,6 +190,7 @@ class Pipeline:
         """
         self._alone = alone
         self._set_pace()
+        self._housekeeping.start()
         self._begin("dispatcher", self.dispatcher.run)
         self._is_handed_over = asyncio.Event()
         if self._keeping is not None:
@@ -267,6 +278,7 @@ class Pipeline:
             Whether the calling task was cancelled meanwhile, which hurried nothing.
         """
         self.dispatcher.release()
+        self._housekeeping.stop()
         cancelled = await self._last_flush()
         cancelled = await self._end_tasks(list(self._tasks)) or cancelled
         cancelled = await self._kept() or cancelled
@@ -275,7 +287,20 @@ class Pipeline:
             await self._close(self._closable(self._deliveries))
         except asyncio.CancelledError:  # they are closed all the same
             cancelled = True
+        cancelled = await self._housekeeping_ended() or cancelled
         return (self._keeping is not None and await self._keeping.close()) or cancelled
+
+    async def _housekeeping_ended(self) -> bool:
+        """Wait until the thread that keeps the files has ended; whether this task was cancelled meanwhile."""
+        worker = Worker(self._jobs, "housekeeping-end")
+        try:
+            if self._housekeeping.is_running:  # amid a call of the system: what it leaves is gone on with
+                await worker.run(self._housekeeping.join, _CLOSE_SECONDS)
+        except asyncio.CancelledError:
+            return True
+        finally:
+            worker.close()
+        return False
 
     async def _last_flush(self) -> bool:
         loop = asyncio.get_running_loop()
@@ -388,8 +413,10 @@ class Pipeline:
         gone = {name: (self._deliveries.pop(name), self._sinks.pop(name)) for name in self._missing(wanted)}
         self.config = config
         self._go_over_to_journal_of(config)
+        self._housekeeping.go_over_to(config.log_dir, kept_logs(config))
         self._add(made)
         self._options = {name: self._options[name] for name in wanted}
+        self._watch_trades()
         self.dispatcher.set_sinks(self._routed(), [delivery.batching for delivery, _ in gone.values()])
         self._set_pace()
         self.ingress.resize(*_bounds(_queues(config)))
@@ -498,6 +525,7 @@ class Pipeline:
             ingress=ingress_stats(self.ingress),
             dispatcher=DispatcherStats(**asdict(self.dispatcher.counters)),
             journal=None if self._keeping is None else self._keeping.stats(),
+            housekeeping=self._housekeeping.stats(),
             sinks=MappingProxyType(
                 self._former
                 | {name: sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}

@@ -10,6 +10,8 @@ from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
+from metaexpert.logger.files.names import LogFile
+from metaexpert.logger.files.retiring import nobody
 from metaexpert.logger.files.rotation import Rotation
 from metaexpert.logger.files.writer import AppendFile
 from metaexpert.logger.filter_assembly import admission_for, selection_for, sieve_for, taking_for
@@ -60,6 +62,7 @@ class SinkAssembly:
     identity: Identity
     jobs: Jobs
     json_lines: Callable[[Capture], bytes]
+    rotated: Callable[[LogFile], None] = nobody
 
     def sink(self, options: AnySink) -> Sink:
         """The sink these options describe; it does no I/O yet."""
@@ -108,7 +111,7 @@ class SinkAssembly:
         worker = self._worker(options)
         rotation = Rotation(max_bytes=options.max_bytes if options.backup_count else 0)
         lines = self._json_lines(options) if options.json_logging else TextLines(use_colors=False)
-        file = AppendFile(self.log_dir / options.path, rotation, worker, self.identity)
+        file = AppendFile(self.log_dir / options.path, rotation, worker, self.identity, rotated=self.rotated)
         return FileSink(file, lines, worker)
 
     def spilling(self, options: AnySink, config: LoggerConfig, notices: Notices) -> Spilling | None:

@@ -44,7 +44,14 @@ from metaexpert.logger.retry import SinkState
 from metaexpert.logger.runtime import LoggingRuntime, setup_logging
 from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.memory import MemorySink
-from metaexpert.logger.stats import DispatcherStats, IngressStats, JournalStats, RuntimeStats, SinkStats
+from metaexpert.logger.stats import (
+    DispatcherStats,
+    HousekeepingStats,
+    IngressStats,
+    JournalStats,
+    RuntimeStats,
+    SinkStats,
+)
 from metaexpert.logger.typed_logger import get_trade_logger
 from metaexpert.logger.values import lazy
 
@@ -68,6 +75,7 @@ __all__ = [
     "FieldConditionOptions",
     "FileOptions",
     "FilterOptions",
+    "HousekeepingStats",
     "HttpOptions",
     "IngressStats",
     "JournalOptions",

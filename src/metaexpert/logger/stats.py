@@ -131,6 +131,33 @@ class JournalStats:
     last_error: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HousekeepingStats:
+    """What became of finished log files since the start, in this process.
+
+    Attributes:
+        state: active, or degraded while something could not be done.
+        passes: how often all files were looked at.
+        packed: files compressed.
+        archived: files moved to an archive.
+        purged: files deleted.
+        purged_bytes: what they took, bytes.
+        failures: what could not be done, each time it was tried.
+        last_error: what was wrong at the latest pass; None when all went well.
+        conflicts: the bounds that are exceeded by files which nothing may delete, and why.
+    """
+
+    state: SinkState
+    passes: int
+    packed: int
+    archived: int
+    purged: int
+    purged_bytes: int
+    failures: int
+    last_error: str | None
+    conflicts: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class RuntimeStats:
     """The whole runtime at one moment."""
@@ -139,6 +166,7 @@ class RuntimeStats:
     dispatcher: DispatcherStats
     sinks: Mapping[str, SinkStats]
     journal: JournalStats | None = None
+    housekeeping: HousekeepingStats | None = None
 
 
 NO_STATS: Final = RuntimeStats(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from metaexpert.logger.files.chain import record_removal
 from metaexpert.logger.files.links import release
 from metaexpert.logger.files.names import CHAIN, LogFile
 from metaexpert.logger.files.pace import Pace
@@ -77,19 +78,21 @@ def move(source: Path, target: Path, pace: Pace) -> None:
         sync_folder(source.parent)
 
 
-def purge(file: LogFile, reason: str, now: float, record_folder: Path) -> None:
-    """Delete a file and its chain, and write that down first.
+def purge(log: Path, file: LogFile, reason: str, now: float) -> None:
+    """Delete a file and its chain; first write that down beside the log, and in its seals where it has them.
 
     Args:
-        file: which.
+        log: the log.
+        file: which, wherever it is.
         reason: why.
         now: seconds since 1970.
-        record_folder: where it is written down.
 
     Raises:
         OSError: it cannot be written down, and stays; or not be deleted.
+        ChainKeyError: it cannot be written into the seals, and stays.
     """
-    _write_down(record_folder, file, reason, now)
+    _write_down(log.parent, file, reason, now)
+    record_removal(log, file, reason)
     release(file)
     file.path.unlink(missing_ok=True)
     file.chain.unlink(missing_ok=True)

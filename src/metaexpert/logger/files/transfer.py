@@ -185,9 +185,9 @@ def sweep(folder: Path, now: float) -> list[Path]:
 
 def _is_temporary(path: Path) -> bool:
     """Whether it is called like a temporary file of a log file, of its chain, or of a log's link."""
-    name, dot, _ = path.name.rpartition(_TEMPORARY)
-    file = LogFile.parsed(path.with_name(name.removesuffix(CHAIN)))
-    return bool(dot) and (file is not None or _LINK.fullmatch(name) is not None)
+    name, _, _ = path.name.rpartition(_TEMPORARY)
+    final = name.removesuffix(CHAIN)
+    return bool(final) and (LogFile.parsed(path.with_name(final)) is not None or _LINK.fullmatch(name) is not None)
 
 
 def _is_left(path: Path, now: float) -> bool:

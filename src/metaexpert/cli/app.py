@@ -11,7 +11,6 @@ app = typer.Typer(
     name="metaexpert",
     help="Crypto trading experts in Python, with logging that never blocks the event loop.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(logs)

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metaexpert.cli.logs_dead_letters import dead_letters
+from metaexpert.cli.logs_errors import errors
+from metaexpert.cli.logs_export import export
+from metaexpert.cli.logs_grep import grep
 from metaexpert.cli.logs_last_crash import last_crash
 from metaexpert.cli.logs_spool import spool
+from metaexpert.cli.logs_tail import tail
+from metaexpert.cli.logs_trades import trades
 
 if TYPE_CHECKING:
     from metaexpert.logger import LoggerConfig
 
 logs = typer.Typer(
     name="logs",
-    help="Configuration, last crash, disk queues and dead letters of logging.",
+    help="Read logs; look after their files, disk queues and dead letters; show the configuration.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
@@ -25,6 +30,11 @@ logs = typer.Typer(
 logs.add_typer(dead_letters)
 logs.add_typer(spool)
 logs.command("last-crash")(last_crash)
+logs.command()(tail)
+logs.command()(grep)
+logs.command()(errors)
+logs.command()(export)
+logs.command()(trades)
 
 
 @logs.command()

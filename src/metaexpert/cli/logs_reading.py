@@ -10,7 +10,7 @@ Exit status: 0 something was found, or done; 1 what is asked for cannot be read,
 import inspect
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
@@ -37,6 +37,9 @@ LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_TYPES: Final = ("general", "trade", "audit", "gap", "recovery", "error")
 _SEVERAL: Final = frozenset({"places", "where", "logger", "log_type"})
 _SHOWN_PLACES: Final = 3
+_SHOWN_BYTES: Final = 80
+_USUAL_RATIO: Final = 10
+"""How much smaller log files are when they are compressed."""
 
 
 def _levels(incomplete: str) -> list[str]:
@@ -169,6 +172,10 @@ class Choice:
             zone=self.zone,
         )
 
+    def all_places(self) -> list[Path]:
+        """Where to read: what was named, else the configuration's folders."""
+        return self.places or configured_places(self.file)
+
     def sources(self) -> "tuple[Source, ...]":
         """The files to read; none at all ends the command.
 
@@ -177,13 +184,18 @@ class Choice:
         """
         from metaexpert.logger.files.sources import sources_in  # noqa: PLC0415 - as above
 
-        places = self.places or configured_places(self.file)
+        places = self.all_places()
         found = sources_in(places, self.log)
         if not found:
             named = f" of {self.log}" if self.log else ""
             tell(f"no log files{named} in {', '.join(map(str, places))}")
             raise typer.Exit(NOTHING)
         return found
+
+
+def total_bytes(sources: "Sequence[Source]") -> int:
+    """About how much there is to read, uncompressed, for a progress bar."""
+    return sum(each.size_bytes * (_USUAL_RATIO if each.packing else 1) for each in sources)
 
 
 def tell_damaged(report: "ReadReport") -> None:
@@ -196,7 +208,9 @@ def tell_damaged(report: "ReadReport") -> None:
         lines = "line was" if report.damaged == 1 else "lines were"
         tell(f"{report.damaged} damaged {lines} skipped:")
         for place in report.places[:_SHOWN_PLACES]:
-            tell(neutralised(f"  {place.path.name} at byte {place.offset}: {place.reason}"))
+            told = f"  {place.path.name} at byte {place.offset}: {place.reason}"
+            line = place.line[:_SHOWN_BYTES].decode("utf-8", "replace")
+            tell(neutralised(f"{told}: {line}" if line else told))
         if report.damaged > _SHOWN_PLACES:
             tell("  …")
 

@@ -16,7 +16,7 @@ _PATH: Final = re.compile(r"[\\/]")
 _DIGEST_BYTES: Final = 4
 _MOST_CHARACTERS: Final = 512
 _VARIABLE: Final = (
-    (re.compile(r"'[^'\n]*'|\"[^\"\n]*\""), "<text>"),
+    (re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\""), "<text>"),
     (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>"),
     (re.compile(r"\b0x[0-9a-fA-F]+\b"), "<id>"),
     (re.compile(r"\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{8,}\b"), "<id>"),
@@ -49,7 +49,7 @@ def fingerprint_of(entry: LogEntry) -> Fingerprint:
     place = _raised_at(traceback) or _logged_at(entry)
     message = normalised(said or entry.message)
     brought = entry.value("fingerprint")
-    parts = "\0".join((kind, place, message)).encode("utf-8", "backslashreplace")
+    parts = f"{kind}\0{place}\0{message}".encode("utf-8", "backslashreplace")
     digest = brought if isinstance(brought, str) and brought else blake2s(parts, digest_size=_DIGEST_BYTES).hexdigest()
     return Fingerprint(digest, kind, place, message)
 

@@ -1,0 +1,85 @@
+"""Errors grouped by fingerprint, as they come; how many, since when, until when, and an example; pure.
+
+Memory is bounded: beyond so many groups those that come anew are counted together.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, final
+
+from metaexpert.logger.files.fingerprints import Fingerprint, fingerprint_of
+
+if TYPE_CHECKING:
+    from metaexpert.logger.files.entries import LogEntry
+
+MAX_GROUPS: Final = 10_000
+_MAX_LOGGERS: Final = 20
+
+
+@final
+@dataclass(slots=True)
+class ErrorGroup:
+    """The occurrences of one error.
+
+    Attributes:
+        fingerprint: what they have in common.
+        example: the latest of them.
+        first_ns: when the first one was logged, UTC, nanoseconds since the epoch.
+        last_ns: when the last one was.
+        count: how many they are.
+        loggers: who logged them, the first of these.
+    """
+
+    fingerprint: Fingerprint
+    example: "LogEntry"
+    first_ns: int
+    last_ns: int
+    count: int = 0
+    loggers: dict[str, None] = field(default_factory=dict[str, None])
+
+    def add(self, entry: "LogEntry") -> None:
+        """Take one more in."""
+        self.count += 1
+        self.first_ns = min(self.first_ns, entry.time_ns)
+        if entry.time_ns >= self.last_ns:
+            self.last_ns, self.example = entry.time_ns, entry
+        if len(self.loggers) < _MAX_LOGGERS:
+            self.loggers[entry.logger] = None
+
+
+@final
+class ErrorGroups:
+    """All groups.
+
+    Args:
+        most: how many there can be.
+
+    Attributes:
+        entries: how many entries were taken in.
+        others: how many of them belong to no group, since there were too many.
+    """
+
+    def __init__(self, most: int = MAX_GROUPS) -> None:
+        self.entries = 0
+        self.others = 0
+        self._most = most
+        self._groups: dict[str, ErrorGroup] = {}
+
+    def add(self, entry: "LogEntry") -> None:
+        """Take an entry in."""
+        self.entries += 1
+        fingerprint = fingerprint_of(entry)
+        group = self._groups.get(fingerprint.digest)
+        if group is None:
+            if len(self._groups) >= self._most:
+                self.others += 1
+                return
+            group = ErrorGroup(fingerprint, entry, entry.time_ns, entry.time_ns)
+            self._groups[fingerprint.digest] = group
+        group.add(entry)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def most_frequent(self) -> list[ErrorGroup]:
+        """The groups, those with the most occurrences first, and the latest first among equals."""
+        return sorted(self._groups.values(), key=lambda each: (-each.count, -each.last_ns))

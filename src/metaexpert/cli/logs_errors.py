@@ -1,0 +1,74 @@
+"""`metaexpert logs errors`: which errors there were, each once, with how often, since when, and an example."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from metaexpert.cli.logs_output import Output, colours_wanted
+from metaexpert.cli.logs_progress import Progress
+from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
+
+if TYPE_CHECKING:
+    from metaexpert.cli.error_groups import ErrorGroup
+
+
+@reads_logs
+def errors(
+    choice: Choice,
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many kinds of errors to show.")] = 20,
+    traceback: Annotated[
+        bool, typer.Option("--traceback/--no-traceback", help="Show the latest traceback of each kind.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each kind, a line each.")] = False,
+) -> None:
+    """Show which errors there were, the most frequent first: how many, the first, the last, and an example.
+
+    Errors are of one kind when exception type, place and message are the same but for numbers, ids and quoted text.
+    Taken are entries from ERROR on; --level changes that. Status 3 where there is none.
+    """
+    from metaexpert.cli.entry_text import Clock  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from metaexpert.cli.error_groups import ErrorGroups  # noqa: PLC0415 - as above
+    from metaexpert.cli.error_text import error_lines  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reader import Reader  # noqa: PLC0415 - as above
+
+    query = (choice if choice.level else replace(choice, level="ERROR")).query()
+    sources, groups = choice.sources(), ErrorGroups()
+    reader = Reader(sources, query)
+    with Progress("reading", total_bytes(sources), lambda: reader.report.bytes):
+        for entry in reader:
+            groups.add(entry)
+    shown = groups.most_frequent()[:limit]
+    colours = colours_wanted(choice.color)
+    with Output() as out:
+        if as_json:
+            for each in shown:
+                out.write(group_json(each) + b"\n")
+        else:
+            for line in error_lines(shown, groups, Clock(choice.zone), colours=colours, with_traceback=traceback):
+                out.line(line)
+    tell_damaged(reader.report)
+    if not groups.entries:
+        raise typer.Exit(NOTHING)
+
+
+def group_json(group: "ErrorGroup") -> bytes:
+    """A group for scripts."""
+    import orjson  # noqa: PLC0415 - as above
+
+    from metaexpert.logger.formats.timestamps import rfc3339  # noqa: PLC0415 - as above
+
+    what = group.fingerprint
+    told: dict[str, Any] = {
+        "fingerprint": what.digest,
+        "count": group.count,
+        "type": what.kind or None,
+        "place": what.place,
+        "message": what.message,
+        "first": rfc3339(group.first_ns),
+        "last": rfc3339(group.last_ns),
+        "loggers": list(group.loggers),
+        "example": group.example.values,
+    }
+    return orjson.dumps(told)

@@ -1,0 +1,95 @@
+"""`metaexpert logs export`: entries as ECS documents, OpenTelemetry requests, CSV or JSON lines."""
+
+import socket
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metaexpert.cli.logs_operations import loaded, tell
+from metaexpert.cli.logs_output import Output
+from metaexpert.cli.logs_printing import picked
+from metaexpert.cli.logs_progress import Progress
+from metaexpert.cli.logs_reading import NOTHING, OUTPUT, Choice, reads_logs, tell_damaged, total_bytes
+
+if TYPE_CHECKING:
+    from metaexpert.cli.export_formats import Export
+
+
+class ExportFormat(StrEnum):
+    """What entries can be exported as."""
+
+    ECS = "ecs"
+    OTEL = "otel"
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+@reads_logs
+def export(
+    choice: Choice,
+    *,
+    format: Annotated[ExportFormat, typer.Option("--format", help="What to write.")],  # noqa: A002 - the option's name
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A file, there only once it is whole; stdout when left out."),
+    ] = None,
+    fields: Annotated[
+        str | None,
+        typer.Option(
+            "--fields",
+            help="Of csv the columns, of ndjson the keys, such as time,level,symbol,price.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            "--service", help="Of ecs and otel the service's name; the configuration's log_name when left out."
+        ),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Of ecs and otel the host's name; this machine's when left out.")
+    ] = None,
+    environment: Annotated[str, typer.Option("--environment", help="Of ecs and otel the environment.")] = "",
+) -> None:
+    """Write entries for other programs: ecs, otel (OTLP in JSON lines), csv or ndjson, merged by time.
+
+    Status 3 where there is no such entry; no file is written then.
+    """
+    from metaexpert.cli.whole_file import WholeFile  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from metaexpert.logger.files.reader import Reader  # noqa: PLC0415 - as above
+
+    encode = _encoder(choice, format, fields, (service, host, environment))
+    sources = choice.sources()
+    reader = Reader(sources, choice.query())
+    with ExitStack() as stack:
+        progress = Progress("exporting", total_bytes(sources), lambda: reader.report.bytes)
+        stack.enter_context(progress)
+        to = stack.enter_context(WholeFile(output) if output else Output(paged=False, progress=progress))
+        for data in encode(reader):
+            to.write(data)
+    tell_damaged(reader.report)
+    if not reader.report.kept:
+        raise typer.Exit(NOTHING)
+    if output:
+        tell(f"{reader.report.kept} entries written to {output}")
+
+
+def _encoder(
+    choice: Choice, wanted: ExportFormat, fields: str | None, origin: tuple[str | None, str | None, str]
+) -> "Export":
+    from metaexpert.cli import export_formats as formats  # noqa: PLC0415 - as above
+
+    names = picked(fields)
+    if wanted is ExportFormat.CSV:
+        return formats.csv_rows(names)
+    if wanted is ExportFormat.NDJSON:
+        return formats.ndjson(names)
+    if names:
+        raise typer.BadParameter(f"{wanted} has keys of its own; --fields is for csv and ndjson", param_hint="--fields")
+    service, host, environment = origin
+    writer = formats.Origin(service or loaded(choice.file, None).log_name, host or socket.gethostname(), environment)
+    return formats.ecs(writer) if wanted is ExportFormat.ECS else formats.otel(writer)

@@ -1,0 +1,52 @@
+"""`metaexpert logs tail`: the last entries, and with `-f` those that are written from now on."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metaexpert.cli.logs_output import Output, colours_wanted
+from metaexpert.cli.logs_printing import AsJson, Fields, printing
+from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from metaexpert.logger.files.entries import LogEntry
+
+
+@reads_logs
+def tail(
+    choice: Choice,
+    *,
+    following: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with entries as they are written, until Ctrl-C.")
+    ] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many entries.")] = 10,
+    fields: Fields = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last entries of all processes, merged by time, and with -f those to come.
+
+    New files of rotations and of processes that start are followed too. Status 3 where there is no such entry.
+    """
+    from metaexpert.logger.files.reader import follow, last  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from metaexpert.logger.files.report import ReadReport  # noqa: PLC0415 - as above
+
+    report, query = ReadReport(), choice.query()
+    as_bytes = printing(choice, fields, as_json=as_json, colours=colours_wanted(choice.color))
+    entries: Iterable[LogEntry]
+    if following:
+        entries = follow(choice.all_places(), query, log=choice.log, count=lines, report=report)
+    else:
+        entries = last(choice.sources(), query, lines, report=report)
+    printed = 0
+    try:
+        with Output(paged=not following) as out:
+            for printed, entry in enumerate(entries, 1):  # noqa: B007 - counted
+                out.write(as_bytes(entry))
+                if following:
+                    out.flush()
+    finally:
+        tell_damaged(report)
+    if not printed:
+        raise typer.Exit(NOTHING)

@@ -1,0 +1,269 @@
+"""`metaexpert logs trades`: what became of each order, and of each position, as the trade entries tell it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from metaexpert.cli.logs_output import Output, colours_wanted
+from metaexpert.cli.logs_progress import Progress
+from metaexpert.cli.logs_reading import NOTHING, OUTPUT, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.tables import Column, count_text, csv_line, duration_text, table_lines
+from metaexpert.cli.trade_rows import CHANGE_FIELDS, ORDER_FIELDS, change_row, digits, order_row
+
+if TYPE_CHECKING:
+    from metaexpert.cli.entry_text import Clock
+    from metaexpert.logger.files.order_lifecycle import Order
+    from metaexpert.logger.files.position_changes import PositionChange, Positions
+    from metaexpert.logger.files.trade_events import TradeEvent
+
+_TRADE: Final = rb'"log_type": ?"trade"|\bevent='
+"""What every trade entry has in its line, as JSON or as text; a line without it is not decoded."""
+
+_ORDER_COLUMNS: Final = (
+    Column("order"),
+    Column("symbol"),
+    Column("side"),
+    Column("state"),
+    Column("quantity", right=True),
+    Column("filled", right=True),
+    Column("average price", right=True),
+    Column("fees"),
+    Column("begun"),
+    Column("first fill", right=True),
+    Column("done", right=True),
+    Column("remarks"),
+)
+_POSITION_COLUMNS: Final = (
+    Column("symbol"),
+    Column("quantity", right=True),
+    Column("entry price", right=True),
+    Column("changes", right=True),
+    Column("last changed"),
+    Column("remarks"),
+)
+_CHANGE_COLUMNS: Final = (
+    Column("time"),
+    Column("event"),
+    Column("symbol"),
+    Column("quantity", right=True),
+    Column("change", right=True),
+    Column("entry price", right=True),
+    Column("remarks"),
+)
+
+
+@dataclass(slots=True)
+class _Trades:
+    """What was put together."""
+
+    orders: list["Order"]
+    positions: "Positions"
+    changes: list["PositionChange"] = field(default_factory=list["PositionChange"])
+    others: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.orders or self.positions.latest or self.others)
+
+
+@reads_logs
+def trades(
+    choice: Choice,
+    *,
+    symbol: Annotated[list[str] | None, typer.Option("--symbol", help="Of this symbol alone; several allowed.")] = None,
+    order_id: Annotated[
+        list[str] | None, typer.Option("--order-id", help="Of this order alone, by its own id or the client's.")
+    ] = None,
+    positions: Annotated[
+        bool, typer.Option("--positions", help="Each change of a position, in place of orders.")
+    ] = False,
+    as_table: Annotated[
+        bool, typer.Option("--table", help="A table for people: the default.", rich_help_panel=OUTPUT)
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.", rich_help_panel=OUTPUT)] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, with a heading.", rich_help_panel=OUTPUT)] = False,
+    parquet: Annotated[
+        Path | None, typer.Option("--parquet", help="Write a Parquet file (extra query).", rich_help_panel=OUTPUT)
+    ] = None,
+) -> None:
+    """Show the life of each order: when it was placed, accepted, filled and done, at what price and for which fees.
+
+    Amounts are exact. What cannot have happened as it is told, such as a fill after a cancellation, is remarked upon.
+    """
+    if as_table + as_json + as_csv + (parquet is not None) > 1:
+        raise typer.BadParameter("--table, --json, --csv and --parquet exclude each other")
+    found = _gathered(choice, frozenset(symbol or ()), frozenset(order_id or ()), positions=positions)
+    if found.is_empty:
+        from metaexpert.cli.logs_operations import tell  # noqa: PLC0415 - the command line imports what it needs when it runs
+
+        tell("no trade entries")
+        raise typer.Exit(NOTHING)
+    rows = map(change_row, found.changes) if positions else map(order_row, found.orders)
+    if parquet is not None:
+        from metaexpert.cli.query_engine import write_parquet  # noqa: PLC0415 - as above
+
+        write_parquet(parquet, CHANGE_FIELDS if positions else ORDER_FIELDS, rows)
+        return
+    with Output() as out:
+        if as_json:
+            _print_json(out, rows)
+        elif as_csv:
+            _print_csv(out, list(CHANGE_FIELDS if positions else ORDER_FIELDS), rows)
+        else:
+            _print_tables(out, found, choice, positions=positions)
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def _gathered(choice: Choice, symbols: frozenset[str], order_ids: frozenset[str], *, positions: bool) -> _Trades:
+    from metaexpert.logger.files.order_lifecycle import Orders  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.position_changes import Positions  # noqa: PLC0415 - as above
+
+    closed: list[Order] = []
+    found, orders = _Trades(closed, Positions()), Orders(closed.append)
+    for event in _events(choice):
+        if symbols and not _is_of(event, symbols):
+            continue
+        if orders.add(event):
+            continue
+        change = found.positions.add(event)
+        if change is None:
+            found.others[event.name or "without an event"] += 1
+        elif positions:
+            found.changes.append(change)
+    found.orders = [each for each in (*closed, *orders.rest()) if _is_meant(each, symbols, order_ids)]
+    if order_ids:
+        found.positions, found.changes, found.others = Positions(), [], Counter()
+    return found
+
+
+def _is_of(event: "TradeEvent", symbols: frozenset[str]) -> bool:
+    """Whether an event may be of one of these symbols: a cancellation need not name its order's."""
+    symbol = event.text("symbol")
+    return symbol in symbols or (symbol is None and "order_id" in event.fields)
+
+
+def _is_meant(order: "Order", symbols: frozenset[str], order_ids: frozenset[str]) -> bool:
+    return (not symbols or order.symbol in symbols) and (
+        not order_ids or not order_ids.isdisjoint({order.order_id, order.client_order_id})
+    )
+
+
+def _events(choice: Choice) -> Iterator["TradeEvent"]:
+    from metaexpert.logger.files.reader import Reader  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.text_copies import without_text_copies  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.trade_events import TradeEvent  # noqa: PLC0415 - as above
+
+    sources = choice.sources()
+    reader = Reader(sources, replace(choice.query(), text=re.compile(_TRADE)))
+    with Progress("reading", total_bytes(sources), lambda: reader.report.bytes):
+        for entry in without_text_copies(reader):
+            event = TradeEvent.of(entry)
+            if event is not None:
+                yield event
+    tell_damaged(reader.report)
+
+
+# ---- for scripts -------------------------------------------------------------------------------------------------
+
+
+def _print_json(out: Output, rows: Iterable[dict[str, Any]]) -> None:
+    import orjson  # noqa: PLC0415 - as above
+
+    for row in rows:
+        out.write(orjson.dumps(row) + b"\n")
+
+
+def _print_csv(out: Output, names: list[str], rows: Iterable[dict[str, Any]]) -> None:
+    import orjson  # noqa: PLC0415 - as above
+
+    out.line(csv_line(names))
+    for row in rows:
+        cells = (orjson.dumps(cell).decode() if isinstance(cell, dict | list) else cell for cell in row.values())
+        out.line(csv_line(cells))
+
+
+# ---- for people --------------------------------------------------------------------------------------------------
+
+
+def _print_tables(out: Output, found: _Trades, choice: Choice, *, positions: bool) -> None:
+    from metaexpert.cli.entry_text import Clock  # noqa: PLC0415 - as above
+
+    clock, colours = Clock(choice.zone), colours_wanted(choice.color)
+    if positions:
+        rows = (_change_cells(change, clock) for change in found.changes)
+        _print_table(out, _CHANGE_COLUMNS, rows, colours=colours)
+    else:
+        _print_table(out, _ORDER_COLUMNS, (_order_cells(each, clock) for each in found.orders), colours=colours)
+        if found.positions.latest:
+            rows = (_position_cells(change, count, clock) for change, count in found.positions)
+            out.line("")
+            _print_table(out, _POSITION_COLUMNS, rows, colours=colours)
+    out.line("")
+    out.line(_summary(found))
+
+
+def _print_table(out: Output, columns: tuple[Column, ...], rows: Iterable[tuple[str, ...]], *, colours: bool) -> None:
+    for line in table_lines(columns, rows, colours=colours):
+        out.line(line)
+
+
+def _order_cells(order: "Order", clock: "Clock") -> tuple[str, ...]:
+    from metaexpert.logger.files import order_lifecycle as stages  # noqa: PLC0415 - as above
+
+    return (
+        order.name,
+        order.symbol or "",
+        order.side or "",
+        order.state or "unknown",
+        digits(order.quantity) or "",
+        digits(order.filled) or "",
+        digits(order.average_price) or "",
+        ", ".join(f"{fee:f} {asset}".strip() for asset, fee in order.fees.items()),
+        clock(order.begun_ns),
+        duration_text(order.duration_ns(stages.PARTIALLY_FILLED, stages.FILLED)),
+        duration_text(order.lifetime_ns),
+        "; ".join(filter(None, (*order.remarks, order.reason))),
+    )
+
+
+def _position_cells(change: "PositionChange", count: int, clock: "Clock") -> tuple[str, ...]:
+    return (
+        _symbol_of(change),
+        digits(change.quantity) or "",
+        digits(change.entry_price) or "",
+        f"{count:,}",
+        clock(change.time_ns),
+        change.remark,
+    )
+
+
+def _change_cells(change: "PositionChange", clock: "Clock") -> tuple[str, ...]:
+    amounts = (change.quantity, change.change, change.entry_price)
+    cells = (digits(amount) or "" for amount in amounts)
+    return (clock(change.time_ns), change.event, _symbol_of(change), *cells, change.remark)
+
+
+def _symbol_of(change: "PositionChange") -> str:
+    return f"{change.exchange} {change.symbol}".strip()
+
+
+def _summary(found: _Trades) -> str:
+    states = Counter(order.state or "unknown" for order in found.orders)
+    told = ", ".join(f"{count:,} {state}" for state, count in states.most_common())
+    parts = [f"{count_text(len(found.orders), 'order')}{f': {told}' if told else ''}"]
+    if found.positions.latest:
+        changes = sum(found.positions.changes.values())
+        parts.append(f"{count_text(len(found.positions.latest), 'position')} with {count_text(changes, 'change')}")
+    if found.others:
+        parts.append("other events: " + ", ".join(f"{count:,} {name}" for name, count in found.others.most_common()))
+    remarked = sum(1 for order in found.orders if order.remarks)
+    if remarked:
+        parts.append(f"{count_text(remarked, 'order')} with remarks")
+    return "; ".join(parts)

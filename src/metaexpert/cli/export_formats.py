@@ -1,7 +1,8 @@
 """Entries of log files in the formats `metaexpert logs export` writes; pure.
 
 - ndjson: the lines as they stand in the log; of text logs what they say, as JSON.
-- csv: a header and a row an entry (RFC 4180). A cell a spreadsheet would take for a formula begins with an apostrophe.
+- csv: a header and a row an entry (RFC 4180). A cell a spreadsheet would take for a formula begins with an apostrophe,
+  control characters but newlines are written as escapes.
 - ecs: a document a line, as the Elasticsearch sink sends them.
 - otel: an export request a line (https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/), as the OTLP sink
   sends them in JSON.
@@ -19,6 +20,7 @@ import orjson
 from metaexpert.cli.entry_text import picked_json
 from metaexpert.logger.files.captures import capture_of, run_of
 from metaexpert.logger.files.entries import MISSING
+from metaexpert.logger.formats.text import neutralised
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.entries import LogEntry
@@ -62,8 +64,9 @@ def _cell(entry: "LogEntry", name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text no spreadsheet runs (https://owasp.org/www-community/attacks/CSV_Injection)."""
-    is_formula = text[:1] in {"=", "@", "\t", "\r"} or (text[:1] in {"+", "-"} and not _NUMBER.fullmatch(text))
+    """Text that drives no terminal and that no spreadsheet runs (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    text = "\n".join(map(neutralised, text.split("\n")))
+    is_formula = text[:1] in {"=", "@", "\t"} or (text[:1] in {"+", "-"} and not _NUMBER.fullmatch(text))
     return f"'{text}" if is_formula else text
 
 

@@ -3,7 +3,6 @@
 Files of a running process are read, never changed. Exit status: see `logs_operations`.
 """
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -259,6 +258,8 @@ def resubmit(
 
     Only letters of processes that ended. One attempt each; a destination that does not answer ends its sink's turn.
     """
+    import asyncio  # noqa: PLC0415 - only when a command runs
+
     safe_output()
     config, tally = loaded(file, log_dir), _Tally()
     asyncio.run(_resubmit(config, Wanted(sink, entry_id, reason), tally, as_json=as_json))

@@ -1,6 +1,5 @@
 """`metaexpert logs export`: entries as ECS documents, OpenTelemetry requests, CSV or JSON lines."""
 
-import socket
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -90,6 +89,8 @@ def _encoder(
         return formats.ndjson(names)
     if names:
         raise typer.BadParameter(f"{wanted} has keys of its own; --fields is for csv and ndjson", param_hint="--fields")
+    import socket  # noqa: PLC0415 - as above
+
     service, host, environment = origin
     writer = formats.Origin(service or loaded(choice.file, None).log_name, host or socket.gethostname(), environment)
     return formats.ecs(writer) if wanted is ExportFormat.ECS else formats.otel(writer)

@@ -5,7 +5,6 @@ from the plain values (a file that is not readable, options of sinks in variable
 """
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -55,6 +54,8 @@ def _file_values(file: Path | None) -> Mapping[str, Any]:
     path = file or next(usual, None)
     if path is None:
         return {}
+    import tomllib  # noqa: PLC0415 - only where there is a file
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:

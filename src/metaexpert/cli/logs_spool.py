@@ -3,7 +3,6 @@
 The queue of a running process is read, never changed. Exit status: see `logs_operations`.
 """
 
-import asyncio
 import json
 import logging
 import re
@@ -256,6 +255,8 @@ def _of_ended_runs(queues: Iterable[_Queue]) -> tuple[list[_Queue], int]:
 
 def _replay(config: "LoggerConfig", queue: _Queue) -> tuple[int, int, str]:
     """Send one queue; how many were delivered, how many are left, and why."""
+    import asyncio  # noqa: PLC0415 - as above
+
     from metaexpert.cli.logs_redelivery import Redelivery, one_line, sink_options  # noqa: PLC0415 - as above
     from metaexpert.exceptions import ConfigError  # noqa: PLC0415 - as above
     from metaexpert.logger.spool_inspect import taken_over  # noqa: PLC0415 - as above

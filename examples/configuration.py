@@ -39,8 +39,8 @@ log = get_logger("example.configuration")
 
 
 def show_files(folder: Path) -> None:
-    """Print what was written."""
-    for file in sorted(folder.iterdir()):
+    """Print what was written; each log's own name leads to the file of it that was begun last."""
+    for file in sorted(file for file in folder.iterdir() if file.is_symlink()):
         lines = file.read_text(encoding="utf-8").splitlines()
         print(f"{file.name}: {len(lines)} lines, the first: {lines[0]}")
 

@@ -44,8 +44,8 @@ def open_stream() -> None:
 
 
 def show(folder: Path) -> None:
-    """Print what the files hold."""
-    for file in sorted(folder.iterdir()):
+    """Print what the files hold; each log's own name leads to the file of it that was begun last."""
+    for file in sorted(file for file in folder.iterdir() if file.is_symlink()):
         entries = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         print(f"\n{file.name}: {len(entries)} entries")
         for entry in entries:

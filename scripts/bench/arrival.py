@@ -129,9 +129,14 @@ def in_folder(folder: Path, offered: int) -> Arrivals:
 
 def add_folder(arrivals: Arrivals, folder: Path) -> None:
     """Count what the files of a further folder hold."""
-    for path in sorted(folder.glob("peer*")):
+    for path in log_files(folder):
         with path.open("rb") as file:
             _take_lines(arrivals, file)
+
+
+def log_files(folder: Path) -> list[Path]:
+    """The files a peer wrote, without the name that leads to the last of them."""
+    return [path for path in sorted(folder.glob("peer*")) if not path.is_symlink()]
 
 
 def _take_lines(arrivals: Arrivals, lines: Iterable[bytes]) -> None:

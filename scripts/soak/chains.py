@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from metaexpert.logger.files.names import files_of
 from soak.arrivals import Arrivals
 from soak.collector import Collector, Kind, collecting
 from soak.expert import DELIVERED, KINDS, RETURNED, SLOTS, SYNCED, Plan, lane_of
@@ -254,9 +255,8 @@ def _text(plan: Plan) -> str:
 
 
 def files(folder: Path, name: str) -> list[Path]:
-    """A log file and those set aside from it, the oldest first."""
-    stem = name.partition(".")[0]
-    return sorted(folder.glob(f"{stem}*.log*"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    """The files of a log, in the order they were written in."""
+    return [file.path for file in sorted(files_of(folder / name))]
 
 
 def read(path: Path, arrivals: Arrivals) -> None:

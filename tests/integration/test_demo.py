@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from support.log_files import written
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = ROOT.parent / "shared" / "market_data"
@@ -37,7 +38,7 @@ def test_an_outage_during_a_burst_costs_nothing(tmp_path: Path):
     answers = dict(re.findall(r"^(loki|elasticsearch) answered (.*)$", done.stdout, re.MULTILINE))
     for statuses in (answers["loki"], answers["elasticsearch"]):
         assert all(f"times {status}" in statuses for status in ("429", "503", "none"))
-    entries = [orjson.loads(line) for file in folder.glob("expert.log*") for line in file.read_bytes().splitlines()]
+    entries = [orjson.loads(line) for line in written(folder / "expert.log").splitlines()]
     assert sum(entry["logger"] == "demo.burst" for entry in entries) == 20_000
     assert len({entry["id"] for entry in entries}) == len(entries)
 

@@ -109,7 +109,8 @@ def test_the_readmes_example_leaves_the_files_it_names(tmp_path: Path):
     example = next(block for block in blocks("python") if block.page.name == "README.md")
     done = run_block(example, tmp_path)
     assert "all delivered: True" in done.stdout
-    files = {file.name: file.read_bytes().splitlines() for file in (tmp_path / "logs").glob("*.log")}
+    links = [file for file in (tmp_path / "logs").glob("*.log") if file.is_symlink()]
+    files = {file.name: file.read_bytes().splitlines() for file in links}
     assert {name: len(lines) for name, lines in files.items()} == {"expert.log": 4, "trades.log": 1, "errors.log": 1}
     assert b"AKIA-1234" not in b"".join(files["expert.log"])
     (shown,) = [orjson.loads(block.text) for block in blocks("json") if block.page.name == "README.md"]

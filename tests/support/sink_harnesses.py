@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 from support.eventually import eventually
 from support.hec import TOKEN, Hec
+from support.log_files import written
 from support.otlp import told_by
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, pushed, serving, status
 
@@ -66,7 +67,7 @@ class MemoryHarness(SinkHarness):
 
 
 class FileHarness(SinkHarness):
-    """A file whose place is taken by a folder while it refuses; one that rotates would move that folder away.
+    """A log whose name is taken by a folder while it refuses; one that rotates goes on without its name.
 
     Args:
         folder: where it is.
@@ -82,7 +83,6 @@ class FileHarness(SinkHarness):
         self._json_logging = json_logging
         self._max_bytes = max_bytes
         self.faults = frozenset[Fault]() if max_bytes else frozenset({Fault.REFUSES})
-        self._taken_away = 0
 
     @override
     def new_sink(self, parts: SinkParts) -> Sink:
@@ -96,16 +96,11 @@ class FileHarness(SinkHarness):
 
     @override
     async def stored(self) -> str:
-        away = [self._folder / f"away-{number}" for number in range(self._taken_away)]
-        rotated = sorted(self._folder.glob("sink.log.*"), key=lambda path: -int(path.suffix[1:]))
-        files = [*away, *rotated, self._path]
-        return "".join(path.read_text(encoding="utf-8") for path in files if path.exists())
+        return written(self._path).decode()
 
     @override
     async def begin(self, fault: Fault) -> None:
-        if self._path.exists():
-            self._path.rename(self._folder / f"away-{self._taken_away}")
-            self._taken_away += 1
+        self._path.unlink(missing_ok=True)
         self._path.mkdir()
 
     @override

@@ -120,6 +120,7 @@ class TestArrivals:
     def test_are_read_from_every_file_of_the_folder_but_gap_entries(self, tmp_path: Path):
         (tmp_path / "peer.log").write_bytes(line(0) + b'{"log_type":"gap","message":"dropped 1"}\n')
         (tmp_path / "peer.log.1").write_bytes(line(1))
+        (tmp_path / "peer.link").symlink_to("peer.log.1")
         assert in_folder(tmp_path, 2).arrived == 2
 
     @given(st.integers(0, 2**40))
@@ -463,3 +464,18 @@ def test_a_case_that_fails_leaves_its_fault_and_no_figure():
     reading = run_one("loki", OTHER, "quick")
     assert dict(reading.figures) == {}
     assert "no collector to send to" in reading.fault
+
+
+def test_a_rotation_is_measured_and_costs_no_entry():
+    reading = run_one("rotation", OURS, "quick")
+    assert (reading.fault, reading.lost, reading.duplicates) == ("", 0, 0)
+    assert reading.figures["rotation_max_ms"] >= reading.figures["rotation_p99_ms"] > 0
+    assert "rotation_4_gb_max_ms" not in reading.figures  # the file is smaller
+
+
+def test_reading_back_is_measured_beside_jq_and_zgrep_and_finds_what_there_is():
+    reading = run_one("reading", OURS, "quick")
+    assert (reading.fault, reading.offered > 0) == ("", True)
+    assert reading.figures["where_mb_per_second"] > 0
+    assert reading.figures["tail_command_ms"] > reading.figures["tail_ms"]
+    assert "tail_10_gb_ms" not in reading.figures  # the folder is smaller

@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from metaexpert.logger.files.names import LogFile
+from metaexpert.logger.identity import Identity
 from soak.arrivals import Arrivals
 from soak.chains import files, random_chains, read
 from soak.outage import Outage
@@ -91,10 +93,14 @@ class TestFiles:
         read(path, arrivals)
         assert "expert.log: no entry" in arrivals.faults[0]
 
-    def test_files_set_aside_are_read_too(self, tmp_path: Path):
-        for name in ("expert.log", "expert.torn-1.log", "errors.log"):
-            (tmp_path / name).touch()
-        assert {path.name for path in files(tmp_path, "expert.log")} == {"expert.log", "expert.torn-1.log"}
+    def test_the_files_of_all_runs_are_read_and_none_of_them_twice(self, tmp_path: Path):
+        log = tmp_path / "expert.log"
+        earlier, later = sorted(LogFile.first(log, Identity(service="soak")) for _ in range(2))
+        for file in (later, earlier.next(), earlier):
+            file.path.touch()
+        log.symlink_to(later.path.name)
+        (tmp_path / "errors.log").touch()
+        assert files(tmp_path, "expert.log") == [earlier.path, earlier.next().path, later.path]
 
 
 def test_progress_is_there_for_who_opens_the_file_later(tmp_path: Path):

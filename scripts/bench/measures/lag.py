@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.arrival import in_folder
+from bench.arrival import in_folder, log_files
 from bench.heartbeat import Heartbeat
 from bench.measures.base import Case
 from bench.pacing import at_rate, settle_garbage
@@ -98,7 +98,7 @@ async def _settled(folder: Path) -> int:
 
 
 def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("peer*"))
+    return sum(path.stat().st_size for path in log_files(folder))
 
 
 def _figures(rounds: _Rounds, heartbeat: Heartbeat) -> dict[str, float]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from metaexpert.logger.files.names import files_of
+
 type Kind = tuple[str, str]
 """Level and log type."""
 
@@ -34,7 +36,7 @@ class Holding:
 
 
 def read_log(path: Path) -> Holding:
-    """Everything in `path` and its rotated files (`path.1`, `path.2`, …)."""
+    """Everything in the files of the log at `path`, of all runs."""
     kinds: dict[str, Kind] = {}
     by_logger: Counter[str] = Counter()
     gaps: list[Mapping[str, Any]] = []
@@ -55,5 +57,4 @@ def read_log(path: Path) -> Holding:
 
 
 def _lines(path: Path) -> list[bytes]:
-    files = [path, *path.parent.glob(f"{path.name}.*")]
-    return [line for file in files if file.exists() for line in file.read_bytes().splitlines()]
+    return [line for file in sorted(files_of(path)) for line in file.path.read_bytes().splitlines()]

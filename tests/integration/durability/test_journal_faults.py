@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.log_files import in_order
 from support.programs import BEGINNING, FORK, POSIX, Ended, run_program, running_program
 
 WITH_JOURNAL = """\
@@ -392,7 +393,7 @@ class TestProcesses:
         assert [each.returncode for each in ended] == [0, 0], ended
         recovered = sorted(int(each.stdout.split()[-1]) for each in ended)
         assert recovered == [0, 100]
-        files = sorted((tmp_path / "logs").glob("errors*.log"))
+        files = in_order(tmp_path / "logs" / "errors.log")
         lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
         for number in range(100):
             assert sum(f'"message":"n {number}"' in line for line in lines) == 1

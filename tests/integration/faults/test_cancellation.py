@@ -13,6 +13,7 @@ from support.cancelling import CancelAt, at_every_await
 from support.eventually import eventually
 from support.faults import HEALTHY, Trial, ids_in, trial
 from support.holding_collector import HoldingCollector
+from support.log_files import in_order
 from support.running_logger import ids, logging_to, unbalanced
 from support.scripted_collector import serving
 
@@ -188,7 +189,7 @@ async def test_a_files_worker(monkeypatch: pytest.MonkeyPatch, new_path: Callabl
         use(cancelling)
         path = new_path()
         done = await through_a_cancelled_task(FileOptions(path=path, max_bytes=20_000, backup_count=50))
-        done.assert_all_arrived(ids_in(*path.parent.glob(f"{path.name}*")))
+        done.assert_all_arrived(ids_in(*in_order(path)))
 
     await at_the_first(20, run)
 

@@ -13,10 +13,10 @@ from aiohttp import web
 from support.eventually import eventually
 from support.faults import ids_in, trial, whole_lines
 from support.holding_collector import HoldingCollector
+from support.log_files import in_order
 from support.scripted_collector import Received, serving, status
 
 from metaexpert.logger import FileOptions, QueueOptions
-from metaexpert.logger.files.rotation import set_torn_aside
 from metaexpert.logger.retry import MAX_RETRY_AFTER_SECONDS, Backoff, parse_retry_after
 
 HOUR = 3600
@@ -68,7 +68,7 @@ def nanoseconds(entry: dict[str, Any]) -> int:
 
 @JUMPS
 async def test_entries_keep_their_order_and_the_time_they_were_told(clock: WallClock, tmp_path: Path, hours: int):
-    """In files that rotate meanwhile, too: backups are in the order of the entries, not of their times."""
+    """In files that rotate meanwhile, too: they are in the order of the entries, not of their times."""
     path = tmp_path / "expert.log"
     async with trial(FileOptions(path=path, max_bytes=20_000, backup_count=50)) as run:
         for number in range(6):
@@ -76,7 +76,7 @@ async def test_entries_keep_their_order_and_the_time_they_were_told(clock: WallC
             clock.ahead_seconds = hours * HOUR * (number % 3)
             run.log()
             assert await run.runtime.flush()  # no wait of ours goes by this clock
-    files = sorted(tmp_path.iterdir(), key=lambda each: -int(each.suffix[1:]) if each.suffix[1:].isdigit() else 1)
+    files = in_order(path)
     assert len(files) > 2
     assert ids_in(*files) == run.healthy_ids
     times = [nanoseconds(orjson.loads(line)) for each in files for line in whole_lines(each)]
@@ -166,16 +166,15 @@ async def test_a_gap_across_a_jump_tells_its_entries(clock: WallClock):
     assert all(gap["seconds"] >= 0 for gap in told.values())
 
 
-def test_a_torn_file_replaces_none_set_aside_at_the_same_time(clock: WallClock, tmp_path: Path):
-    """A clock that is set back comes to the same moment twice."""
+@JUMPS
+async def test_runs_at_one_moment_have_files_of_their_own(clock: WallClock, tmp_path: Path, hours: int):
+    """A clock that is set back comes to the same moment twice; nothing is written over, nothing gone on with."""
     path = tmp_path / "expert.log"
-    clock.time_ns = lambda: 1_700_000_000_000_000_000  # type: ignore[method-assign]
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("time.time_ns", clock.time_ns)
-        aside: list[Path] = []
-        for number in range(3):
-            path.write_text(f"torn {number}")
-            moved = set_torn_aside(path)
-            assert moved is not None
-            aside.append(moved)
-    assert [each.read_text() for each in aside] == ["torn 0", "torn 1", "torn 2"]
+    held: list[list[str]] = []
+    for number in range(4):
+        clock.ahead_seconds = hours * HOUR * (number % 2)
+        async with trial(FileOptions(path=path)) as run:
+            run.log()
+        held.append(run.healthy_ids)
+        assert ids_in(path) == held[-1]
+    assert sorted(ids_in(*in_order(path))) == sorted(each for run_ids in held for each in run_ids)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.eventually import eventually
 from support.faults import ids_in, trial
+from support.log_files import in_order
 from support.notices import told
 
 from metaexpert.logger import FileOptions
@@ -238,20 +239,18 @@ async def test_a_file_that_may_not_grow(path: Path):
 
 
 async def test_a_device_that_is_always_full(path: Path):
-    """A link to /dev/full is led elsewhere: the descriptor that failed is not held on to."""
+    """A link to /dev/full is taken away: the descriptor that failed is not held on to."""
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
     path.parent.mkdir()
     path.symlink_to("/dev/full")
-    elsewhere = path.with_name("elsewhere.log")
     async with trial(FileOptions(path=path)) as run:
         run.log()
         await run.shows("failed", "No space left on device")
         await run.healthy_keeps_up()
         path.unlink()
-        path.symlink_to(elsewhere)
         await run.recovers()
-    run.assert_all_arrived(ids_in(elsewhere))
+    run.assert_all_arrived(ids_in(path))
 
 
 async def test_a_file_taken_away_under_a_full_disk(path: Path):
@@ -260,7 +259,7 @@ async def test_a_file_taken_away_under_a_full_disk(path: Path):
         with _files_up_to(16 * 1024 + 7):
             run.log(100)
             await run.shows("failed", "File too large")
-            moved = path.rename(path.with_name("moved.log"))
+            moved = path.resolve().rename(path.with_name("moved.log"))
         await run.recovers()
         assert "begun anew" in (run.stats.last_error or "")
     torn = moved.read_bytes()
@@ -279,21 +278,33 @@ async def test_rotation_on_a_full_disk(path: Path):
             await run.healthy_keeps_up()
         await run.recovers()
         run.log(300)
-    files = sorted(path.parent.iterdir())
+    files = in_order(path)
     assert len(files) > 2
     run.assert_all_arrived(ids_in(*files))
 
 
-async def test_a_rotation_that_cannot_rename(path: Path):
-    """A folder in the backup's place: an overlong file is better than a lost entry."""
-    path.with_name("expert.log.1").mkdir(parents=True)
-    (path.parent / "expert.log.1" / "in the way").touch()
-    async with trial(FileOptions(path=path, max_bytes=8_000, backup_count=1, batch_max_entries=20)) as run:
-        run.log(200)
-        await run.healthy_keeps_up()
-        await eventually(lambda: "could not rotate" in (run.stats.last_error or ""))
+async def test_a_rotation_that_can_make_no_file(path: Path):
+    """No descriptor is left for the next one: an overlong file is better than a lost entry."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with trial(FileOptions(path=path, max_bytes=8_000, batch_max_entries=20)) as run:
+        run.log(1)
+        assert await run.runtime.flush()
+        taken = os.open(os.devnull, os.O_RDONLY)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken, before[1]))
+        try:
+            run.log(200)
+            await run.healthy_keeps_up()
+            await eventually(lambda: "could not rotate" in (run.stats.last_error or ""))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            os.close(taken)
         await run.recovers()
-    run.assert_all_arrived(ids_in(path))
+        run.log(20)
+        assert await run.runtime.flush()
+    first, *more = in_order(path)
+    assert first.stat().st_size > 8_000
+    assert more
+    run.assert_all_arrived(ids_in(first, *more))
 
 
 async def test_a_disk_that_is_full_until_the_end(path: Path, capfd: pytest.CaptureFixture[str]):
@@ -309,7 +320,8 @@ async def test_a_disk_that_is_full_until_the_end(path: Path, capfd: pytest.Captu
     async with trial(FileOptions(path=path)) as after:
         after.log()
     after.assert_all_arrived(ids_in(path))
-    (torn,) = path.parent.glob("expert.log.torn-*")
+    assert "of it); the file is left as it is" in await told(capfd)
+    torn = next(each for each in in_order(path) if not each.read_bytes().endswith(b"\n"))
     whole = torn.read_bytes().rpartition(b"\n")[0].splitlines()
     assert set(ids_of(whole)) <= set(run.healthy_ids)
     assert len(whole) >= ledger.delivered

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
+from support.log_files import in_order as files_of
 from support.programs import entries_of
 from support.running_logger import logging_to, unbalanced
 from support.scripted_collector import ScriptedCollector, pushed, serving, status
@@ -91,9 +92,8 @@ async def more_logged(runtime: LoggingRuntime, entries: int = 200) -> None:
 
 
 def lines(path: Path) -> list[str]:
-    """The messages of a file and those it was rotated to, oldest first."""
-    older = sorted(path.parent.glob(f"{path.name}.*"), key=lambda file: -int(file.suffix[1:]))
-    return [entry["message"] for file in (*older, path) for entry in entries_of(file)]
+    """The messages of a log's files, oldest first."""
+    return [entry["message"] for file in files_of(path) for entry in entries_of(file)]
 
 
 async def test_levels_change_at_once():

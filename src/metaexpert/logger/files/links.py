@@ -98,8 +98,12 @@ def _is_same(path: Path, state: os.stat_result) -> bool:
 
 def _set_aside(log: Path) -> Path | None:
     """Rename what stands at the log's name, and is not ours; None when there is nothing."""
-    if not os.path.lexists(log):
+    try:
+        mode = log.lstat().st_mode
+    except FileNotFoundError:
         return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(log))
     aside = _unused(log.with_name(f"{log.stem}.aside-{datetime.now(UTC).strftime(_ASIDE)}{log.suffix}"))
     log.rename(aside)
     return aside

@@ -57,11 +57,14 @@ class Retiring:
         """Bring everything to the disk.
 
         Args:
-            current: the file that is being written.
+            current: the file that is being written, if any; without one the thread ends.
 
         Raises:
             OSError: the system could not, now or since it was last asked.
         """
+        if current is None:
+            await self.close()
+            return
         await self._worker.run(self._sync_here, current)
         self._raise_fault()
 
@@ -73,9 +76,11 @@ class Retiring:
 
     def _sync_now(self, current: Callable[[], OpenFile | None]) -> None:
         self._timer = None
-        self._worker.executor.submit(self._sync_unheard, current())
+        opened = current()
+        if opened is not None:
+            self._worker.executor.submit(self._sync_unheard, opened)
 
-    def _sync_unheard(self, current: OpenFile | None) -> None:
+    def _sync_unheard(self, current: OpenFile) -> None:
         self._sync_here(current)
         if self._fault is not None:
             self._told.append(f"what was written could not be brought to the disk: {self._fault}")
@@ -120,9 +125,9 @@ class Retiring:
             if opened.file is not None:
                 self._rotated(opened.file)
 
-    def _sync_here(self, current: OpenFile | None) -> None:
+    def _sync_here(self, current: OpenFile) -> None:
         self._retire_here()
-        if current is not None and not current.raw.closed:
+        if not current.raw.closed:
             try:
                 self._sync_file(current)
             except OSError as error:

@@ -319,7 +319,7 @@ class AppendFile:
         Raises:
             OSError: the system could not; what was written may not survive a power loss.
         """
-        if self._chain is not None:
+        if self._chain is not None and self._open_file is not None:
             await self._worker.run(self._chain.sync)
         await self._disk.sync(self._open_file)
 
@@ -333,9 +333,9 @@ class AppendFile:
         Raises:
             OSError: the system could not; what was written may not survive a power loss.
         """
-        if self._cancelled_in_thread:
-            await self._settle()
         try:
+            if self._cancelled_in_thread:
+                await self._settle()
             await self._run_to_its_end(self._close_here)
         finally:
             await self._disk.close()

@@ -23,6 +23,11 @@ class Amounts:
     fsync_steady_seconds: float
     drain_entries: int
     spool_segments: int
+    rotated_bytes: int
+    log_files: int
+    log_file_bytes: int
+    tail_files: int
+    tail_file_bytes: int
 
 
 FULL = Amounts(
@@ -42,6 +47,11 @@ FULL = Amounts(
     fsync_steady_seconds=4.0,
     drain_entries=300_000,
     spool_segments=1_280,
+    rotated_bytes=4_000_000_000,
+    log_files=10,
+    log_file_bytes=100_000_000,
+    tail_files=160,
+    tail_file_bytes=64_000_000,
 )
 QUICK = Amounts(
     warm_up_entries=200,
@@ -60,5 +70,10 @@ QUICK = Amounts(
     fsync_steady_seconds=0.4,
     drain_entries=5_000,
     spool_segments=32,
+    rotated_bytes=20_000_000,
+    log_files=2,
+    log_file_bytes=4_000_000,
+    tail_files=4,
+    tail_file_bytes=4_000_000,
 )
 BY_NAME = {"full": FULL, "quick": QUICK}

@@ -6,7 +6,7 @@ Each has code of its own, for the interpreter specialises call sites, and is nam
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bench.workload import Emit, Log
+from bench.workload import Emit, Log, number_of
 
 if TYPE_CHECKING:
     from metaexpert.logger import Logger, Receipt
@@ -54,7 +54,7 @@ def _audit(log: "Logger") -> Emit:
 def _trade(log: "Logger") -> Emit:
     def emit(price: float, latency_ms: float) -> None:
         log.trade.order_filled(
-            order_id=1,
+            order_id=number_of(price),
             symbol="BTCUSDT",
             side="BUY",
             quantity="2",

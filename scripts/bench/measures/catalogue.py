@@ -10,6 +10,8 @@ from bench.measures.lag import lag
 from bench.measures.latency import latency
 from bench.measures.memory import memory, stalled
 from bench.measures.protected import protected
+from bench.measures.reading import reading
+from bench.measures.rotation import rotation
 from bench.measures.spool import spool
 from bench.measures.sustained import sustained
 from bench.peers.base import Wire
@@ -38,4 +40,6 @@ MEASURES: dict[str, Entry] = {
     "protected": Entry(protected, (OURS,)),
     "fsynced": Entry(fsynced, (OURS,)),
     "spool": Entry(spool, (OURS,)),
+    "rotation": Entry(rotation, (OURS,)),
+    "reading": Entry(reading, (OURS,)),
 }

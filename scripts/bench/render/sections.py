@@ -279,6 +279,40 @@ SECTIONS: tuple[Section, ...] = (
         "their first and last frames where they would be and a hole between, for a start reads no more of them; they "
         "come from the page cache.",
     ),
+    Section(
+        measure="rotation",
+        title="Rotation, loop lag in milliseconds",
+        columns=(
+            Column(figures=("rotation_p99_ms", "rotation_max_ms"), header="around it p99 / max", digits=2),
+            Column(figures=("calm_p99_ms", "calm_max_ms"), header="before it p99 / max", digits=2),
+            Column(figures=("rotated_gb",), header="file, GB", digits=2),
+        ),
+        ours_alone=True,
+        how="A file is filled to just below its size for rotation; entries at 10 000 a second take it past. A 1 ms "
+        "heartbeat tells how late the loop comes within a quarter of a second of the moment at which the new file "
+        "begins, and in the seconds before. Both files are read back.",
+    ),
+    Section(
+        measure="reading",
+        title="Reading back",
+        columns=(
+            Column(figures=("where_mb_per_second",), header="condition, MB/s", digits=0),
+            Column(figures=("text_mb_per_second",), header="text, MB/s", digits=0),
+            Column(figures=("one_mb_per_second", "jq_mb_per_second"), header="one file: ours / jq", digits=0),
+            Column(figures=("packed_mb_per_second", "zgrep_mb_per_second"), header="packed: ours / zgrep", digits=0),
+            Column(
+                figures=("tail_ms", "tail_command_ms", "bare_python_ms"), header="tail / command / python, ms", digits=0
+            ),
+            Column(figures=("tail_gib",), header="of GiB", digits=2),
+        ),
+        lower_is_better=False,
+        ours_alone=True,
+        how="A gigabyte of JSON lines in ten files, one line in a thousand about another symbol: found by "
+        "`symbol=SOLUSDT` and as text, in as many processes as the reader chooses; one of the files beside `jq`, and "
+        "packed by gzip beside `zgrep` (megabytes unpacked), where these are installed. Files come from the page "
+        "cache, what is found is counted. The tail is of the last 10 entries of 160 files laid out sparsely: in a "
+        "process that runs, by `metaexpert logs tail`, and what Python itself takes to start and end.",
+    ),
 )
 
 

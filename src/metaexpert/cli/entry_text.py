@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import orjson
 
 from metaexpert.logger.files.entries import MISSING
-from metaexpert.logger.formats.text import neutralised
+from metaexpert.logger.formats.controls import neutralised
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.entries import LogEntry

@@ -6,7 +6,7 @@ from typing import Final
 from metaexpert.cli.entry_text import Clock, indented, traceback_of
 from metaexpert.cli.error_groups import ErrorGroup, ErrorGroups
 from metaexpert.logger.files.fingerprints import normalised
-from metaexpert.logger.formats.text import neutralised
+from metaexpert.logger.formats.controls import neutralised
 
 _RESET: Final = "\x1b[0m"
 _BOLD: Final = "\x1b[1m"

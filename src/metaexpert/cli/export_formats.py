@@ -20,7 +20,7 @@ import orjson
 from metaexpert.cli.entry_text import picked_json
 from metaexpert.logger.files.captures import capture_of, run_of
 from metaexpert.logger.files.entries import MISSING
-from metaexpert.logger.formats.text import neutralised
+from metaexpert.logger.formats.controls import neutralised
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.entries import LogEntry

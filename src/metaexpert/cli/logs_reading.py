@@ -200,7 +200,7 @@ def total_bytes(sources: "Sequence[Source]") -> int:
 
 def tell_damaged(report: "ReadReport") -> None:
     """Say on stderr what could not be read, and where the first such lines are; they never end a command."""
-    from metaexpert.logger.formats.text import neutralised  # noqa: PLC0415 - as above
+    from metaexpert.logger.formats.controls import neutralised  # noqa: PLC0415 - as above
 
     for note in report.notes:
         tell(f"note: {neutralised(note)}")

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
-from metaexpert.logger.identity import Identity
+if TYPE_CHECKING:
+    from metaexpert.logger.identity import Identity
 
 PACKINGS: Final = (".gz", ".zst")
 """What compressed files end in."""
@@ -48,7 +49,7 @@ class Run:
     tag: str
 
     @classmethod
-    def of(cls, identity: Identity) -> "Run":
+    def of(cls, identity: "Identity") -> "Run":
         """The run of a process."""
         milliseconds = int(identity.boot_id[:_TIME_CHARACTERS], 16)
         start = datetime.fromtimestamp(milliseconds / 1000, UTC).strftime(_START)
@@ -86,7 +87,7 @@ class LogFile:
     packing: str = ""
 
     @classmethod
-    def first(cls, log: Path, identity: Identity) -> "LogFile":
+    def first(cls, log: Path, identity: "Identity") -> "LogFile":
         """The first file of this run of the log at `log`."""
         return cls(Run.of(identity), 1, log.parent, log.stem, log.suffix)
 

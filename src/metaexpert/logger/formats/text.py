@@ -5,16 +5,15 @@ cannot forge a line or drive a terminal.
 """
 
 import logging
-import re
 from typing import Final, final
 
 import orjson
 
 from metaexpert.logger.entry import Capture, extra_json
+from metaexpert.logger.formats.controls import neutralised
 from metaexpert.logger.formats.sites import bounded_name
 from metaexpert.logger.formats.timestamps import utc_parts
 
-_UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 _RESET: Final = "\x1b[0m"
 _DIM: Final = "\x1b[2m"
 _COLOURS: Final = (
@@ -24,13 +23,6 @@ _COLOURS: Final = (
     (logging.INFO, "\x1b[32m"),
     (0, "\x1b[36m"),
 )
-
-
-def neutralised(text: str) -> str:
-    """`text` with everything that could break out of its line written as an escape."""
-    if text.isprintable():
-        return text
-    return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 @final

@@ -17,16 +17,13 @@ from aiofiles.threadpool.binary import AsyncFileIO
 
 from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.files.retiring import Retiring, nobody
-from metaexpert.logger.files.rotation import Rotation
+from metaexpert.logger.files.rotation import Rotation, Term
 from metaexpert.logger.files.series import OpenFile, Series
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Worker
 
 _LOOK_SECONDS: Final = 1.0
 """How often we look whether somebody else moved, deleted or truncated our file."""
-
-_STEP_BACK_SECONDS: Final = 3600.0
-"""A clock set back by less changes no rotation that is due, so that none comes twice."""
 
 
 class ChainWriter(Protocol):
@@ -47,8 +44,8 @@ class ChainWriter(Protocol):
         """Bring what there is to the disk."""
         ...
 
-    def seal(self) -> None:
-        """The file is done with; it is never gone on with."""
+    def seal(self, reason: str) -> None:
+        """The file is done with, for `rotation` or `stop`; it is never gone on with."""
         ...
 
     def close(self) -> None:
@@ -86,7 +83,8 @@ class AppendFile:
     ) -> None:
         self.path = path
         self._warning = ""
-        self._rotation = rotation
+        self._max_bytes = rotation.max_bytes
+        self._term = Term(rotation.schedule)
         self._worker = worker
         self._disk = Retiring(worker.beside("disk"), rotated)
         self._series = Series(path, identity, is_chained=chain is not None)
@@ -100,7 +98,6 @@ class AppendFile:
         self._chained: object = None
         self._chained_file: OpenFile | None = None
         self._has_to_begin = False
-        self._due_at = float("inf")
         self._looked_at = 0.0
         self._cancelled_in_thread = False
 
@@ -134,10 +131,8 @@ class AppendFile:
 
     def _begin_write(self, opened: OpenFile, token: object) -> None:
         self._unfinished, self._written_bytes, self._begun_at_bytes = token, 0, opened.size_bytes
-        schedule = self._rotation.schedule
-        if schedule is not None and opened.begun_at is None:
-            opened.begun_at = self._now()
-            self._due_at = schedule.after(opened.begun_at)
+        if opened.file is not None:
+            self._term.begin(self._now())
 
     async def _write(self, opened: OpenFile, data: bytes) -> None:
         # without a loop of its own, so that it can be written to from whichever loop the runtime lives on
@@ -166,7 +161,7 @@ class AppendFile:
             harm = await self._worker.run(self._harm_here, opened)
             if harm:
                 return await self._begin_anew(harm)
-        if await self._is_half_written(opened) or self._is_full(opened, more_bytes) or self._is_due(opened):
+        if await self._is_half_written(opened) or self._is_full(opened, more_bytes) or self._term.is_over(self._now()):
             opened = await self._rotate(opened)
         return opened
 
@@ -178,17 +173,8 @@ class AppendFile:
         return self._written_bytes > 0
 
     def _is_full(self, opened: OpenFile, more_bytes: int) -> bool:
-        most = self._rotation.max_bytes
+        most = self._max_bytes
         return bool(most and opened.file and opened.size_bytes and opened.size_bytes + more_bytes > most)
-
-    def _is_due(self, opened: OpenFile) -> bool:
-        schedule = self._rotation.schedule
-        if schedule is None or opened.file is None or opened.begun_at is None:
-            return False
-        now = self._now()
-        if now < opened.begun_at - _STEP_BACK_SECONDS:
-            opened.begun_at, self._due_at = now, schedule.after(now)
-        return now >= self._due_at
 
     # ---- what was begun before --------------------------------------------------------------------------------
 
@@ -242,18 +228,14 @@ class AppendFile:
     def _open_here(self) -> OpenFile:
         opened = self._series.open(self._may_go_on)
         self._has_to_begin = False
-        schedule = self._rotation.schedule
-        if schedule is not None and opened.begun_at is not None:
-            self._due_at = schedule.after(opened.begun_at)
+        self._term.end()
+        if opened.begun_at is not None:
+            self._term.begin(opened.begun_at)
         self._open_file = opened
         return opened
 
     def _may_go_on(self, begun_at: float, written_at: float) -> bool:
-        schedule = self._rotation.schedule
-        now = self._now()
-        return not self._has_to_begin and (
-            schedule is None or (schedule.after(begun_at) > now and schedule.after(written_at) > now)
-        )
+        return not self._has_to_begin and self._term.would_go_on(begun_at, written_at, self._now())
 
     async def _rotate(self, opened: OpenFile) -> OpenFile:
         await self._disk.has_room()
@@ -271,20 +253,21 @@ class AppendFile:
             self._warn(f"could not rotate {self.path}: {error}")
             return old
         self._let_go_of(old)
+        self._term.end()
         self._open_file = new
         return new
 
-    def _let_go_here(self) -> None:
+    def _let_go_here(self, reason: str = "rotation") -> None:
         if self._open_file is not None:
-            self._let_go_of(self._open_file)
+            self._let_go_of(self._open_file, reason)
 
-    def _let_go_of(self, opened: OpenFile) -> None:
+    def _let_go_of(self, opened: OpenFile, reason: str = "rotation") -> None:
         self._open_file = None
         self._disk.take(opened)
         if self._chain is not None and self._chained_file is opened:
             self._chained_file = None
             try:
-                self._chain.seal()
+                self._chain.seal(reason)
             except OSError as error:
                 self._warn(f"the hash chain of {opened.raw.name!r} could not be sealed: {error}")
 
@@ -319,9 +302,9 @@ class AppendFile:
         Raises:
             OSError: the system could not; what was written may not survive a power loss.
         """
-        if self._chain is not None and self._open_file is not None:
-            await self._worker.run(self._chain.sync)
         await self._disk.sync(self._open_file)
+        if self._chain is not None and self._open_file is not None:  # after the lines it speaks of
+            await self._worker.run(self._chain.sync)
 
     def sync_within(self, seconds: float) -> None:
         """Bring what was written to the disk within that time, without anybody waiting for it; on the loop."""
@@ -341,6 +324,6 @@ class AppendFile:
             await self._disk.close()
 
     def _close_here(self) -> None:
-        self._let_go_here()
+        self._let_go_here("stop")
         if self._chain is not None:
             self._chain.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from metaexpert.logger.files.names import PACKINGS
+from metaexpert.logger.files.ownership import is_written
 from metaexpert.logger.files.report import ReadReport
 from metaexpert.logger.files.sources import Source
 from metaexpert.logger.files.unpacking import unpacked
@@ -45,11 +46,11 @@ def blocks_of(source: Source, start: int, end: int | None, piece: PieceBytes, re
         piece: how much to read at once.
         report: what is damaged, and files that vanish, are told here.
     """
-    pieces = _packed(source, start, report) if source.packing else _plain(source, start, end, piece, report)
-    yield from _cut(pieces, start, source.path, report)
+    pieces = _packed(source, start, end, report) if source.packing else _plain(source, start, end, piece, report)
+    yield from _cut(pieces, start, source, report)
 
 
-def _cut(pieces: Iterator[bytes], offset: int, path: Path, report: ReadReport) -> Iterator[Block]:
+def _cut(pieces: Iterator[bytes], offset: int, source: Source, report: ReadReport) -> Iterator[Block]:
     rest, overlong = b"", False
     for piece in pieces:
         data = rest + piece if rest else piece
@@ -64,10 +65,18 @@ def _cut(pieces: Iterator[bytes], offset: int, path: Path, report: ReadReport) -
         if len(rest) > LONGEST_BYTES:
             if not overlong:
                 report.lines += 1
-                report.damage(path, offset, f"a line of more than {LONGEST_BYTES} bytes", rest)
+                report.damage(source.path, offset, f"a line of more than {LONGEST_BYTES} bytes", rest)
             offset, rest, overlong = offset + len(rest) - 1, rest[-1:], True
-    if rest and not overlong:
+    if rest and not overlong and (rest.endswith(b"\n") or not _is_being_written(source)):
         yield Block(offset, rest)
+
+
+def _is_being_written(source: Source) -> bool:
+    """Whether the rest of a line may still come."""
+    try:
+        return not source.packing and source.file is not None and is_written(source.path)
+    except OSError:
+        return False
 
 
 def _last_begin(data: bytes) -> int:
@@ -97,11 +106,13 @@ def _plain(source: Source, start: int, end: int | None, piece: PieceBytes, repor
                 report.note(f"{path}: {_reason(error)} while it was read; read up to byte {at}")
                 return
             if found.packing:
-                yield from _packed(found, at, report)
+                yield from _packed(found, at, end, report)
                 return
             path = found.path
             continue
         if not data:
+            if end is not None:
+                report.note(f"{path} was cut to {at} bytes while it was read")
             return
         at += len(data)
         yield data
@@ -142,10 +153,11 @@ def elsewhere(source: Source) -> Source | None:
     return None
 
 
-def _packed(source: Source, start: int, report: ReadReport) -> Iterator[bytes]:
-    passed = 0
+def _packed(source: Source, start: int, end: int | None, report: ReadReport) -> Iterator[bytes]:
+    at = 0
     for piece in unpacked(source, report):
-        passed += len(piece)
-        if passed <= start:
-            continue
-        yield piece[max(0, len(piece) - (passed - start)) :]
+        begin, at = at, at + len(piece)
+        if end is not None and begin >= end:
+            return
+        if at > start:
+            yield piece[max(0, start - begin) : None if end is None else end - begin]

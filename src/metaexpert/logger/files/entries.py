@@ -69,7 +69,7 @@ class LogEntry:
     @property
     def level_number(self) -> int:
         """The level as stdlib numbers it; that of INFO for a name nobody knows."""
-        return _known_level(self.level)
+        return level_of(self.level)
 
     @property
     def logger(self) -> str:
@@ -122,8 +122,8 @@ class LogEntry:
         if name in values:
             return values[name]
         for key in _NESTED:
-            nested = values.get(key)
-            if type(nested) is dict and name in nested:
+            nested = self._object(key)
+            if name in nested:
                 return nested[name]
         return self._within(name) if "." in name else MISSING
 
@@ -134,11 +134,11 @@ class LogEntry:
             if not isinstance(found, dict) or part not in found:
                 return MISSING
             found = cast("dict[str, Any]", found)[part]
-        return found
+        return cast("object", found)
 
     def _text(self, key: str) -> str:
         value = self.values.get(key)
-        return value if isinstance(value, str) else "" if value is None else str(value)
+        return value if isinstance(value, str) else ""
 
     def _object(self, key: str) -> dict[str, Any]:
         value = self.values.get(key)
@@ -152,7 +152,8 @@ _numbers: Final[dict[str, int]] = {}
 _MAX_NUMBERS: Final = 256
 
 
-def _known_level(name: str) -> int:
+def level_of(name: str) -> int:
+    """The number of a level's name; that of INFO for one nobody knows."""
     number = _numbers.get(name)
     if number is None:
         found = level_number_of(name)

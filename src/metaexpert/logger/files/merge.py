@@ -2,13 +2,14 @@
 
 Guaranteed: entries come out by time, and by id where times are equal, if within its file none stands behind more than
 `WINDOW_ENTRIES` later ones that are kept. One that stands further behind comes out as soon as it is met, counted as
-late. An entry is left out when one of its time and id came out before among those of equal time, or, for entries out of
-order and those of former runs, among the last `KNOWN_IDS` errors and protected entries.
+late. An entry is left out when its id came out before: always where both come out in order, and among the last
+`KNOWN_IDS` where one is late.
 """
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, final
 
 from metaexpert.logger.files.entries import LogEntry
 from metaexpert.logger.files.report import ReadReport
@@ -76,18 +77,46 @@ def _each(batches: Batches) -> Iterator[LogEntry]:
 
 def each_once(entries: Iterable[LogEntry], report: ReadReport) -> Iterator[LogEntry]:
     """Entries without those that came out before."""
-    time_ns, ids, known = -1, set[str](), dict[str, None]()
-    for entry in entries:
+    return Once(report).of(entries)
+
+
+@final
+class Once:
+    """Leaves out entries whose id came out before.
+
+    Two of one id have one time, so that in order they stand side by side: the ids of the present time tell all of
+    them. The last `KNOWN_IDS` ids tell those that come out of order.
+
+    Args:
+        report: what is left out is counted here.
+    """
+
+    def __init__(self, report: ReadReport) -> None:
+        self._report = report
+        self._time_ns = -1
+        self._present = set[str]()
+        self._known = set[str]()
+        self._oldest = deque[str]()
+
+    def of(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
+        """The entries whose ids are new."""
+        for entry in entries:
+            if self._is_new(entry):
+                yield entry
+
+    def _is_new(self, entry: LogEntry) -> bool:
         name = entry.entry_id
-        if name is not None:
-            if entry.time_ns != time_ns:
-                ids.clear()
-                time_ns = entry.time_ns
-            if name in ids or name in known:
-                report.duplicates += 1
-                continue
-            ids.add(name)
-            known[name] = None
-            if len(known) > KNOWN_IDS:
-                del known[next(iter(known))]
-        yield entry
+        if name is None:
+            return True
+        if entry.time_ns != self._time_ns:
+            self._present.clear()
+            self._time_ns = entry.time_ns
+        if name in self._present or name in self._known:
+            self._report.duplicates += 1
+            return False
+        self._present.add(name)
+        self._known.add(name)
+        self._oldest.append(name)
+        if len(self._oldest) > KNOWN_IDS:
+            self._known.remove(self._oldest.popleft())
+        return True

@@ -12,7 +12,7 @@ from metaexpert.logger.files.moments import moment_ns
 
 __all__ = ["Condition", "Query", "QueryError"]
 
-_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")
+_ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _TIMES: Final = (
     'use "15m", "2h", "3d" (that long ago), "now", "today", "yesterday", a day such as 2026-11-23, an hour of today '

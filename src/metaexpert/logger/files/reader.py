@@ -11,10 +11,12 @@ from functools import partial
 from typing import Final, final
 
 from metaexpert.logger.files.blocks import blocks_of
+from metaexpert.logger.files.bounds import Range, range_in
 from metaexpert.logger.files.conditions import Condition, QueryError
 from metaexpert.logger.files.entries import LogEntry
 from metaexpert.logger.files.follow import follow
-from metaexpert.logger.files.merge import Batches, each_once, in_order, merged
+from metaexpert.logger.files.merge import Batches, Opening, each_once, in_order, merged
+from metaexpert.logger.files.precheck import Precheck
 from metaexpert.logger.files.query import Query
 from metaexpert.logger.files.report import Damage, ReadReport
 from metaexpert.logger.files.scan import Scanner
@@ -66,6 +68,7 @@ class Reader:
     ) -> None:
         self._sources = tuple(sources)
         self._query = query or Query()
+        self._precheck = Precheck.of(self._query)
         self._distinct = distinct
         self._parallel = parallel
         self._open = 0
@@ -73,10 +76,22 @@ class Reader:
 
     def __iter__(self) -> Iterator[LogEntry]:
         self.report = ReadReport()
-        entries = merged([(0, partial(self._read, source)) for source in self._sources], self._opened)
+        entries = merged(self._openings(), self._opened)
+        latest_ns = 0
         for entry in each_once(entries, self.report) if self._distinct else entries:
             self.report.kept += 1
+            if entry.time_ns < latest_ns:
+                self.report.late += 1
+            latest_ns = max(latest_ns, entry.time_ns)
             yield entry
+
+    def _openings(self) -> Iterator[Opening]:
+        for source in self._sources:
+            part = range_in(source, self._query)
+            if part is None:
+                self.report.skipped += 1
+            else:
+                yield part.begin_ns, partial(self._read, source, part)
 
     def _opened(self, count: int) -> None:
         self._open = count
@@ -84,8 +99,12 @@ class Reader:
     def _piece_bytes(self) -> int:
         return max(_LEAST_PIECE_BYTES, min(_PIECE_BYTES, _ALL_PIECES_BYTES // max(1, self._open)))
 
-    def _read(self, source: Source) -> Batches:
+    def _read(self, source: Source, part: Range) -> Batches:
         self.report.files += 1
-        scanner = Scanner(self._query, source.path, self.report)
-        blocks = blocks_of(source, 0, None, self._piece_bytes, self.report)
-        return in_order(scanner.kept(block) for block in blocks)
+        scanner = Scanner(self._query, self._precheck, source.path, self.report, part.begin_ns)
+        blocks = blocks_of(source, part.start, part.end, self._piece_bytes, self.report)
+        return in_order(self._waiting(scanner.kept(block)) for block in blocks)
+
+    def _waiting(self, batch: list[LogEntry]) -> list[LogEntry]:
+        """Entries as they wait for their turn: where many files do, in little room."""
+        return batch if self._open <= _KEPT_DECODED else [each.without_values() for each in batch]

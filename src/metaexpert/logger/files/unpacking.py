@@ -13,7 +13,9 @@ from metaexpert.logger.files.report import ReadReport
 from metaexpert.logger.files.sources import ReadError, Source
 
 _READ_BYTES: Final = 256 * 1024
-_GIVEN_BYTES: Final = 1024 * 1024
+GIVEN_BYTES: Final = 1024 * 1024
+"""What a piece has at most when nothing else is asked for."""
+
 _ANY_GZIP: Final = 31
 _MAGIC: Final = {".gz": b"\x1f\x8b\x08", ".zst": b"\x28\xb5\x2f\xfd"}
 
@@ -48,7 +50,7 @@ class _Gzip:
     def needs_input(self) -> bool:
         return not self._inner.unconsumed_tail
 
-    def decompress(self, data: bytes, max_length: int = _GIVEN_BYTES) -> bytes:
+    def decompress(self, data: bytes, max_length: int = GIVEN_BYTES) -> bytes:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
@@ -73,12 +75,13 @@ def _errors(packing: str) -> tuple[type[Exception], ...]:
     return (getattr(_zstd_module(), "ZstdError"),)  # noqa: B009 - as above
 
 
-def unpacked(source: Source, report: ReadReport) -> Iterator[bytes]:
-    """The content of a compressed file, in pieces of at most a MiB.
+def unpacked(source: Source, report: ReadReport, most_bytes: int = GIVEN_BYTES) -> Iterator[bytes]:
+    """The content of a compressed file, in pieces.
 
     Args:
         source: the file.
         report: damage is told here, by its offset in the content.
+        most_bytes: how much a piece has at most.
 
     Raises:
         ReadError: nothing here can read zstd files.
@@ -94,7 +97,7 @@ def unpacked(source: Source, report: ReadReport) -> Iterator[bytes]:
         while waiting:
             one = _decompressor(source.packing)
             try:
-                for piece in _member(one, waiting, file):
+                for piece in _member(one, waiting, file, most_bytes):
                     given += len(piece)
                     yield piece
             except errors as error:
@@ -108,10 +111,10 @@ def unpacked(source: Source, report: ReadReport) -> Iterator[bytes]:
                 return  # padding
 
 
-def _member(one: _Decompressor, waiting: bytes, file: BinaryIO) -> Iterator[bytes]:
+def _member(one: _Decompressor, waiting: bytes, file: BinaryIO, most_bytes: int) -> Iterator[bytes]:
     data = waiting
     while True:
-        piece = one.decompress(data, _GIVEN_BYTES)
+        piece = one.decompress(data, most_bytes)
         if piece:
             yield piece
         if one.eof:

@@ -10,7 +10,10 @@ from metaexpert.cli.logs_dead_letters import dead_letters
 from metaexpert.cli.logs_errors import errors
 from metaexpert.cli.logs_export import export
 from metaexpert.cli.logs_grep import grep
+from metaexpert.cli.logs_hold import hold
 from metaexpert.cli.logs_last_crash import last_crash
+from metaexpert.cli.logs_restore import restore
+from metaexpert.cli.logs_retention import retention
 from metaexpert.cli.logs_spool import spool
 from metaexpert.cli.logs_tail import tail
 from metaexpert.cli.logs_trades import trades
@@ -29,7 +32,10 @@ logs = typer.Typer(
 
 logs.add_typer(dead_letters)
 logs.add_typer(spool)
+logs.add_typer(hold)
 logs.command("last-crash")(last_crash)
+logs.command()(retention)
+logs.command()(restore)
 logs.command()(tail)
 logs.command()(grep)
 logs.command()(errors)

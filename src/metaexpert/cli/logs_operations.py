@@ -82,7 +82,12 @@ def audit(log_dir: Path, command: str, **facts: Any) -> None:
     Raises:
         OSError: it cannot be written; nothing may be changed then.
     """
-    line = {"time": datetime.now(UTC).isoformat(), "command": command, "user": _user(), "host": socket.gethostname()}
+    line = {
+        "time": datetime.now(UTC).isoformat(),
+        "command": command,
+        "user": user_name(),
+        "host": socket.gethostname(),
+    }
     text = json.dumps(line | {"pid": os.getpid()} | facts) + "\n"
     descriptor = os.open(log_dir / AUDIT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
     try:
@@ -92,7 +97,8 @@ def audit(log_dir: Path, command: str, **facts: Any) -> None:
         os.close(descriptor)
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who runs the command."""
     with suppress(OSError, KeyError, ImportError):  # an account without a name, as in containers
         return getpass.getuser()
     return str(getattr(os, "getuid", lambda: "unknown")())

@@ -55,16 +55,13 @@ class Hold:
     since: float | None = None
     until: float | None = None
 
-    def covers(self, file: LogFile, modified_at: float) -> bool:
-        """Whether a file whose last entry is of `modified_at` is under it.
-
-        Where its entries begin, its name tells no closer than the start of its run: that is what counts.
-        """
+    def covers(self, file: LogFile, began_at: float, modified_at: float) -> bool:
+        """Whether a file with entries from `began_at` to `modified_at`, seconds since 1970, is under it."""
         return (
             self.log in {"", file.log.name}
             and fnmatchcase(file.path.name, self.pattern or "*")
             and (self.since is None or modified_at >= self.since)
-            and (self.until is None or file.run.started_at.timestamp() <= self.until)
+            and (self.until is None or began_at <= self.until)
         )
 
 
@@ -81,11 +78,12 @@ class Holds:
     holds: tuple[Hold, ...] = ()
     damage: str = ""
 
-    def over(self, file: LogFile, modified_at: float) -> str:
-        """What holds a file, for people; empty when nothing does."""
+    def over(self, file: LogFile, began_at: float, modified_at: float) -> str:
+        """What holds a file, for people; empty when nothing does. For the times see `Hold.covers`."""
         if self.damage:
             return f"everything is held: {self.damage}"
-        return ", ".join(f"hold {each.id} ({each.reason})" for each in self.holds if each.covers(file, modified_at))
+        covering = (each for each in self.holds if each.covers(file, began_at, modified_at))
+        return ", ".join(f"hold {each.id} ({each.reason})" for each in covering)
 
 
 def read_holds(log_dir: Path) -> Holds:

@@ -1,14 +1,15 @@
 """The logs of a configuration with how each is kept, and what there is of them on disk."""
 
 import os
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, final
 
 from metaexpert.logger.config import LoggerConfig
-from metaexpert.logger.files.names import LogFile, files_of
+from metaexpert.logger.files.names import LogFile, Run, files_of
 from metaexpert.logger.files.ownership import is_written
 from metaexpert.logger.files.packing import SUFFIXES
 from metaexpert.logger.files.retention import KeptFile, Rules
@@ -98,7 +99,26 @@ def found(log: KeptLog) -> list[KeptFile]:
         for file in files_of(log.path, folder):
             with suppress(FileNotFoundError):  # gone meanwhile
                 kept.append(_found(file, current, device, is_archived=is_archive))
-    return kept
+    return _with_beginnings(kept)
+
+
+def _with_beginnings(files: Sequence[KeptFile]) -> list[KeptFile]:
+    """Each file with the time before which none of its entries is.
+
+    A file begins where the one before it of its run ended. A run's first one may hold what a run before it could not
+    write, so it begins where the latest run that had ended by then did.
+    """
+    ends = sorted(each.modified_at for each in files)
+    before = {(each.file.run, each.file.number + 1): each.modified_at for each in files}
+    return [replace(each, began_at=_began_at(each, before, ends)) for each in files]
+
+
+def _began_at(kept: KeptFile, before: Mapping[tuple[Run, int], float], ends: Sequence[float]) -> float:
+    start = kept.file.run.started_at.timestamp()
+    if kept.file.number > 1:
+        return before.get((kept.file.run, kept.file.number), start)
+    ended = bisect_right(ends, start)
+    return ends[ended - 1] if ended else 0.0
 
 
 def _found(

@@ -56,6 +56,7 @@ class KeptFile:
         file: which.
         size_bytes: what it takes, its chain included.
         modified_at: its last entry, seconds since 1970.
+        began_at: no entry of it is older, as far as names and the files around it tell; 0 where they tell nothing.
         is_written: its writer lives.
         is_current: the log's own name leads to it, so that it stays as it is as long as it can.
         is_archived: it is in the archive.
@@ -65,6 +66,7 @@ class KeptFile:
     file: LogFile
     size_bytes: int
     modified_at: float
+    began_at: float = 0.0
     is_written: bool = False
     is_current: bool = False
     is_archived: bool = False
@@ -152,7 +154,7 @@ def is_within_term(kept: KeptFile, rules: Rules, now: float) -> bool:
 def protection(kept: KeptFile, rules: Rules, now: float, holds: Holds) -> str:
     """Why a file may not be deleted, for people; empty when it may."""
     term = "within its term (keep_for)" if is_within_term(kept, rules, now) else ""
-    return "; ".join(filter(None, (holds.over(kept.file, kept.modified_at), term)))
+    return "; ".join(filter(None, (holds.over(kept.file, kept.began_at, kept.modified_at), term)))
 
 
 def duration_text(seconds: float) -> str:

@@ -1,0 +1,194 @@
+"""`metaexpert logs retention`: what is compressed, archived and deleted of finished log files, and why; shown, or done.
+
+Exit status: 0 all is as the configuration wants it, or was shown; 1 the configuration or the disk is in the way;
+2 wrong usage; 3 files stay against a bound, within their term or under a hold, or nothing was confirmed; 4 another
+process keeps the files at this moment.
+"""
+
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from metaexpert.cli.logs_operations import (
+    DONE,
+    FAULT,
+    LEFT,
+    OWNED,
+    audit,
+    confirmed,
+    loaded,
+    print_table,
+    safe_output,
+    size_text,
+    tell,
+    to_the_second,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from metaexpert.logger import LoggerConfig
+    from metaexpert.logger.files.housekeeping import Housekeeper, Planned
+    from metaexpert.logger.files.kept_logs import KeptLog
+    from metaexpert.logger.files.retention import KeptFile
+
+LogName = Annotated[str | None, typer.Option("--log", help="Only this log's files, such as trades.log.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--file", help="A TOML file, instead of metaexpert.toml or pyproject.toml here.")
+]
+LogDir = Annotated[Path | None, typer.Option("--log-dir", help="Instead of the configuration's log_dir.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
+
+
+def retention(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done, and why.")] = False,
+    log: LogName = None,
+    yes: Yes = False,
+    file: ConfigFile = None,
+    log_dir: LogDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compress, archive and delete finished log files as the configuration says; shows what goes and why, and asks.
+
+    A running program does the same by itself. Files with a writer, within their term or under a hold stay.
+    """
+    safe_output()
+    config = loaded(file, log_dir)
+    logs = logs_named(config, log)
+    keeper = _keeper(config, logs)
+    plans = _plans(keeper, logs)
+    status = LEFT if any(_conflicts(each) for each in plans) else DONE
+    done: dict[str, Any] | None = None
+    if not as_json:
+        _print_table(plans)
+    if not dry_run and any(_rows(each, todo=True) for each in plans):
+        status, done = _carry_out(config, keeper, plans, yes=yes)
+    if as_json:
+        _print_json(plans, done)
+    raise typer.Exit(status)
+
+
+def logs_named(config: "LoggerConfig", name: str | None) -> "tuple[KeptLog, ...]":
+    """The configured logs, or the one of that name; there has to be one."""
+    from metaexpert.logger.files.kept_logs import kept_logs  # noqa: PLC0415 - only when a command runs
+
+    logs = kept_logs(config)
+    chosen = tuple(each for each in logs if name in {None, each.path.name, str(each.path)})
+    if name is not None and not chosen:
+        known = ", ".join(each.path.name for each in logs) or "none"
+        raise typer.BadParameter(f"{name!r} is no log of the configuration; there are: {known}", param_hint="--log")
+    return chosen
+
+
+def _keeper(config: "LoggerConfig", logs: "Sequence[KeptLog]") -> "Housekeeper":
+    from metaexpert.logger.files.housekeeping import Housekeeper  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.pace import Pace  # noqa: PLC0415 - as above
+    from metaexpert.logger.notices import Notices  # noqa: PLC0415 - as above
+
+    notices = Notices()
+    notices.at_end = True  # written at once: this process ends soon
+    return Housekeeper(config.log_dir, logs, notices, pace=Pace(rest_seconds=0.0))
+
+
+def _plans(keeper: "Housekeeper", logs: "Sequence[KeptLog]") -> "list[Planned]":
+    try:
+        return [keeper.planned(log) for log in logs]
+    except OSError as error:
+        tell(f"error: {error}")
+        raise typer.Exit(FAULT) from None
+
+
+def _carry_out(
+    config: "LoggerConfig", keeper: "Housekeeper", plans: "Sequence[Planned]", *, yes: bool
+) -> tuple[int, dict[str, Any] | None]:
+    """Do it, once it is confirmed and written down; the exit status and what was done."""
+    rows = [row for each in plans for row in _rows(each, todo=True)]
+    doomed = [row for row in rows if row["action"] == "delete"]
+    size = size_text(sum(row["bytes"] for row in doomed))
+    if doomed and not confirmed(f"Delete {len(doomed)} files ({size})?", yes=yes):
+        return LEFT, None
+    try:
+        audit(config.log_dir, "retention", files={row["file"]: f"{row['action']}: {row['reason']}" for row in rows})
+    except OSError as error:
+        tell(f"error: {error}")
+        return FAULT, None
+    free = keeper.keep()
+    counters = keeper.counters
+    done = {key: value for key, value in asdict(counters).items() if key != "passes"}
+    if not free:
+        tell("another process keeps the files of a folder at this moment; try again")
+    status = FAULT if counters.failures else OWNED if not free else LEFT if counters.conflicts else DONE
+    counts = f"{counters.packed} compressed, {counters.archived} archived, {counters.purged} deleted"
+    tell(f"{counts}, {counters.failures} failed")
+    return status, done
+
+
+def _print_json(plans: "Sequence[Planned]", done: dict[str, Any] | None) -> None:
+    files = [row for each in plans for row in _rows(each)]
+    conflicts = [text for each in plans for text in _conflicts(each)]
+    typer.echo(json.dumps({"files": files, "conflicts": conflicts, "done": done}, indent=2))
+
+
+def _print_table(plans: "Sequence[Planned]") -> None:
+    rows = [row for each in plans for row in _rows(each)]
+    if rows:
+        columns = ("file", "size", "last entry", "what", "why")
+        print_table(columns, ([*_what(row), row["action"], row["reason"]] for row in rows))
+    else:
+        tell("no log files")
+    for text in [text for each in plans for text in _conflicts(each)]:
+        tell(text)
+
+
+def _what(row: dict[str, Any]) -> list[object]:
+    return [row["file"], size_text(row["bytes"]), to_the_second(row["last_entry"])]
+
+
+def _conflicts(planned: "Planned") -> list[str]:
+    from metaexpert.logger.files.retention import Conflict  # noqa: PLC0415 - only when a command runs
+
+    name = planned.log.path.name
+    return [f"{name}: {each.bound}: {each.reason}" for each in planned.actions if isinstance(each, Conflict)]
+
+
+def _rows(planned: "Planned", *, todo: bool = False) -> list[dict[str, Any]]:
+    """Each file of a log with what is done with it, the oldest first; `todo` for those alone that do not stay."""
+    from metaexpert.logger.files.retention import Archive, Pack, Purge  # noqa: PLC0415 - only when a command runs
+
+    verbs = {Pack: "compress", Archive: "archive", Purge: "delete"}
+    actions: dict[Path, tuple[str, str]] = {}
+    for action in planned.actions:
+        if isinstance(action, Pack | Archive | Purge):
+            path = action.kept.file.path
+            verb = ", ".join(filter(None, (actions.get(path, ("",))[0], verbs[type(action)])))
+            actions[path] = ("delete" if isinstance(action, Purge) else verb, action.reason)
+    found = sorted(planned.files, key=lambda each: (each.modified_at, each.file))
+    rows = [(each, actions.get(each.file.path, ("keep", _why_kept(planned, each)))) for each in found]
+    return [_row(each, verb, reason) for each, (verb, reason) in rows if verb != "keep" or not todo]
+
+
+def _row(kept: "KeptFile", verb: str, reason: str) -> dict[str, Any]:
+    return {
+        "log": kept.file.log.name,
+        "file": str(kept.file.path),
+        "bytes": kept.size_bytes,
+        "last_entry": datetime.fromtimestamp(kept.modified_at, UTC).isoformat(timespec="seconds"),
+        "archived": kept.is_archived,
+        "action": verb,
+        "reason": reason,
+    }
+
+
+def _why_kept(planned: "Planned", kept: "KeptFile") -> str:
+    from metaexpert.logger.files.retention import protection  # noqa: PLC0415 - only when a command runs
+
+    if kept.is_written:
+        return "it is being written"
+    return protection(kept, planned.log.rules, time.time(), planned.holds) or "within every bound"

@@ -34,7 +34,7 @@ class OpenFile:
         raw: what it is written through.
         file: which one it is; None for a pipe or a device.
         size_bytes: how long it is.
-        begun_at: when its first entry was written, at the earliest, seconds since the epoch; None when it has none.
+        begun_at: when its first entry was written, at the earliest, seconds since the epoch; None for a new one.
         is_named: whether the folder's entry of it was brought to the disk.
     """
 
@@ -119,13 +119,15 @@ class Series:
         if not ours:
             return None
         self._last = last = ours[-1]
-        if self.is_chained or last.packing or last.chain.exists() or is_written(last.path):
+        if self.is_chained or last.packing or last.chain.exists():
             return None
         begun_at = ours[-2].path.stat().st_mtime if len(ours) > 1 else run.started_at.timestamp()
-        state = last.path.stat()
-        if not may_go_on(begun_at, state.st_mtime) or torn_bytes(last.path):
+        try:
+            if is_written(last.path) or not may_go_on(begun_at, last.path.stat().st_mtime) or torn_bytes(last.path):
+                return None
+            raw = _opened(last.path, 0)
+        except OSError:  # whatever is wrong with it, the next one has to do
             return None
-        raw = _opened(last.path, 0)
         hold(raw.fileno())
         self._link(last)
         return OpenFile(raw, last, os.fstat(raw.fileno()).st_size, begun_at)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, Generator, Mapping, Sequence
 
@@ -31,7 +33,42 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = No
     Raises:
         SystemExit: with the child's status, once it has ended, when either of them asked to stop: nothing is to follow.
     """
-    process = subprocess.Popen(list(command), cwd=str(cwd), env=None if env is None else dict(env))
+    return _ended(subprocess.Popen(list(command), cwd=str(cwd), env=None if env is None else dict(env)))
+
+
+class Beside:
+    """A command that runs while others do; what it says is kept until it is waited for.
+
+    Args:
+        command: what to run.
+        cwd: where.
+    """
+
+    def __init__(self, command: Sequence[str], *, cwd: Path) -> None:
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - `stop` closes it
+        self._process = subprocess.Popen(
+            list(command), cwd=str(cwd), stdin=subprocess.DEVNULL, stdout=self._said, stderr=subprocess.STDOUT
+        )
+
+    def finished(self) -> int:
+        """Wait until it ends, print what it said and return its exit status; see `run`."""
+        try:
+            return _ended(self._process)
+        finally:
+            self._said.seek(0)
+            sys.stdout.flush()
+            shutil.copyfileobj(self._said, sys.stdout.buffer)
+            sys.stdout.flush()
+
+    def stop(self) -> None:
+        """End it, if it runs still."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+        self._said.close()
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
     stop_asked = threading.Event()
     with _passing_on_sigterm(process, stop_asked):
         while process.returncode is None:

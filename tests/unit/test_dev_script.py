@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import override
@@ -18,6 +19,7 @@ from devtools import environment, interpreters, processes
 from devtools.environment import Environment, Stamp, explain_pip_failure
 from devtools.errors import DevError
 from devtools.interpreters import Interpreter
+from devtools.processes import Beside
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 FILES = [SCRIPTS / "dev.py", *sorted((SCRIPTS / "devtools").glob("*.py"))]
@@ -379,13 +381,34 @@ class TestCommandLine:
 
             return action
 
-        for name in ("lint", "types", "examples", "docs", "bench", "_test_on_newer_python"):
+        for name in ("lint", "types", "examples", "docs", "bench"):
             monkeypatch.setattr(dev, name, step(name, 3 if name == "types" else 0))
+        beside = Beside([sys.executable, "-c", "print('tested'); raise SystemExit(4)"], cwd=Path.cwd())
+        monkeypatch.setattr(dev, "_testing_on_newer_python", lambda: (beside, ""))
         assert dev.main(["check"]) == 1
-        assert ran == ["lint", "types", "examples", "docs", "bench --quick", "_test_on_newer_python"]
+        assert ran == ["lint", "types", "examples", "docs", "bench --quick"]
         told = capsys.readouterr().err
         assert "types: FAILED (status 3)" in told
-        assert "check: 1 of 6 steps failed\n" in told
+        assert "quick tests on Python 3.13: FAILED (status 4)" in told
+        assert "check: 2 of 6 steps failed\n" in told
+
+    def test_what_runs_beside_is_ended_when_check_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(_arguments: list[str]) -> int:
+            raise SystemExit(130)
+
+        began = time.monotonic()
+        beside = Beside([sys.executable, "-c", "import time; time.sleep(600)"], cwd=Path.cwd())
+        monkeypatch.setattr(dev, "_testing_on_newer_python", lambda: (beside, ""))
+        monkeypatch.setattr(dev, "lint", interrupted)
+        with pytest.raises(SystemExit):
+            dev.main(["check"])
+        assert time.monotonic() - began < 300
+
+    def test_what_runs_beside_says_all_it_has_to_say_in_the_end(self, capfd: pytest.CaptureFixture[str]) -> None:
+        beside = Beside([sys.executable, "-c", "import sys; print('out'); sys.stderr.write('err')"], cwd=Path.cwd())
+        assert beside.finished() == 0
+        beside.stop()
+        assert sorted(capfd.readouterr().out.split()) == ["err", "out"]
 
     def test_tests_on_a_missing_newer_python_are_told_as_not_run(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

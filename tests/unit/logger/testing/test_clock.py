@@ -5,8 +5,8 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from support.log_files import new_log
 
-from metaexpert.logger.files.writer import AppendFile, SizeRotation
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.retry import parse_retry_after
 from metaexpert.logger.testing import FakeClock
@@ -47,13 +47,13 @@ def test_it_is_the_clock_of_a_retry_after_date():
 
 async def test_it_is_the_clock_of_a_file_that_looks_after_itself_every_second(tmp_path: Path):
     clock, worker = FakeClock(), Worker(Jobs(), "clock")
-    file = AppendFile(tmp_path / "a.log", SizeRotation(max_bytes=0, backup_count=0), worker, clock.monotonic)
-    await file.append(b"one\n", 1)
+    file = new_log(tmp_path / "a.log", worker, clock=clock.monotonic)
+    await file.append([b"one"], 1)
     (tmp_path / "a.log").unlink()
-    await file.append(b"two\n", 2)
+    await file.append([b"two"], 2)
     assert not (tmp_path / "a.log").exists()
     clock.advance(1.0)
-    await file.append(b"three\n", 3)
+    await file.append([b"three"], 3)
     assert (tmp_path / "a.log").read_bytes() == b"three\n"
     await file.close()
     worker.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, final
 
@@ -10,6 +11,8 @@ from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
+from metaexpert.logger.files.chain import Anchor, Chain
+from metaexpert.logger.files.chain_keys import read_chain_secret
 from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.files.retiring import nobody
 from metaexpert.logger.files.rotation import Rotation
@@ -26,6 +29,7 @@ from metaexpert.logger.lanes import Lanes, Overflow
 from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.evidence import EvidenceOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import QueueOptions
@@ -53,6 +57,10 @@ _LOCAL_BACKOFF = Backoff(first_seconds=0.05, max_seconds=2.0)
 """Files and streams are asked again soon: a full disk or a stalled terminal harms nobody by being asked."""
 
 
+def unheard(_anchor: Anchor) -> None:
+    """No other sink is to hold it."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class SinkAssembly:
@@ -63,6 +71,7 @@ class SinkAssembly:
     jobs: Jobs
     json_lines: Callable[[Capture], bytes]
     rotated: Callable[[LogFile], None] = nobody
+    anchored: Callable[[Anchor], None] = unheard
 
     def sink(self, options: AnySink) -> Sink:
         """The sink these options describe; it does no I/O yet."""
@@ -111,8 +120,17 @@ class SinkAssembly:
         worker = self._worker(options)
         rotation = Rotation(max_bytes=options.max_bytes if options.backup_count else 0)
         lines = self._json_lines(options) if options.json_logging else TextLines(use_colors=False)
-        file = AppendFile(self.log_dir / options.path, rotation, worker, self.identity, rotated=self.rotated)
-        return FileSink(file, lines, worker)
+        chain = self._chain(options.tamper_evidence)
+        path = self.log_dir / options.path
+        file = AppendFile(path, rotation, worker, self.identity, rotated=self.rotated, chain=chain)
+        return FileSink(file, lines, worker) if chain is None else FileSink(file, lines, worker, chain.take_fault)
+
+    def _chain(self, options: EvidenceOptions | None) -> Chain | None:
+        """The tamper evidence of a log, where it is to have some; it does no I/O yet."""
+        if options is None:
+            return None
+        secret = None if options.key_file is None else partial(read_chain_secret, options.key_file)
+        return Chain(secret, self.anchored if options.anchor else None)
 
     def spilling(self, options: AnySink, config: LoggerConfig, notices: Notices) -> Spilling | None:
         """The sink's disk queue, where it has one; it does no I/O yet."""

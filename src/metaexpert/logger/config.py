@@ -20,6 +20,7 @@ from metaexpert.logger.config_sources import gathered
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.evidence import EvidenceOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.journal import JournalOptions
 from metaexpert.logger.options.keeping import (
@@ -97,6 +98,8 @@ class LoggerConfig(Options):
     """How long finished files are kept; nothing of the trade file goes before `log_trade_keep_for`."""
     log_trade_keep_for: Duration = TRADE_TERM_SECONDS
     """How long after its last entry nothing deletes a trade file, seconds, or with a unit; five years."""
+    tamper_evidence: EvidenceOptions | None = None
+    """A hash chain beside each of the three files; none when left out."""
     use_colors: bool | None = None
     """ANSI colours on the console; when left out, on a terminal unless NO_COLOR is set."""
     queue: QueueOptions = QueueOptions()
@@ -318,6 +321,7 @@ class LoggerConfig(Options):
             compression=self.compression,
             compress_after=self.compress_after,
             archive=self.archive,
+            tamper_evidence=self.tamper_evidence,
             **{"retention": self.retention, **options},
         )
 

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Final, final
 from urllib.parse import urlsplit
 
+from metaexpert.exceptions import ConfigError
 from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.files.chain_keys import read_chain_secret, state_of
+from metaexpert.logger.files.seals import seals_of
 from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.secret_files import is_readable_by_everyone, unreadable_secrets
 from metaexpert.logger.options.sink import FileOptions
@@ -41,6 +44,7 @@ def findings(config: LoggerConfig) -> Findings:
         f"LoggerConfig.sinks.{at}": sink for at, sink in enumerate(config.sinks) if isinstance(sink, HttpOptions)
     }
     errors = [*_file_errors(config), *unreadable_secrets(config.secret_files())]
+    errors += _chain_key_errors(config)
     warnings = list(_open_secrets(config))
     for key, options in collectors.items():
         errors += _tls_errors(key, options)
@@ -59,6 +63,25 @@ def _file_errors(config: LoggerConfig) -> Iterator[str]:
             yield f"LoggerConfig: the log file {str(path)!r} is a folder; give another name"
         elif path.exists() and not os.access(path, os.W_OK):
             yield f"LoggerConfig: the log file {str(path)!r} cannot be written; is it somebody else's, or read-only?"
+
+
+def _chain_key_errors(config: LoggerConfig) -> Iterator[str]:
+    for path, logs in _chain_keys(config).items():
+        if path.exists() or not all(state_of(seals_of(log)).exists() for log in logs):  # else it may be away
+            try:
+                read_chain_secret(path)
+            except ConfigError as error:
+                yield f"LoggerConfig: {error}"
+
+
+def _chain_keys(config: LoggerConfig) -> dict[Path, list[Path]]:
+    """The files with the secrets of tamper evidence, each with the logs it is for."""
+    keys: dict[Path, list[Path]] = {}
+    for options in config.all_sinks():
+        evidence = options.tamper_evidence if isinstance(options, FileOptions) else None
+        if isinstance(options, FileOptions) and evidence is not None and evidence.key_file is not None:
+            keys.setdefault(evidence.key_file, []).append(config.log_dir / options.path)
+    return keys
 
 
 def _folder_fault(folder: Path) -> str:
@@ -84,7 +107,8 @@ def _tls_errors(key: str, options: HttpOptions) -> Iterator[str]:
 
 
 def _open_secrets(config: LoggerConfig) -> Iterator[str]:
-    for field, path in config.secret_files().items():
+    keys = [("LoggerConfig.tamper_evidence.key_file", path) for path in _chain_keys(config)]
+    for field, path in (*config.secret_files().items(), *keys):
         if path.is_file() and is_readable_by_everyone(path):
             yield f"{field}: any user here can read {str(path)!r}; chmod o-r (Kubernetes: defaultMode 0400)"
 

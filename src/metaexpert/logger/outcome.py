@@ -14,10 +14,12 @@ class Delivered:
     Attributes:
         duplicates: entries among them that an earlier attempt had stored.
         warning: what went wrong without harm to the entries, for people; empty when nothing did.
+        degraded: why the destination does not all it should do, though every entry is stored; empty when it does.
     """
 
     duplicates: int = 0
     warning: str = ""
+    degraded: str = ""
 
 
 @dataclass(frozen=True, slots=True)

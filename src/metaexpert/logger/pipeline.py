@@ -18,6 +18,8 @@ from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import SHUTDOWN, Delivery
 from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.entry import Capture
+from metaexpert.logger.evidence import anchor_entry
+from metaexpert.logger.files.chain import Anchor
 from metaexpert.logger.files.housekeeping_thread import HousekeepingThread
 from metaexpert.logger.files.kept_logs import kept_logs
 from metaexpert.logger.filters import Admission
@@ -126,6 +128,10 @@ class Pipeline:
         self.ingress.put(entry)
         self.dispatcher.wake()
 
+    def _anchored(self, anchor: Anchor) -> None:
+        """In a file's thread: have all sinks hold a head of its seals."""
+        self.ingress.put(anchor_entry(anchor))
+
     async def _sync_sinks(self) -> None:
         for sink in list(self._sinks.values()):
             if isinstance(sink, FileSink):
@@ -136,7 +142,8 @@ class Pipeline:
     ) -> dict[str, tuple[AnySink, Sink, Delivery]]:
         """Sinks and deliveries for `wanted`; nothing of what runs is touched."""
         json_lines = assembly.json_lines_for(config.all_sinks(), identity)
-        parts = assembly.SinkAssembly(config.log_dir, identity, self._jobs, json_lines, self._housekeeping.wake)
+        woken, anchored = self._housekeeping.wake, self._anchored
+        parts = assembly.SinkAssembly(config.log_dir, identity, self._jobs, json_lines, woken, anchored)
         made: dict[str, tuple[AnySink, Sink, Delivery]] = {}
         for options in wanted:
             sink = parts.sink(options)

@@ -21,6 +21,7 @@ from metaexpert.logger.meta_logger import MetaLogger
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
+from metaexpert.logger.options.evidence import EvidenceOptions
 from metaexpert.logger.options.filters import (
     FieldConditionOptions,
     FilterOptions,
@@ -72,6 +73,7 @@ __all__ = [
     "ElasticsearchOptions",
     "EndpointStats",
     "ErrorFormatter",
+    "EvidenceOptions",
     "FieldConditionOptions",
     "FileOptions",
     "FilterOptions",

@@ -108,6 +108,11 @@ class Health:
         grave = pause or self.failures >= self._failures_until_failed
         self.state = SinkState.FAILED if grave else SinkState.DEGRADED
 
+    def limps(self) -> None:
+        """A write went through, and something beside it did not."""
+        if self.state is SinkState.ACTIVE:
+            self.state = SinkState.DEGRADED
+
     def stopped(self) -> None:
         """The sink is closed."""
         self.state = SinkState.STOPPED

@@ -62,9 +62,11 @@ class Settlement:
         """All of a batch is stored; `spooled` entries of this sink still wait on disk."""
         self._stored(batch.entries, outcome.duplicates, spooled)
         self.counters.bytes_written += batch.size_bytes
-        if outcome.warning:
-            self.health.last_error = outcome.warning
-            self._notices.say(f"sink {self._name}", outcome.warning)
+        if outcome.degraded:
+            self.health.limps()
+        for text in filter(None, (outcome.warning, outcome.degraded)):
+            self.health.last_error = text
+            self._notices.say(f"sink {self._name}", text)
 
     def partly(self, batch: Batch, outcome: Partial, spooled: int) -> None:
         """Settle what an answer entry by entry does not want again; `spooled` as in `delivered`."""

@@ -6,7 +6,6 @@ an object with the members that `anchor_fields` gives; all else is passed over.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, cast, final
 
 import orjson
@@ -58,12 +57,12 @@ class Held:
         return None
 
 
-def anchor_fields(log: Path, host: str, line: Line, file: str) -> dict[str, Any]:
-    """What an entry says to be an anchor."""
+def anchor_fields(log: str, line: Line, file: str) -> dict[str, Any]:
+    """What an entry says to be an anchor of a line of the seals of the log of that name."""
     return {
-        "evidence_log": log.name,
-        "evidence_folder": str(log.parent.absolute()),
-        "evidence_host": host,
+        "evidence_log": log,
+        "evidence_folder": line.folder,
+        "evidence_host": line.host,
         "evidence_series": line.series,
         "evidence_line": line.number,
         "evidence_head": line.head.hex(),

@@ -50,7 +50,7 @@ class Anchor:
     """What another sink is to hold of a line of the seals.
 
     Attributes:
-        seals: the log's seals.
+        log: the log's name.
         line: the line of the seals; its head covers all lines before it.
         kind: what the line is about: begun, sealed, ended.
         file: name of the file it is about.
@@ -58,7 +58,7 @@ class Anchor:
         seal: the head of its chain there.
     """
 
-    seals: Path
+    log: str
     line: Line
     kind: str
     file: str
@@ -102,6 +102,7 @@ class Chain:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.fault = ""
+        self._told = ""
         self._secret = secret
         self._anchor = anchor
         self._clock = clock
@@ -119,6 +120,11 @@ class Chain:
         self._epoch: int | None = None
         self._previous = b""
         self._has_looked = False
+
+    def take_fault(self) -> str:
+        """Why the chain is, or was since it was last asked, behind what is written; empty when it was not."""
+        told, self._told = self._told or self.fault, ""
+        return told
 
     def begin(self, file: LogFile, size_bytes: int) -> None:
         """A file was opened: a new one, or one of this run that is gone on with.
@@ -156,7 +162,7 @@ class Chain:
         if self._descriptor >= 0:
             self._attempt(lambda: os.fsync(self._descriptor))
 
-    def seal(self, reason: str = "rotation") -> None:
+    def seal(self, reason: str) -> None:
         """The file is done with.
 
         Args:
@@ -178,7 +184,7 @@ class Chain:
         try:
             step()
         except (OSError, MetaExpertError, FormatError) as error:
-            self.fault = f"the chain of {self._file and self._file.path} is behind: {error}"
+            self.fault = self._told = f"the chain of {self._file and self._file.path} is behind: {error}"
             self._retry_at = self._clock() + _RETRY_SECONDS
         else:
             self.fault = ""
@@ -214,13 +220,13 @@ class Chain:
         found, self._size_bytes = _last_of(descriptor)
         self._at = found
         self._pending, self._broken = bytearray(), ""
-        with opened(file.log, None if self._secret is None else self._secret()) as seals:
+        with opened(file.log, self._secret) as seals:
             if not self._has_looked:
                 self._has_looked = True
                 for line in _end_files_left(seals, file):
                     self._tell(line, "ended", "", 0, b"")
-            values = {"file": file.path.name, "run": str(file.run), "number": file.number, "line": found.line}
-            line = seals.append("begun", values | {"end": found.end_bytes, "chain": found.head.hex()})
+            place = {"file": file.path.name, "run": str(file.run), "number": file.number, "line": found.line}
+            line = seals.append("begun", place | {"end": found.end_bytes, "chain": found.head.hex()})
         self._epoch, self._signing = line.epoch, line.signing
         self._write_beginning(file, line)
         self._kept = (bytes(self._pending), self._at)
@@ -311,6 +317,7 @@ class Chain:
         file, lines = self._current, self._at.line - 1
         self._record("seal", {"lines": lines, "bytes": self._at.end_bytes, "reason": reason, "time": now()})
         self._flush()
+        _sync(file.path)  # the lines before what says there are so many, or a power loss looks like tampering
         os.fsync(self._descriptor)
         self._previous = self._at.head
         values = {"file": file.path.name, "lines": lines, "bytes": self._at.end_bytes, "seal": self._at.head.hex()}
@@ -321,7 +328,7 @@ class Chain:
 
     def _tell(self, line: Line, kind: str, name: str, lines: int, seal: bytes) -> None:
         if self._anchor is not None:
-            self._anchor(Anchor(seals_of(self._current.log), line, kind, name, lines, seal.hex()))
+            self._anchor(Anchor(self._current.log.name, line, kind, name, lines, seal.hex()))
 
     @property
     def _current(self) -> LogFile:
@@ -390,6 +397,14 @@ def _ended(seals: Seals, file: LogFile) -> Line | None:
     values = {"file": file.path.name, "lines": at.line - 1, "bytes": at.end_bytes, "seal": at.head.hex()}
     rest = {"tail_lines": count, "tail_bytes": size - at.end_bytes, "tail": tail.hexdigest()}
     return seals.append("ended", values | rest)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | _BINARY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _last_of(descriptor: int) -> tuple[_At, int]:

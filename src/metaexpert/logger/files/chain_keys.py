@@ -18,8 +18,9 @@ from typing import Final, final
 
 import orjson
 
-from metaexpert.exceptions import MetaExpertError
+from metaexpert.exceptions import ConfigError, MetaExpertError
 from metaexpert.logger.journal.segments import sync_folder
+from metaexpert.logger.options.secret_files import read_secret
 
 STATE: Final = ".key"
 """What the name of a log's key state ends in, behind that of its seals."""
@@ -70,6 +71,21 @@ class EpochKey:
     def signing(self) -> bytes:
         """What signs in this epoch; the key does not follow from it."""
         return hmac.digest(self.key, _SIGN, "sha256")
+
+
+def read_chain_secret(path: Path) -> str:
+    """The secret in a file, which is read as other secrets are.
+
+    Raises:
+        ConfigError: the file cannot be read, or what it holds is too short to be a secret.
+    """
+    secret = read_secret("tamper_evidence.key_file", path)
+    if len(secret) < MIN_SECRET_CHARACTERS:
+        raise ConfigError(
+            f"tamper_evidence.key_file: the secret in {str(path)!r} is shorter than {MIN_SECRET_CHARACTERS} characters "
+            "and could be guessed; make one with: metaexpert logs verify --new-key FILE"
+        )
+    return secret
 
 
 def new_secret() -> str:

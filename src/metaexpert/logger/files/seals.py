@@ -10,7 +10,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,13 +45,17 @@ class Line:
     """A line that was appended.
 
     Attributes:
-        series: the random name of these seals.
+        host: the machine that these seals were begun on.
+        folder: where that was.
+        series: their random name.
         number: its number, from 1.
         head: its head.
         epoch: whose key signs it; None without keys.
         signing: that key.
     """
 
+    host: str
+    folder: str
     series: str
     number: int
     head: bytes
@@ -70,16 +74,17 @@ def now() -> str:
 
 
 @contextmanager
-def opened(log: Path, secret: str | None = None) -> Generator["Seals"]:
+def opened(log: Path, secret: Callable[[], str] | None = None) -> Generator["Seals"]:
     """Hold the seals of a log, made when missing; other processes and threads wait meanwhile.
 
     Args:
         log: the log's path.
-        secret: what its keys follow from, where there is no key state yet; None for seals without keys.
+        secret: reads what its keys follow from, asked where there is no key state yet; None for seals without keys.
 
     Raises:
         OSError: they cannot be read, made or locked.
         ChainKeyError: they are keyed and the state of their keys is missing or damaged.
+        ConfigError: the secret cannot be read.
     """
     path = seals_of(log)
     descriptor = _locked(path)
@@ -94,11 +99,12 @@ def opened(log: Path, secret: str | None = None) -> Generator["Seals"]:
 class Seals:
     """The seals of a log, held; `opened` makes it."""
 
-    def __init__(self, path: Path, log: Path, descriptor: int, secret: str | None) -> None:
+    def __init__(self, path: Path, log: Path, descriptor: int, secret: Callable[[], str] | None) -> None:
         self.path = path
         self._log = log
         self._descriptor = descriptor
-        self._head, self._number, self.series = NOTHING, 0, ""
+        self._head, self._number = NOTHING, 0
+        self._host, self._folder, self._series = socket.gethostname(), str(log.parent.absolute()), ""
         self._last: Record | None = None
         self._after = ""
         self._find_last()
@@ -152,20 +158,15 @@ class Seals:
             os.ftruncate(self._descriptor, end)
             raise
         self._head, self._number = head, self._number + 1
-        return Line(self.series, self._number, head, epoch, signing)
+        return Line(self._host, self._folder, self._series, self._number, head, epoch, signing)
 
     def _begin_series(self) -> None:
         if self._number:
             return
-        self.series = secrets.token_hex(16)
-        values = {"version": VERSION, "log": self._log.name, "host": socket.gethostname(), "series": self.series}
-        place = {
-            "folder": str(self._log.parent.absolute()),
-            "hash": "sha256",
-            "mac": "hmac-sha256",
-            "after": self._after,
-        }
-        self._append("series", values | place, None, None)
+        self._series = secrets.token_hex(16)
+        names = {"version": VERSION, "log": self._log.name, "host": self._host, "folder": self._folder}
+        values = {**names, "series": self._series, "hash": "sha256", "mac": "hmac-sha256", "after": self._after}
+        self._append("series", values, None, None)
         sync_folder(self.path.parent)
 
     def _find_last(self) -> None:
@@ -183,7 +184,7 @@ class Seals:
             if whole:
                 self._last = Record.parsed(last)
                 self._number, self._head = self._last.number("n"), self._last.head
-                self.series = self._first().text("series")
+                self._host, self._folder, self._series = map(self._first().text, ("host", "folder", "series"))
         except FormatError:
             self._set_aside()
 
@@ -200,9 +201,9 @@ class Seals:
         _held.discard(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = former
-        self._head, self._number, self.series, self._last = NOTHING, 0, "", None
+        self._head, self._number, self._last = NOTHING, 0, None
 
-    def _present_key(self, secret: str | None) -> EpochKey | None:
+    def _present_key(self, secret: Callable[[], str] | None) -> EpochKey | None:
         state = state_of(self.path)
         key = stored(state)
         if key is None:
@@ -214,7 +215,7 @@ class Seals:
             store(state, key)
         return key
 
-    def _first_key(self, state: Path, secret: str | None) -> EpochKey | None:
+    def _first_key(self, state: Path, secret: Callable[[], str] | None) -> EpochKey | None:
         """The key to begin with, or to go on with where the state of the keys was lost."""
         used = self._highest_epoch()
         if secret is None:
@@ -223,7 +224,7 @@ class Seals:
                     f"{state} is gone, and with it the key: bring it back, or give the secret once more"
                 )
             return None
-        key = EpochKey.first(secret, self._log.name).at(0 if used is None else used + 1)
+        key = EpochKey.first(secret(), self._log.name).at(0 if used is None else used + 1)
         store(state, key)
         return key
 

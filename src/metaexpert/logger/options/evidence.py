@@ -1,8 +1,12 @@
-"""Tamper evidence of a log file."""
+"""Tamper evidence of a log file: whether its lines are chained, with which key, and who else is to hold the heads."""
 
 from pathlib import Path
+from typing import Final
 
 from metaexpert.logger.options.base import Options
+
+MIN_ANCHORED_BYTES: Final = 64 * 1024
+"""Smaller files would be filled by the entries that their own rotations write."""
 
 
 class EvidenceOptions(Options):

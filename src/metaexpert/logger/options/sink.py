@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from metaexpert.logger.formats.selection import ENTRY_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, LogType, Options, Seconds
+from metaexpert.logger.options.evidence import MIN_ANCHORED_BYTES, EvidenceOptions
 from metaexpert.logger.options.filters import (
     FilterOptions,
     KeysOptions,
@@ -100,10 +101,22 @@ class FileOptions(SinkOptions):
     """Where finished files go after a time; they stay beside the log when left out."""
     retention: RetentionOptions = RetentionOptions()
     """How long finished files are kept."""
+    tamper_evidence: EvidenceOptions | None = None
+    """A hash chain beside each file; none when left out."""
 
     @override
     def document_keys(self) -> DocumentKeys:
         return JSON_KEYS if self.json_logging else ENTRY_KEYS
+
+    @model_validator(mode="after")
+    def _has_room_for_anchors(self) -> Self:
+        if self.tamper_evidence is not None and self.tamper_evidence.anchor and 0 < self.max_bytes < MIN_ANCHORED_BYTES:
+            message = (
+                f"max_bytes ({self.max_bytes}) must be at least {MIN_ANCHORED_BYTES} with tamper_evidence.anchor, or 0 "
+                "for no rotation by size: each rotation writes an entry"
+            )
+            raise ValueError(message)
+        return self
 
     @field_validator("compression")
     @classmethod

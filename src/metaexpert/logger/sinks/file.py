@@ -18,12 +18,20 @@ class FileSink:
         file: where the lines go.
         encode_line: an entry's line without newline.
         worker: the thread of the file's system calls, closed with the sink.
+        fault: why tamper evidence is behind the file; empty when it is not.
     """
 
-    def __init__(self, file: AppendFile, encode_line: Callable[[Capture], bytes], worker: Worker) -> None:
+    def __init__(
+        self,
+        file: AppendFile,
+        encode_line: Callable[[Capture], bytes],
+        worker: Worker,
+        fault: Callable[[], str] = str,
+    ) -> None:
         self.encode = encode_line
         self._file = file
         self._worker = worker
+        self._fault = fault
 
     async def write(self, batch: Batch) -> Outcome:
         """Append the batch; any system error is a retry, which goes on where this attempt stopped."""
@@ -31,7 +39,7 @@ class FileSink:
             await self._file.append(batch.parts, batch)
         except OSError as error:
             return Retry(f"{self._file.path}: {error.strerror or error}")
-        return Delivered(warning=self._file.take_warning())
+        return Delivered(warning=self._file.take_warning(), degraded=self._fault())
 
     async def sync(self) -> None:
         """Bring to the disk what was written.

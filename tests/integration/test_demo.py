@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from support.log_files import written
+from support.written_logs import written
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = ROOT.parent / "shared" / "market_data"

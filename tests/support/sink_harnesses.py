@@ -15,9 +15,9 @@ import orjson
 from aiohttp import web
 from support.eventually import eventually
 from support.hec import TOKEN, Hec
-from support.log_files import written
 from support.otlp import told_by
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, pushed, serving, status
+from support.written_logs import written
 
 from metaexpert.logger import (
     ConsoleOptions,

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.log_files import in_order
 from support.programs import BEGINNING, FORK, POSIX, Ended, run_program, running_program
+from support.written_logs import in_order
 
 WITH_JOURNAL = """\
 told = []

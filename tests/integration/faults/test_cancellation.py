@@ -13,9 +13,9 @@ from support.cancelling import CancelAt, at_every_await
 from support.eventually import eventually
 from support.faults import HEALTHY, Trial, ids_in, trial
 from support.holding_collector import HoldingCollector
-from support.log_files import in_order
 from support.running_logger import ids, logging_to, unbalanced
 from support.scripted_collector import serving
+from support.written_logs import in_order
 
 from metaexpert.logger import FileOptions, LoggingRuntime, MemoryOptions, QueueOptions, get_logger
 from metaexpert.logger.delivery import Delivery

@@ -13,8 +13,8 @@ from aiohttp import web
 from support.eventually import eventually
 from support.faults import ids_in, trial, whole_lines
 from support.holding_collector import HoldingCollector
-from support.log_files import in_order
 from support.scripted_collector import Received, serving, status
+from support.written_logs import in_order
 
 from metaexpert.logger import FileOptions, QueueOptions
 from metaexpert.logger.retry import MAX_RETRY_AFTER_SECONDS, Backoff, parse_retry_after

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from support.eventually import eventually
 from support.faults import ids_in, trial
-from support.log_files import in_order
 from support.notices import told
+from support.written_logs import in_order
 
 from metaexpert.logger import FileOptions
 

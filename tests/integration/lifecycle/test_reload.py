@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
-from support.log_files import in_order as files_of
 from support.programs import entries_of
 from support.running_logger import logging_to, unbalanced
 from support.scripted_collector import ScriptedCollector, pushed, serving, status
+from support.written_logs import in_order as files_of
 
 from metaexpert.exceptions import ConfigError, LoggingStateError
 from metaexpert.logger import (

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.log_files import NO_ROTATION, in_order, listed, new_log, numbers, written
 from support.running_logger import logging_to, sink_stats
+from support.written_logs import NO_ROTATION, in_order, listed, new_log, numbers, written
 
 from metaexpert.logger import FileOptions, get_logger
 from metaexpert.logger.files import writer

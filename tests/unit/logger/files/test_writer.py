@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
-from support.log_files import IDENTITY, NO_ROTATION, in_order, listed, new_log, numbers, written
 from support.running_logger import logging_to, sink_stats
+from support.written_logs import IDENTITY, NO_ROTATION, in_order, listed, new_log, numbers, written
 
 from metaexpert.logger import FileOptions, get_logger
 from metaexpert.logger.files import retiring

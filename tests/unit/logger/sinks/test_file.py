@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.eventually import eventually
-from support.log_files import numbers
 from support.running_logger import logging_to, sink_stats
+from support.written_logs import numbers
 
 from metaexpert.logger import FileOptions, MemoryOptions, get_logger
 from metaexpert.logger.files.names import LogFile

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from support.log_files import new_log
+from support.written_logs import new_log
 
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.retry import parse_retry_after

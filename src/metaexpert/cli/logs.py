@@ -17,6 +17,7 @@ from metaexpert.cli.logs_retention import retention
 from metaexpert.cli.logs_spool import spool
 from metaexpert.cli.logs_tail import tail
 from metaexpert.cli.logs_trades import trades
+from metaexpert.cli.logs_verify import verify
 
 if TYPE_CHECKING:
     from metaexpert.logger import LoggerConfig
@@ -41,6 +42,7 @@ logs.command()(grep)
 logs.command()(errors)
 logs.command()(export)
 logs.command()(trades)
+logs.command()(verify)
 
 
 @logs.command()

@@ -183,7 +183,7 @@ def _absent(found: _Found, views: Sequence[SealsView], places: Sequence[Path]) -
 def _absent_file(name: str, known: Known, places: Sequence[Path]) -> FileVerdict:
     if known.removed:
         return FileVerdict(name, None, State.PURGED, notes=(f"purged by retention on {known.removed}",))
-    lines = f", {known.end.lines} lines" if known.end is not None else ""
+    lines = f" with {known.end.lines} lines" if known.end is not None else ""
     where = ", ".join(map(str, places))
     text = f"{name}{lines} is missing: it is not in {where}; where it was archived, name that folder too"
     return FileVerdict(name, None, State.MISSING, finding=Finding(Kind.FILE_MISSING, text, 1))

@@ -1,42 +1,67 @@
-"""A log's files as a test makes them, and looks at them."""
+"""Log files as a run of a process leaves them, made by hand."""
 
-import json
+import os
 from pathlib import Path
-from typing import Any
 
-from metaexpert.logger.files.names import files_of
-from metaexpert.logger.files.rotation import Rotation
-from metaexpert.logger.files.writer import AppendFile
-from metaexpert.logger.identity import Identity
-from metaexpert.logger.jobs import Worker
+from metaexpert.logger.files.names import CHAIN, LogFile, Run
+from metaexpert.logger.files.pace import Pace
 
-IDENTITY = Identity(service="test")
-
-NO_ROTATION = Rotation()
+RUN = Run("20261123T171542Z", 4711, "9f3a01")
+BEGAN_AT = RUN.started_at.timestamp()
+QUICK = Pace(rest_seconds=0.0)
 
 
-def new_log(path: Path, worker: Worker, rotation: Rotation = NO_ROTATION, **more: Any) -> AppendFile:
-    """A log of the run `IDENTITY`."""
-    return AppendFile(path, rotation, worker, IDENTITY, **more)
+def log_file(log: Path, number: int = 1, run: Run = RUN) -> LogFile:
+    """The file of that number of a log; nothing is made."""
+    return LogFile(run, number, log.parent, log.stem, log.suffix)
 
 
-def in_order(log: Path) -> list[Path]:
-    """The files of a log in the order they were written in, those of an earlier run first."""
-    return [file.path for file in sorted(files_of(log))]
+def content(number: int, size_bytes: int = 5000) -> bytes:
+    """Lines that tell the files apart, `size_bytes` at least."""
+    line = b'{"id":"a-%d","message":"entry of file %d"}\n' % (number, number)
+    return line * -(-size_bytes // len(line))
 
 
-def listed(folder: Path) -> list[Path]:
-    """Everything in `folder`, by name."""
-    return sorted(folder.iterdir())
+def written(
+    log: Path,
+    number: int = 1,
+    *,
+    data: bytes | None = None,
+    at: float | None = None,
+    run: Run = RUN,
+    chain: bytes | None = None,
+) -> LogFile:
+    """A finished file of a log; `at` is its last entry, seconds since 1970, by default `number` seconds in."""
+    file = log_file(log, number, run)
+    file.folder.mkdir(parents=True, exist_ok=True)
+    file.path.write_bytes(content(number) if data is None else data)
+    file.path.chmod(0o600)
+    modified_at = BEGAN_AT + number if at is None else at
+    os.utime(file.path, (modified_at, modified_at))
+    if chain is not None:
+        file.chain.write_bytes(chain)
+    return file
 
 
-def written(log: Path) -> bytes:
-    """What all files of a log hold, one after the other."""
-    return b"".join(path.read_bytes() for path in in_order(log))
+def names(folder: Path) -> list[str]:
+    """What a folder holds, in order, the run's part of log files' names left out."""
+    return sorted(path.name.replace(f".{RUN}.", ".") for path in folder.iterdir()) if folder.exists() else []
 
 
-def numbers(path: Path) -> list[int]:
-    """The numbers of the entries "n <number>" in a JSON file; every line has to be whole."""
-    content = path.read_bytes()
-    assert content == b"" or content.endswith(b"\n")
-    return [int(json.loads(line)["message"][2:]) for line in content.splitlines()]
+def chain_of(file: LogFile) -> Path:
+    """Where a file's chain is, packed or not."""
+    return file.folder / f"{file.packed('').path.name}{CHAIN}"
+
+
+class Told:
+    """What is told, by subject and text, kept."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, subject: str, text: str) -> None:
+        self.lines.append(f"{subject}: {text}")
+
+    def of(self, text: str) -> list[str]:
+        """The lines with `text` in them."""
+        return [line for line in self.lines if text in line]

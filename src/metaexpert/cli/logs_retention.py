@@ -94,7 +94,7 @@ def _keeper(config: "LoggerConfig", logs: "Sequence[KeptLog]") -> "Housekeeper":
 
     notices = Notices()
     notices.at_end = True  # written at once: this process ends soon
-    return Housekeeper(config.log_dir, logs, notices, pace=Pace(rest_seconds=0.0))
+    return Housekeeper(config.log_dir, logs, notices.say, pace=Pace(rest_seconds=0.0))
 
 
 def _plans(keeper: "Housekeeper", logs: "Sequence[KeptLog]") -> "list[Planned]":

@@ -20,7 +20,6 @@ from metaexpert.logger.files.kept_logs import KeptLog, found, same_contents
 from metaexpert.logger.files.pace import Pace, StoppedError
 from metaexpert.logger.files.retention import Action, Archive, Conflict, KeptFile, Pack, Purge, plan, protection
 from metaexpert.logger.files.transfer import sweep
-from metaexpert.logger.notices import Notices
 from metaexpert.logger.owner_lock import OwnerLock
 
 LOCK_FILE: Final = "housekeeping.lock"
@@ -85,7 +84,7 @@ class Housekeeper:
     Args:
         log_dir: where the holds are.
         logs: what to keep.
-        notices: where trouble is told.
+        tell: says what trouble there is, by subject and text.
         pace: how fast.
         clock: seconds since 1970.
         disk_free: room on a folder's disk, bytes.
@@ -95,7 +94,7 @@ class Housekeeper:
         self,
         log_dir: Path,
         logs: Sequence[KeptLog],
-        notices: Notices,
+        tell: Callable[[str, str], None],
         *,
         pace: Pace,
         clock: Callable[[], float] = time.time,
@@ -104,7 +103,7 @@ class Housekeeper:
         self.counters = Counters()
         self._log_dir = log_dir
         self._logs = tuple(logs)
-        self._notices = notices
+        self._tell = tell
         self._pace = pace
         self._clock = clock
         self._disk_free = disk_free
@@ -260,7 +259,7 @@ class Housekeeper:
         """Count and tell a failure."""
         self._trouble = self.counters.last_error = text
         self.counters.failures += 1
-        self._notices.say(_SUBJECT, text)
+        self._tell(_SUBJECT, text)
 
     def _tell_conflicts(self, planned: Planned) -> None:
         """Tell of conflicts when there is one that was not there before."""
@@ -270,7 +269,7 @@ class Housekeeper:
         self._conflicts[path] = conflicts
         for each in conflicts:
             if each.bound not in before:
-                self._notices.say(f"{_SUBJECT}, {path.name}, {each.bound}", each.reason)
+                self._tell(f"{_SUBJECT}, {path.name}, {each.bound}", each.reason)
 
 
 def _is_elsewhere(log: KeptLog) -> bool:

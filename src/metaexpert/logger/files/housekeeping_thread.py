@@ -49,7 +49,7 @@ class HousekeepingThread:
         self._interval_seconds = interval_seconds
         self._has_work = bool(logs)
         self._thread: threading.Thread | None = None
-        self._keeper = Housekeeper(log_dir, logs, notices, pace=Pace(self._stop))
+        self._keeper = Housekeeper(log_dir, logs, notices.say, pace=Pace(self._stop))
 
     def start(self) -> None:
         """Begin, unless it runs already or there is nothing to keep."""

@@ -64,9 +64,15 @@ def digest(path: Path, pace: Pace, packing: str | None = None) -> Digest:
         OSError: it cannot be read.
         StoppedError: the work is to end.
     """
+    with _damage_told(path), unpacked(path, packing) as content:
+        return _through(content, packer(""), None, pace)
+
+
+@contextmanager
+def _damage_told(path: Path) -> Generator[None]:
+    """What damaged packed content raises, as one error; the system's own errors as they are."""
     try:
-        with unpacked(path, packing) as content:
-            return _through(content, packer(""), None, pace)
+        yield
     except damage() as error:
         raise DamageError(f"{path} is damaged: {error}") from error
     except OSError as error:
@@ -105,20 +111,13 @@ def transfer(source: Path, target: Path, pace: Pace, *, packing: str = "", unpac
 def _write_and_verify(source: Path, temporary: Path, pace: Pace, *, packing: str, unpack: bool) -> Digest:
     state = source.stat()
     with _created(temporary) as made:
-        with unpacked(source, None if unpack else "") as content:
-            written = _written(source, content, packer(packing), made, pace)
+        with _damage_told(source), unpacked(source, None if unpack else "") as content:
+            written = _through(content, packer(packing), made, pace)
         shutil.copymode(source, temporary)
         _bring_to_disk(made)
         os.utime(temporary, ns=(state.st_atime_ns, state.st_mtime_ns))
         _verify(temporary, written, pace, packing)
     return written
-
-
-def _written(source: Path, content: BinaryIO, packing: Packer, made: BinaryIO, pace: Pace) -> Digest:
-    try:
-        return _through(content, packing, made, pace)
-    except damage() as error:
-        raise DamageError(f"{source} is damaged: {error}") from error
 
 
 def _bring_to_disk(made: BinaryIO) -> None:

@@ -14,6 +14,7 @@ from metaexpert.cli.logs_hold import hold
 from metaexpert.cli.logs_last_crash import last_crash
 from metaexpert.cli.logs_restore import restore
 from metaexpert.cli.logs_retention import retention
+from metaexpert.cli.logs_query import query
 from metaexpert.cli.logs_spool import spool
 from metaexpert.cli.logs_tail import tail
 from metaexpert.cli.logs_trades import trades
@@ -41,6 +42,7 @@ logs.command()(tail)
 logs.command()(grep)
 logs.command()(errors)
 logs.command()(export)
+logs.command()(query)
 logs.command()(trades)
 logs.command()(verify)
 

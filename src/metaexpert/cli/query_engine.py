@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from metaexpert.exceptions import MetaExpertError
+from metaexpert.logger.files.conditions import QueryError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -52,7 +53,12 @@ def engine() -> "ModuleType":
 
 @contextmanager
 def database() -> "Generator[DuckDBPyConnection]":
-    """An empty database; what goes wrong in it is told as `QueryFailedError`."""
+    """An empty database.
+
+    Raises:
+        QueryError: the query's text cannot be understood, or names what there is not.
+        QueryFailedError: something else goes wrong in it.
+    """
     duckdb = engine()
     with tempfile.TemporaryDirectory(prefix="metaexpert-query-", ignore_cleanup_errors=True) as folder:
         connection: DuckDBPyConnection = duckdb.connect(":memory:", config=_CONFIG)
@@ -62,8 +68,10 @@ def database() -> "Generator[DuckDBPyConnection]":
             yield connection
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
+        except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+            raise QueryError(first_lines(str(error))) from error
         except duckdb.Error as error:
-            raise QueryFailedError(str(error)) from error
+            raise QueryFailedError(first_lines(str(error))) from error
         finally:
             connection.close()
 
@@ -111,7 +119,7 @@ def replaced(path: Path) -> Generator[Path]:
 def copy_to_parquet(connection: "DuckDBPyConnection", view: str, part: Path) -> None:
     """Write what a view holds to a file that is there."""
     options = "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false"
-    sql = f"COPY (SELECT * FROM {identifier(view)}) TO {literal(os.fspath(part))} ({options})"  # noqa: S608 - quoted
+    sql = f"COPY (SELECT * FROM {identifier(view)}) TO {literal(os.fspath(part))} ({options})"
     connection.execute(sql)
 
 
@@ -139,7 +147,7 @@ def write_parquet(path: Path, fields: Mapping[str, str], rows: Iterable[Mapping[
                 if name in digits:
                     digits[name] = _digits_of(values, *digits[name])
         casts = ", ".join(_cast(name, kind, digits.get(name)) for name, kind in fields.items())
-        connection.execute(f"CREATE VIEW result AS SELECT {casts} FROM texts")  # noqa: S608 - names and types of our own
+        connection.execute(f"CREATE VIEW result AS SELECT {casts} FROM texts")
         copy_to_parquet(connection, "result", part)
 
 

@@ -117,7 +117,6 @@ class Chain:
         self._pending = bytearray()
         self._broken = ""
         self._signing: bytes | None = None
-        self._epoch: int | None = None
         self._previous = b""
         self._has_looked = False
 
@@ -227,7 +226,7 @@ class Chain:
                     self._tell(line, "ended", "", 0, b"")
             place = {"file": file.path.name, "run": str(file.run), "number": file.number, "line": found.line}
             line = seals.append("begun", place | {"end": found.end_bytes, "chain": found.head.hex()})
-        self._epoch, self._signing = line.epoch, line.signing
+        self._signing = line.signing
         self._write_beginning(file, line)
         self._kept = (bytes(self._pending), self._at)
         self._tell(line, "begun", file.path.name, found.line - 1, found.head)
@@ -322,7 +321,7 @@ class Chain:
         self._previous = self._at.head
         values = {"file": file.path.name, "lines": lines, "bytes": self._at.end_bytes, "seal": self._at.head.hex()}
         with opened(file.log) as seals:
-            line = seals.append_signed("sealed", values | {"reason": reason}, self._epoch, self._signing)
+            line = seals.append("sealed", values | {"reason": reason})
         if reason != "stop":  # by then nothing is taken in any more; the next file's beginning covers it
             self._tell(line, "sealed", file.path.name, lines, self._at.head)
 

@@ -2,9 +2,10 @@
 
 A log's key of epoch 0 is HMAC-SHA256 of `metaexpert chain 1 log <name>` under the secret; that of epoch n+1 is
 HMAC-SHA256 of `metaexpert chain 1 next` under that of epoch n, and what signs in epoch n is HMAC-SHA256 of
-`metaexpert chain 1 sign` under it. Each file begun, and each further line of the seals, takes an epoch of its own. The
-state beside the seals holds the key of the next epoch alone; a process holds what signs the file it writes, until the
-file is sealed. The secret itself is needed to begin a log's first file and to verify, and belongs to the auditor.
+`metaexpert chain 1 sign` under it. Each line of the seals takes an epoch of its own; that of a file's beginning signs
+its chain too. The state beside the seals holds the key of the next epoch alone; a process holds what signs the file it
+writes, until the file is sealed. The secret itself is needed for a log's first file and to verify, and belongs to the
+auditor.
 """
 
 import hmac

@@ -1,8 +1,8 @@
 """The seals of a log: a chained line for each file begun, sealed, found unsealed and removed, by all processes.
 
 A file `<log>.seals` beside the log, such as `expert.log.seals`, appended to under the system's lock and brought to the
-disk before anything relies on it. With keys each line that begins, ends or removes a file takes an epoch; the epochs
-are 0, 1, 2 … without a hole, so that no line can be taken out, and the key state says how many there have to be.
+disk before anything relies on it. With keys each line but the first takes an epoch; the epochs are 0, 1, 2 … without a
+hole, so that no line can be taken out, and the key state says how many there have to be.
 """
 
 import os
@@ -141,11 +141,6 @@ class Seals:
         self._key = key.next()
         store(state_of(self.path), self._key)
         return line
-
-    def append_signed(self, kind: str, values: Mapping[str, Any], epoch: int | None, signing: bytes | None) -> Line:
-        """Add a line of an epoch that was taken before; else as `append`."""
-        self._begin_series()
-        return self._append(kind, values, epoch, signing)
 
     def _append(self, kind: str, values: Mapping[str, Any], epoch: int | None, signing: bytes | None) -> Line:
         content = {"kind": kind, "n": self._number + 1, **values, "epoch": epoch, "time": now()}

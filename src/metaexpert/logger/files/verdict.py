@@ -38,6 +38,7 @@ class Kind(StrEnum):
     ROLLED_BACK = "rolled back"
     SWAPPED = "swapped"
     SEALS_CHANGED = "seals changed"
+    SEALS_MISSING = "seals missing"
     FORGED = "wrong key"
     """What signs it is not the key that was given: it is another log's, or somebody without the key rewrote it."""
     ANCHOR = "anchor"

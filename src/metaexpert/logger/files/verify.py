@@ -101,7 +101,7 @@ def verify(
     count, others, wrong = compared(anchors or (), views)
     return Report(
         tuple(sorted(verdicts, key=lambda each: (each.name, str(each.path)))),
-        tuple(_told_of(view, wrong.get(str(view.path))) for view in views),
+        (*(_told_of(view, wrong.get(str(view.path))) for view in views), *_absent_seals(found, views, named)),
         count,
         (f"{others} anchors are about logs that are not here",) if others else (),
     )
@@ -187,6 +187,16 @@ def _absent_file(name: str, known: Known, places: Sequence[Path]) -> FileVerdict
     where = ", ".join(map(str, places))
     text = f"{name}{lines} is missing: it is not in {where}; where it was archived, name that folder too"
     return FileVerdict(name, None, State.MISSING, finding=Finding(Kind.FILE_MISSING, text, 1))
+
+
+def _absent_seals(found: _Found, views: Sequence[SealsView], places: Sequence[Path]) -> Iterator[SealsVerdict]:
+    """Logs whose files have chains, and that have no seals at these places."""
+    sealed = {view.log.name for view in views}
+    chained = {file.log for paths in found.chains.values() for file in paths.values() if file.log.name not in sealed}
+    for log in sorted(chained):
+        where = ", ".join(map(str, places))
+        text = f"{seals_of(log).name} is not in {where}; where the files were brought elsewhere, bring it too"
+        yield SealsVerdict(log, seals_of(log), 0, signed=False, findings=(Finding(Kind.SEALS_MISSING, text),))
 
 
 def _told_of(view: SealsView, anchor: Finding | None) -> SealsVerdict:

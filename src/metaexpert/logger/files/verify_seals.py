@@ -1,7 +1,7 @@
 """The seals of a log, checked: what they say of each file, and what is wrong with them.
 
-Each line has to follow the one before it. With a key, each line from the first signed one on is signed, and the lines
-that take an epoch have 0, 1, 2 … without a hole; the state of the keys, where it is there, says how many they are.
+Each line has to follow the one before it. From the first signed one on each is signed, with the keys of the epochs 0,
+1, 2 … without a hole; the state of the keys, where it is there, says how many they are.
 """
 
 from dataclasses import dataclass, field
@@ -16,8 +16,6 @@ from metaexpert.logger.files.verdict import Finding, Kind
 
 MAX_EPOCHS: Final = 5_000_000
 """More would take longer to derive than anybody waits; it is a hundred files an hour for five years."""
-
-_TAKES_EPOCH: Final = frozenset({"begun", "ended", "removed"})
 
 
 @final
@@ -116,7 +114,6 @@ class SealsView:
         self._first = EpochKey.first(secret or "", log.name)
         self._next = None if secret is None else self._first
         self._epoch = 0
-        self._signing: dict[int, bytes] = {}
         self._read()
 
     def _read(self) -> None:
@@ -136,8 +133,7 @@ class SealsView:
             if not record.follows(previous):
                 self._wrong(Kind.SEALS_CHANGED, "was changed, or lines before it were removed, inserted or reordered")
             self._check_place(record)
-            self._check_signature(record)
-            self._learn(record)
+            self._learn(record, self._checked_signature(record))
         except FormatError as error:
             self._wrong(Kind.SEALS_CHANGED, f"is damaged: {error}")
             self.heads.append(b"")
@@ -155,34 +151,30 @@ class SealsView:
         if (record.kind == "series") is not (number == 1) or record.number("n") != number:
             self._wrong(Kind.SEALS_CHANGED, "is not the line that belongs there")
 
-    def _check_signature(self, record: Record) -> None:
+    def _checked_signature(self, record: Record) -> bytes | None:
+        """What signs the line; None where it is not signed or that is not known."""
         epoch = record.epoch()
-        takes = record.kind in _TAKES_EPOCH
         if epoch is None or not record.mac:
             if self.is_keyed or epoch is not None or record.mac:
                 self._wrong(Kind.FORGED, "carries no signature, and the lines before it do")
-            return
+            return None
         self.is_keyed = True
-        if takes and epoch != self._epoch:
+        if epoch != self._epoch:
             self._wrong(Kind.SEALS_CHANGED, f"is of epoch {epoch} where {self._epoch} comes: lines were taken out")
-        signing = self._key_of(epoch, takes=takes)
+        self._epoch = epoch + 1
+        signing = self._key_of(epoch)
         if signing is not None and not record.is_signed_by(signing):
             self._wrong(Kind.FORGED, "is not signed with this key: it is another log's, or the line was rewritten")
+        return signing
 
-    def _key_of(self, epoch: int, *, takes: bool) -> bytes | None:
-        if takes:
-            self._epoch = epoch + 1
-        if self._next is None:
-            return None
-        if takes and self._next.epoch <= epoch <= MAX_EPOCHS:
-            key = self._next.at(epoch)
-            self._signing[epoch] = key.signing()
-            self._next = key.next()
-        if epoch not in self._signing:
-            self._wrong(Kind.SEALS_CHANGED, f"is of epoch {epoch}, which no line before it has begun")
-        return self._signing.get(epoch)
+    def _key_of(self, epoch: int) -> bytes | None:
+        if self._next is None or not self._next.epoch <= epoch <= MAX_EPOCHS:
+            return None  # without the key, or where an earlier line has been found wrong
+        key = self._next.at(epoch)
+        self._next = key.next()
+        return key.signing()
 
-    def _learn(self, record: Record) -> None:
+    def _learn(self, record: Record, signing: bytes | None) -> None:
         match record.kind:
             case "series":
                 self.series, self.host, self.folder = map(record.text, ("series", "host", "folder"))
@@ -190,19 +182,14 @@ class SealsView:
                 if after:
                     self.notes.append(f"{self.path.name} was begun anew, since the one before was damaged: see {after}")
             case "begun":
-                self._learn_begun(record)
+                begun = Begun(len(self.heads) + 1, record.epoch(), signing, _head(record, "chain"))
+                self._of(record).begun[record.head] = begun
             case "sealed" | "ended":
                 self._of(record).end = _end(record, len(self.heads) + 1)
             case "removed":
                 self._of(record).removed = f"{record.text('time')[:19]}Z, {record.text('reason')}"
             case kind:
                 raise FormatError(f"it is of a kind unknown here: {kind}")
-
-    def _learn_begun(self, record: Record) -> None:
-        epoch = record.epoch()
-        signing = None if epoch is None else self._signing.get(epoch)
-        begun = Begun(len(self.heads) + 1, epoch, signing, _head(record, "chain"))
-        self._of(record).begun[record.head] = begun
 
     def _of(self, record: Record) -> Known:
         return self.files.setdefault(record.text("file"), Known())

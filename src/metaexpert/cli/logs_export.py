@@ -74,7 +74,7 @@ def export(
     if not reader.report.kept:
         raise typer.Exit(NOTHING)
     if output:
-        tell(f"{reader.report.kept} entries written to {output}")
+        tell(f"{reader.report.kept} {'entry' if reader.report.kept == 1 else 'entries'} written to {output}")
 
 
 def _encoder(

@@ -12,10 +12,11 @@ from metaexpert.cli.logs_export import export
 from metaexpert.cli.logs_grep import grep
 from metaexpert.cli.logs_hold import hold
 from metaexpert.cli.logs_last_crash import last_crash
+from metaexpert.cli.logs_query import query
 from metaexpert.cli.logs_restore import restore
 from metaexpert.cli.logs_retention import retention
-from metaexpert.cli.logs_query import query
 from metaexpert.cli.logs_spool import spool
+from metaexpert.cli.logs_stats import stats
 from metaexpert.cli.logs_tail import tail
 from metaexpert.cli.logs_trades import trades
 from metaexpert.cli.logs_verify import verify
@@ -43,6 +44,7 @@ logs.command()(grep)
 logs.command()(errors)
 logs.command()(export)
 logs.command()(query)
+logs.command()(stats)
 logs.command()(trades)
 logs.command()(verify)
 

@@ -64,15 +64,16 @@ class Timeline:
             counts[wider] = counts.get(wider, 0) + count
         return counts
 
-    def buckets(self, first_ns: int, last_ns: int, most: int) -> Buckets:
+    def buckets(self, first_ns: int, last_ns: int, most: int, least_seconds: int = 1) -> Buckets:
         """The counts from one time to another.
 
         Args:
             first_ns: in the first bucket; UTC nanoseconds.
             last_ns: in the last one.
             most: how many buckets at most, if the widest width allows it.
+            least_seconds: how wide they are at least.
         """
-        width_ns = self._width_for(first_ns, last_ns, most)
+        width_ns = max(self._width_for(first_ns, last_ns, most), least_seconds * _SECOND_NS)
         counts = self._in_buckets_of(width_ns)
         numbers = range(first_ns // width_ns, last_ns // width_ns + 1)
         return Buckets(

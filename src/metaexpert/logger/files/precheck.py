@@ -8,8 +8,9 @@ level rules a line out only where the line begins as ours do, with a time and a 
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, final
 
 from metaexpert.logger.entry import GENERAL
@@ -25,12 +26,38 @@ _RUN_ENDS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[.^$*+?{}\[\]\\]"
 _CODED: Final = frozenset("x0123456789NuU")
 """What begins an escape of a pattern that more characters belong to."""
 
+_SPARSE_BYTES: Final = 8 * 1024
+"""A literal that stands in a block more often than once in so many bytes is looked for after the level."""
+
 _ESCAPE: Final = b"\\u"
+_ANY_ESCAPE: Final = b"\\"
+_NEWLINE: Final = re.compile(rb"\n(?![ \t]|\Z)")
 
 _NOT_NAMED: Final = frozenset(
     {"timestamp", "level", "logger", "message", "extra", "exception", "type", "traceback", "stack_info"}
 )
 """What a text line says without naming it, and every JSON line names."""
+
+
+class Form(Enum):
+    """What every line of a block looks like.
+
+    Attributes:
+        OURS: JSON that begins with a timestamp.
+        JSON: any other.
+        TEXT: lines for people.
+    """
+
+    OURS = 1
+    JSON = 2
+    TEXT = 3
+
+
+_NOT_LOW: Final = {
+    Form.OURS: rb'\}\n\{"timestamp":"(?![^"\\]{30}","level":"(?:%b)",)',
+    Form.JSON: rb'\}\n(?!\{"timestamp":"[^"\\]{30}","level":"(?:%b)",|\Z)',
+    Form.TEXT: rb"\n(?![ \t]|\d{4}-[^ \x1b]{16,30} (?:%b) |\Z)",
+}
 
 type Group = tuple[bytes, ...]
 """Literals of which an entry has at least one."""
@@ -46,52 +73,71 @@ class Precheck:
 
     Attributes:
         groups: of each an entry must have one; what is likely the rarest stands first.
-        not_low_json: finds newlines before JSON lines that are not known to be of a level below the query's.
-        not_low_text: the same for text lines.
+        text: what must be found in a line, unless it has escapes.
+        escape: a line that has it may mean a literal it does not show.
+        not_low: by form, what finds the newlines before entries that are not known to be of a level below the query's.
     """
 
     groups: tuple[Group, ...]
-    not_low_json: re.Pattern[bytes] | None
-    not_low_text: re.Pattern[bytes] | None
+    text: re.Pattern[bytes] | None
+    escape: bytes
+    not_low: Mapping[Form, re.Pattern[bytes]]
 
     @classmethod
     def of(cls, query: Query) -> "Precheck":
         """What a query allows to look for."""
+        text = _of_pattern(query.text)
+        groups = [*([(text,)] if text else []), *_groups(query)]
         names = [each for each in _LEVELS if query.level is not None and _number(each) < query.level]
         low = "|".join(names).encode()
         return cls(
-            groups=tuple(sorted(_groups(query), key=_rarity, reverse=True)),
-            not_low_json=re.compile(rb'\n(?!\{"timestamp":"[^"\\]{30}","level":"(?:%b)",|\Z)' % low) if low else None,
-            not_low_text=re.compile(rb"\n(?![ \t]|\d{4}-[^ \x1b]{16,30} (?:%b) |\Z)" % low) if low else None,
+            groups=tuple(sorted(groups, key=_rarity, reverse=True)),
+            text=query.text,
+            escape=_ESCAPE if literal_in(text.decode()) == text else _ANY_ESCAPE,
+            not_low={form: re.compile(written % low) for form, written in _NOT_LOW.items()} if low else {},
         )
 
     @property
     def is_empty(self) -> bool:
         """Whether every entry passes."""
-        return not self.groups and self.not_low_json is None
+        return not self.groups and self.text is None and not self.not_low
 
     def rules_out(self, data: bytes) -> bool:
         """Whether no entry of a block can pass."""
-        return any(not any(each in data for each in group) for group in self.groups) and not _has_escape(data)
+        return any(not any(each in data for each in group) for group in self.groups) and not self._has_escape(data)
 
-    def spans(self, data: bytes, *, is_json: bool) -> list[Span]:
+    def spans(self, data: bytes, form: Form) -> list[Span]:
         """The entries that pass, in order; there must be something to look for.
 
         Args:
             data: whole entries of one form.
-            is_json: which form; text otherwise.
+            form: which form.
         """
-        not_low = self.not_low_json if is_json else self.not_low_text
-        if self.groups:
-            needles = self.groups[0] + ((_ESCAPE,) if _has_escape(data) else ())
-            found = _spans_with(data, needles)
+        not_low, groups = self.not_low.get(form), self.groups
+        escapes = (self.escape,) if self._has_escape(data) else ()
+        if not_low is not None and (not groups or _count(data, groups[0] + escapes) > len(data) // _SPARSE_BYTES):
+            found = _spans_behind(data, not_low)
+        elif groups:
+            lead = 1 if form is Form.TEXT else 2  # the pattern begins with what ends the line before
+            found = [
+                (begin, end)
+                for begin, end in _spans_with(data, groups[0] + escapes)
+                if not_low is None or begin == 0 or not_low.match(data, begin - lead)
+            ]
+            groups = groups[1:]
         else:
-            return _spans_behind(data, not_low) if not_low is not None else []
-        for group in self.groups[1:]:
-            found = [span for span in found if _has_one(data, span, group)]
-        if not_low is not None:
-            found = [span for span in found if span[0] == 0 or not_low.match(data, span[0] - 1)]
+            found = _spans_behind(data, _NEWLINE)
+        for group in groups:
+            found = [span for span in found if _has_one(data, span, group + escapes)]
+        if self.text is not None:
+            found = [span for span in found if self._may_match(data[slice(*span)])]
         return found
+
+    def _has_escape(self, data: bytes) -> bool:
+        return b"\\" in data and self.escape in data
+
+    def _may_match(self, line: bytes) -> bool:
+        return self.text is None or self.text.search(line) is not None or b"\\" in line
 
 
 def _number(name: str) -> int:
@@ -102,13 +148,13 @@ def _rarity(group: Group) -> int:
     return min(map(len, group)) - 100 * (len(group) - 1)
 
 
-def _has_escape(data: bytes) -> bool:
-    return b"\\" in data and _ESCAPE in data
+def _count(data: bytes, literals: Group) -> int:
+    return sum(data.count(each) for each in literals)
 
 
 def _has_one(data: bytes, span: Span, group: Group) -> bool:
     begin, end = span
-    return any(data.find(each, begin, end) >= 0 for each in (*group, _ESCAPE))
+    return any(data.find(each, begin, end) >= 0 for each in group)
 
 
 def _spans_with(data: bytes, needles: Group) -> list[Span]:
@@ -128,7 +174,7 @@ def _spans_with_one(data: bytes, needle: bytes) -> Iterator[Span]:
 def _spans_behind(data: bytes, pattern: re.Pattern[bytes]) -> list[Span]:
     """The entries behind the newlines a pattern finds, and the first one."""
     begins = [0] if data else []
-    begins += [match.start() + 1 for match in pattern.finditer(data)]
+    begins += [data.index(b"\n", match.start()) + 1 for match in pattern.finditer(data)]
     return [(begin, entry_end(data, begin)) for begin in begins]
 
 
@@ -149,8 +195,6 @@ def entry_end(data: bytes, at: int) -> int:
 
 
 def _groups(query: Query) -> Iterator[Group]:
-    if query.text is not None:
-        yield from ((literal,) for literal in _of_pattern(query.text))
     if query.log_types and GENERAL not in query.log_types:
         yield from _any_of(query.log_types)
     if query.loggers:
@@ -174,28 +218,27 @@ def _of_condition(condition: Condition) -> Iterator[Group]:
         yield from _any_of([condition.text])
 
 
-def _of_pattern(pattern: re.Pattern[bytes]) -> list[bytes]:
-    """The longest literal a match of the pattern must have; none where its shape does not tell."""
-    if pattern.flags & ~re.NOFLAG:
-        return []
+def _of_pattern(pattern: re.Pattern[bytes] | None) -> bytes:
+    """The longest literal a match of the pattern must have; empty where its shape does not tell."""
+    if pattern is None or pattern.flags & ~re.NOFLAG:
+        return b""
     try:
         text = pattern.pattern.decode()
     except UnicodeDecodeError:
-        return []
+        return b""
     if any(each in _SPECIAL for each in re.sub(r"\\.", "", text)):
-        return []
+        return b""
     runs, at = list[str](), 0
     for match in _RUN_ENDS.finditer(text):
         if match.start() < at:
             continue
         if match.group()[:1] == "\\" and match.group()[1:] in _CODED:
-            return []
+            return b""
         run = text[at : match.start()]
         runs.append(run[:-1] if match.group() in {"*", "?", "{"} else run)
         at = text.find("}", match.start()) + 1 if match.group() == "{" and "}" in text[match.start() :] else match.end()
     runs.append(text[at:])
-    longest = max((literal_in(run) for run in runs), key=len)
-    return [longest] if longest else []
+    return max(runs, key=len).encode()
 
 
 def literal_in(text: str) -> bytes:

@@ -6,10 +6,13 @@
 Memory is constant, whatever the files' size; damaged lines are counted and told, never fatal.
 """
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final, final
 
+from metaexpert.logger.files.ahead import Ahead
 from metaexpert.logger.files.blocks import blocks_of
 from metaexpert.logger.files.bounds import Range, range_in
 from metaexpert.logger.files.conditions import Condition, QueryError
@@ -42,6 +45,11 @@ _PIECE_BYTES: Final = 1024 * 1024
 _LEAST_PIECE_BYTES: Final = 64 * 1024
 _ALL_PIECES_BYTES: Final = 8 * 1024 * 1024
 _KEPT_DECODED: Final = 2
+_WORTH_BYTES: Final = 64 * 1024 * 1024
+_PACKED: Final = 8
+"""About how many times its size a compressed file holds."""
+
+_MOST_PROCESSES: Final = 8
 
 
 @final
@@ -75,8 +83,34 @@ class Reader:
         self.report = ReadReport()
 
     def __iter__(self) -> Iterator[LogEntry]:
-        self.report = ReadReport()
-        entries = merged(self._openings(), self._opened)
+        self.report, self._open = ReadReport(), 0
+        files = list(self._files())
+        processes = self._processes(files)
+        if processes <= 1:
+            yield from self._told(merged(self._here(files), self._opened))
+            return
+        ahead = Ahead(files, self._query, processes, self.report, lambda: self._open)
+        try:
+            yield from self._told(merged(self._beside(files, ahead), self._opened))
+        finally:
+            ahead.close()
+
+    def _files(self) -> Iterator[tuple[Source, Range]]:
+        for source in self._sources:
+            part = range_in(source, self._query)
+            if part is None:
+                self.report.skipped += 1
+            else:
+                self.report.files += 1
+                yield source, part
+
+    def _processes(self, files: list[tuple[Source, Range]]) -> int:
+        if self._parallel is not None:
+            return self._parallel
+        size = sum(source.size_bytes * _PACKED if part.end is None else part.end - part.start for source, part in files)
+        return 1 if size < _WORTH_BYTES or not sys.executable else min(_MOST_PROCESSES, _cpus())
+
+    def _told(self, entries: Iterator[LogEntry]) -> Iterator[LogEntry]:
         latest_ns = 0
         for entry in each_once(entries, self.report) if self._distinct else entries:
             self.report.kept += 1
@@ -85,22 +119,20 @@ class Reader:
             latest_ns = max(latest_ns, entry.time_ns)
             yield entry
 
-    def _openings(self) -> Iterator[Opening]:
-        for source in self._sources:
-            part = range_in(source, self._query)
-            if part is None:
-                self.report.skipped += 1
-            else:
-                yield part.begin_ns, partial(self._read, source, part)
-
     def _opened(self, count: int) -> None:
         self._open = count
+
+    def _here(self, files: list[tuple[Source, Range]]) -> Iterator[Opening]:
+        return ((part.begin_ns, partial(self._read, source, part)) for source, part in files)
+
+    def _beside(self, files: list[tuple[Source, Range]], ahead: Ahead) -> Iterator[Opening]:
+        for number, (_source, part) in enumerate(files):
+            yield part.begin_ns, partial(_ordered, ahead, number)
 
     def _piece_bytes(self) -> int:
         return max(_LEAST_PIECE_BYTES, min(_PIECE_BYTES, _ALL_PIECES_BYTES // max(1, self._open)))
 
     def _read(self, source: Source, part: Range) -> Batches:
-        self.report.files += 1
         scanner = Scanner(self._query, self._precheck, source.path, self.report, part.begin_ns)
         blocks = blocks_of(source, part.start, part.end, self._piece_bytes, self.report)
         return in_order(self._waiting(scanner.kept(block)) for block in blocks)
@@ -108,3 +140,11 @@ class Reader:
     def _waiting(self, batch: list[LogEntry]) -> list[LogEntry]:
         """Entries as they wait for their turn: where many files do, in little room."""
         return batch if self._open <= _KEPT_DECODED else [each.without_values() for each in batch]
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _ordered(ahead: Ahead, number: int) -> Batches:
+    return in_order(ahead.batches(number))

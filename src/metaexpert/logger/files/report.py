@@ -1,6 +1,6 @@
 """What reading came upon: how much there was, and what of it is no log."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, final
 
@@ -66,6 +66,12 @@ class ReadReport:
         """Keep what is to be told, once."""
         if text not in self.notes and len(self.notes) < _MOST_PLACES:
             self.notes.append(text)
+
+    def taken(self) -> "ReadReport":
+        """What is told so far, and begin anew."""
+        told = replace(self)
+        self.__init__()
+        return told
 
     def add(self, other: "ReadReport") -> None:
         """Add what another part of the reading came upon."""

@@ -15,7 +15,7 @@ import orjson
 from metaexpert.logger.files.blocks import Block
 from metaexpert.logger.files.entries import LogEntry, level_of
 from metaexpert.logger.files.moments import stamp_ns
-from metaexpert.logger.files.precheck import Precheck, Span, entry_begin, entry_end
+from metaexpert.logger.files.precheck import Form, Precheck, Span, entry_begin, entry_end
 from metaexpert.logger.files.query import Query
 from metaexpert.logger.files.report import ReadReport
 from metaexpert.logger.files.text_entries import HEAD
@@ -23,6 +23,7 @@ from metaexpert.logger.files.text_entries import HEAD
 LONGEST_LINE_BYTES: Final = 1024 * 1024
 _TIMES: Final = ("timestamp", "@timestamp", "time")
 _NO_TEXT: Final = re.compile(rb"\n(?![ \t]|\d{4}-\d\d-\d\dT|\Z)")
+_OURS: Final = b'}\n{"timestamp":"'
 _LOOKED_BACK: Final = 64
 _BLANK: Final = b" \t\r\n"
 
@@ -37,6 +38,9 @@ class Scanner:
         path: the file.
         report: what there is, and what is damaged, is counted here.
         time_ns: the time of entries without one that stand before all others.
+
+    Attributes:
+        time_ns: the time of the last entry looked at.
     """
 
     def __init__(self, query: Query, precheck: Precheck, path: Path, report: ReadReport, time_ns: int = 0) -> None:
@@ -44,7 +48,7 @@ class Scanner:
         self._precheck = precheck
         self._path = path
         self._report = report
-        self._time_ns = time_ns
+        self.time_ns = time_ns
 
     def kept(self, block: Block) -> list[LogEntry]:
         """The entries of a block that the query keeps, as they stand in it."""
@@ -57,7 +61,7 @@ class Scanner:
             entry = self._entry(block, begin, data[begin:end].removesuffix(b"\r"))
             if entry is not None and self._query.accepts(entry):
                 found.append(entry)
-        self._time_ns = self._time_before(data, len(data))
+        self.time_ns = self._time_before(data, len(data))
         return found
 
     def _spans(self, data: bytes) -> tuple[list[Span], int]:
@@ -66,12 +70,12 @@ class Scanner:
         if form is None:
             spans = list(_lines(data))
             return spans, len(spans)
-        is_json, count = form
+        kind, count = form
         if self._precheck.is_empty:
             return list(_entries(data)), count
         if self._precheck.rules_out(data):
             return [], count
-        return self._precheck.spans(data, is_json=is_json), count
+        return self._precheck.spans(data, kind), count
 
     def _entry(self, block: Block, begin: int, line: bytes) -> LogEntry | None:
         offset = block.offset + begin
@@ -113,7 +117,7 @@ class Scanner:
             if time_ns is not None:
                 return time_ns
             end = begin
-        return self._time_ns
+        return self.time_ns
 
     def _damaged(self, offset: int, line: bytes, reason: str) -> None:
         self._report.damage(self._path, offset, reason, line)
@@ -139,18 +143,20 @@ def time_and_id(line: bytes) -> tuple[int | None, str | None]:
     return time_of(values), values.get("id")
 
 
-def form_of(data: bytes) -> tuple[bool, int] | None:
-    """Whether a block is JSON, else text, and how many entries it has; None where a line is of neither form."""
+def form_of(data: bytes) -> tuple[Form, int] | None:
+    """What every line of a block looks like, and how many entries it has; None where one is of no form."""
     if b"\0" in data or not _is_utf8(data):
         return None
-    newlines = data.count(b"\n")
-    unended = not data.endswith(b"\n")
+    newlines, unended = data.count(b"\n"), not data.endswith(b"\n")
     if data[:1] == b"{":
-        if data.count(b"}\n{") == newlines - 1 + unended and data.endswith((b"}\n", b"}")):
-            return True, newlines + unended
-        return None
+        between = newlines - 1 + unended
+        if not data.endswith((b"}\n", b"}")):
+            return None
+        if data.startswith(_OURS[2:]) and data.count(_OURS) == between:
+            return Form.OURS, between + 1
+        return (Form.JSON, between + 1) if data.count(b"}\n{") == between else None
     if HEAD.match(data) and not _NO_TEXT.search(data):
-        return False, newlines + unended - data.count(b"\n ") - data.count(b"\n\t")
+        return Form.TEXT, newlines + unended - data.count(b"\n ") - data.count(b"\n\t")
     return None
 
 

@@ -24,6 +24,7 @@ _HOLDS: Mapping[str, Callable[[Any, Any], object]] = {
     "minLength": lambda value, bound: len(value) >= bound,
     "maxLength": lambda value, bound: len(value) <= bound,
     "minItems": lambda value, bound: len(value) >= bound,
+    "maxItems": lambda value, bound: len(value) <= bound,
     "maxProperties": lambda value, bound: len(value) <= bound,
     "pattern": lambda value, pattern: re.search(pattern, value),
     "required": lambda value, keys: not isinstance(value, dict) or set(keys) <= value.keys(),

@@ -39,7 +39,7 @@ from metaexpert.logger.retry import Backoff
 from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.console import ConsoleSink
 from metaexpert.logger.sinks.elasticsearch import ElasticsearchSink
-from metaexpert.logger.sinks.file import FileSink
+from metaexpert.logger.sinks.file import FileSink, Syncing
 from metaexpert.logger.sinks.http import HttpClient
 from metaexpert.logger.sinks.loki import LokiSink
 from metaexpert.logger.sinks.memory import MemorySink
@@ -118,12 +118,15 @@ class SinkAssembly:
 
     def _file_sink(self, options: FileOptions) -> FileSink:
         worker = self._worker(options)
-        rotation = Rotation(max_bytes=options.max_bytes if options.backup_count else 0)
+        size = options.max_bytes if options.backup_count else 0
+        rotation = Rotation(max_bytes=size, schedule=options.rotation.schedule())
         lines = self._json_lines(options) if options.json_logging else TextLines(use_colors=False)
         chain = self._chain(options.tamper_evidence)
         path = self.log_dir / options.path
         file = AppendFile(path, rotation, worker, self.identity, rotated=self.rotated, chain=chain)
-        return FileSink(file, lines, worker) if chain is None else FileSink(file, lines, worker, chain.take_fault)
+        syncing = Syncing(options.fsync, options.fsync_interval)
+        fault = str if chain is None else chain.take_fault
+        return FileSink(file, lines, worker, fault, syncing)
 
     def _chain(self, options: EvidenceOptions | None) -> Chain | None:
         """The tamper evidence of a log, where it is to have some; it does no I/O yet."""

@@ -34,6 +34,7 @@ from metaexpert.logger.options.keeping import (
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
+from metaexpert.logger.options.rotation import Fsync, RotationOptions
 from metaexpert.logger.options.secret_files import unreadable_secrets
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 from metaexpert.logger.options.splunk import SplunkOptions
@@ -85,9 +86,15 @@ class LoggerConfig(Options):
     json_logging: bool = False
     """JSON lines in the files, else text."""
     max_bytes: int = Field(default=10 * 1024 * 1024, ge=0)
-    """Size at which a file is rotated, bytes; 0 for never."""
+    """Size at which a log's next file begins, bytes; 0 for any."""
     backup_count: int = Field(default=5, ge=0, le=10_000)
-    """Rotated files kept."""
+    """Finished files kept of each log, in bytes so many times `max_bytes`; 0 for no rotation by size, and no limit."""
+    rotation: RotationOptions = RotationOptions()
+    """When a log's next file begins by the clock."""
+    fsync: Fsync = "never"
+    """When what was written to the files is brought to the disk itself; see `FileOptions`."""
+    fsync_interval: Annotated[float, Field(ge=0.01, le=3600.0)] = 1.0
+    """How long it may take until what is written is on the disk itself, seconds (`fsync` "interval")."""
     compression: Compression = "none"
     """How finished files are compressed, in the background; `"zstd"` needs the extra `zstd` below Python 3.14."""
     compress_after: Duration = 0.0
@@ -318,6 +325,9 @@ class LoggerConfig(Options):
             json_logging=self.json_logging,
             max_bytes=self.max_bytes,
             backup_count=self.backup_count,
+            rotation=self.rotation,
+            fsync=self.fsync,
+            fsync_interval=self.fsync_interval,
             compression=self.compression,
             compress_after=self.compress_after,
             archive=self.archive,

@@ -36,6 +36,7 @@ from metaexpert.logger.options.keeping import ArchiveOptions, RetentionOptions
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
+from metaexpert.logger.options.rotation import RotationOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 from metaexpert.logger.options.splunk import SplunkOptions
 from metaexpert.logger.options.spool import SpoolOptions
@@ -108,6 +109,7 @@ __all__ = [
     "RepeatsOptions",
     "RetentionOptions",
     "Retry",
+    "RotationOptions",
     "RuntimeStats",
     "SamplingOptions",
     "Sink",

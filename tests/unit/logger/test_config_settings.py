@@ -81,6 +81,7 @@ def test_every_option_of_every_table_is_listed_once_with_its_source(config: Logg
         "capture",
         "journal",
         "retention",
+        "rotation",
     } == set(LoggerConfig.model_fields)
     sources = {each.key: str(each.origin) for each in found}
     assert sources["json_logging"] == "preset production"

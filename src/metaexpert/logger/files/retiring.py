@@ -4,7 +4,6 @@ No file is closed anywhere else, so that one that is being synced stays open unt
 bring to the disk is told once, to whoever asks next.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Final, final
@@ -36,8 +35,6 @@ class Retiring:
         self._rotated = rotated
         self._waiting = deque[OpenFile]()
         self._fault: OSError | None = None
-        self._told: list[str] = []
-        self._timer: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
 
     def take(self, opened: OpenFile) -> None:
         """A file is done with; in any thread."""
@@ -60,7 +57,7 @@ class Retiring:
             current: the file that is being written, if any; without one the thread ends.
 
         Raises:
-            OSError: the system could not, now or since it was last asked.
+            OSError: the system could not, now or since it was last asked here.
         """
         if current is None:
             await self.close()
@@ -68,27 +65,16 @@ class Retiring:
         await self._worker.run(self._sync_here, current)
         self._raise_fault()
 
-    def sync_within(self, seconds: float, current: Callable[[], OpenFile | None]) -> None:
-        """As `sync`, that much later at the latest, with nobody waiting for it; on the loop."""
-        loop = asyncio.get_running_loop()
-        if self._timer is None or self._timer[0] is not loop:
-            self._timer = loop, loop.call_later(seconds, self._sync_now, current)
+    async def sync_written(self, current: OpenFile | None) -> None:
+        """As `sync`; a failure is told to whoever calls that next all the same, and one of before is left to it.
 
-    def _sync_now(self, current: Callable[[], OpenFile | None]) -> None:
-        self._timer = None
-        opened = current()
-        if opened is not None:
-            self._worker.executor.submit(self._sync_unheard, opened)
-
-    def _sync_unheard(self, current: OpenFile) -> None:
-        self._sync_here(current)
-        if self._fault is not None:
-            self._told.append(f"what was written could not be brought to the disk: {self._fault}")
-
-    def take_told(self) -> list[str]:
-        """What went wrong and harmed no entry, since it was last asked."""
-        told, self._told = self._told, []
-        return told
+        Raises:
+            OSError: the system could not.
+        """
+        if current is not None:
+            error = await self._worker.run(self._sync_here, current)
+            if error is not None:
+                raise error
 
     async def close(self) -> None:
         """Bring everything to the disk and end the thread.
@@ -96,9 +82,6 @@ class Retiring:
         Raises:
             OSError: the system could not, now or since it was last asked.
         """
-        if self._timer is not None:
-            self._timer[1].cancel()
-            self._timer = None
         try:
             if self._waiting:
                 await self._worker.run(self._retire_here)
@@ -125,13 +108,14 @@ class Retiring:
             if opened.file is not None:
                 self._rotated(opened.file)
 
-    def _sync_here(self, current: OpenFile) -> None:
+    def _sync_here(self, current: OpenFile) -> OSError | None:
         self._retire_here()
-        if not current.raw.closed:
-            try:
-                self._sync_file(current)
-            except OSError as error:
-                self._fault = error
+        try:
+            self._sync_file(current)
+        except OSError as error:
+            self._fault = error
+            return error
+        return None
 
     def _sync_file(self, opened: OpenFile) -> None:
         """Bring a file to the disk; a pipe or a device is brought to none."""

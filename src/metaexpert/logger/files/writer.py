@@ -100,6 +100,8 @@ class AppendFile:
         self._has_to_begin = False
         self._looked_at = 0.0
         self._cancelled_in_thread = False
+        self._is_unsynced = False
+        self._syncing: asyncio.Task[None] | None = None
 
     # ---- writing ----------------------------------------------------------------------------------------------
 
@@ -289,7 +291,7 @@ class AppendFile:
 
     def take_warning(self) -> str:
         """What went wrong and harmed no entry, since it was last asked; empty when nothing did."""
-        for text in (*self._series.take_told(), *self._disk.take_told()):
+        for text in self._series.take_told():
             self._warn(text)
         warning, self._warning = self._warning, ""
         return warning
@@ -300,15 +302,46 @@ class AppendFile:
         """Bring what was written to the disk, files that are done with included.
 
         Raises:
-            OSError: the system could not; what was written may not survive a power loss.
+            OSError: the system could not, now or since it was last asked here; what was written may not survive a
+                power loss.
         """
         await self._disk.sync(self._open_file)
+        await self._sync_chain()
+
+    async def sync_written(self) -> None:
+        """Bring what was written last to the disk.
+
+        Raises:
+            OSError: the system could not; `sync` will tell that once more.
+        """
+        await self._disk.sync_written(self._open_file)
+        await self._sync_chain()
+
+    async def _sync_chain(self) -> None:
         if self._chain is not None and self._open_file is not None:  # after the lines it speaks of
             await self._worker.run(self._chain.sync)
 
     def sync_within(self, seconds: float) -> None:
         """Bring what was written to the disk within that time, without anybody waiting for it; on the loop."""
-        self._disk.sync_within(seconds, lambda: self._open_file)
+        self._is_unsynced = True
+        task = self._syncing
+        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+            self._syncing = asyncio.create_task(self._sync_every(seconds), name=f"metaexpert-sync-{self.path.name}")
+
+    async def _sync_every(self, seconds: float) -> None:
+        while self._is_unsynced:
+            await asyncio.sleep(seconds)
+            self._is_unsynced = False
+            try:
+                await self.sync_written()
+            except OSError as error:
+                self._warn(f"what was written to {self.path} could not be brought to the disk: {error}")
+
+    async def _end_syncing(self) -> None:
+        task, self._syncing = self._syncing, None
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait([task])
 
     async def close(self) -> None:
         """Bring the files to the disk and close them.
@@ -317,6 +350,7 @@ class AppendFile:
             OSError: the system could not; what was written may not survive a power loss.
         """
         try:
+            await self._end_syncing()
             if self._cancelled_in_thread:
                 await self._settle()
             await self._run_to_its_end(self._close_here)

@@ -1,7 +1,7 @@
 """What every sink has, and the sinks of this process: console, file, memory."""
 
 from pathlib import Path
-from typing import Any, Literal, Self, override
+from typing import Annotated, Any, Literal, Self, override
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,6 +23,7 @@ from metaexpert.logger.options.keeping import (
     usable_compression,
 )
 from metaexpert.logger.options.queue import QueueOptions
+from metaexpert.logger.options.rotation import Fsync, RotationOptions
 
 
 class SinkOptions(Options):
@@ -90,9 +91,16 @@ class FileOptions(SinkOptions):
     json_logging: bool = True
     """JSON lines, else text."""
     max_bytes: int = Field(default=10 * 1024 * 1024, ge=0)
-    """Size at which the file is rotated, bytes; 0 for never."""
+    """Size at which the next file begins, bytes; 0 for any."""
     backup_count: int = Field(default=5, ge=0, le=10_000)
-    """Rotated files kept; 0 for no rotation."""
+    """Finished files kept, as many bytes as so many of `max_bytes` hold; 0 for no rotation by size, and no limit."""
+    rotation: RotationOptions = RotationOptions()
+    """When the next file begins by the clock."""
+    fsync: Fsync = "never"
+    """When what was written is brought to the disk itself: once in `fsync_interval`, after each batch, after each batch
+    with a protected entry; or when a file is finished, at the stop, and before the journal lets go of entries."""
+    fsync_interval: Annotated[float, Field(ge=0.01, le=3600.0)] = 1.0
+    """How long it may take until what is written is on the disk itself, seconds (`fsync` "interval")."""
     compression: Compression = "none"
     """How finished files are compressed, in the background; `"zstd"` needs the extra `zstd` below Python 3.14."""
     compress_after: Duration = 0.0

@@ -1,13 +1,34 @@
-"""Log files: whole lines, one write a batch."""
+"""Log files: whole lines, one write a batch, brought to the disk as often as wanted."""
 
 from collections.abc import Callable
-from typing import final
+from dataclasses import dataclass
+from typing import Literal, final
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import Capture
+from metaexpert.logger.entry import LOG_TYPE, PROTECTED_LOG_TYPES, Capture
 from metaexpert.logger.files.writer import AppendFile
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.outcome import Delivered, Outcome, Retry
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Syncing:
+    """When what was written is brought to the disk itself, beside what a stop and the journal want.
+
+    Attributes:
+        policy: within the interval, after each batch, after each with a protected entry, or not on its own account.
+        interval_seconds: for the first of these.
+    """
+
+    policy: Literal["never", "interval", "batch", "protected"] = "never"
+    interval_seconds: float = 1.0
+
+    def awaits(self, batch: Batch) -> bool:
+        """Whether the batch counts as delivered only when it is on the disk."""
+        if self.policy == "protected":
+            return any(entry[LOG_TYPE] in PROTECTED_LOG_TYPES for entry in batch.entries)
+        return self.policy == "batch"
 
 
 @final
@@ -19,6 +40,7 @@ class FileSink:
         encode_line: an entry's line without newline.
         worker: the thread of the file's system calls, closed with the sink.
         fault: why tamper evidence is behind the file; empty when it is not.
+        syncing: when it is brought to the disk.
     """
 
     def __init__(
@@ -27,19 +49,32 @@ class FileSink:
         encode_line: Callable[[Capture], bytes],
         worker: Worker,
         fault: Callable[[], str] = str,
+        syncing: Syncing = Syncing(),
     ) -> None:
         self.encode = encode_line
         self._file = file
         self._worker = worker
         self._fault = fault
+        self._syncing = syncing
+        self._awaiting_sync: Batch | None = None
 
     async def write(self, batch: Batch) -> Outcome:
         """Append the batch; any system error is a retry, which goes on where this attempt stopped."""
         try:
-            await self._file.append(batch.parts, batch)
+            if self._awaiting_sync is not batch:
+                await self._file.append(batch.parts, batch)
+            await self._sync_after(batch)
         except OSError as error:
             return Retry(f"{self._file.path}: {error.strerror or error}")
         return Delivered(warning=self._file.take_warning(), degraded=self._fault())
+
+    async def _sync_after(self, batch: Batch) -> None:
+        if self._syncing.policy == "interval":
+            self._file.sync_within(self._syncing.interval_seconds)
+        elif self._syncing.awaits(batch):
+            self._awaiting_sync = batch  # it is written: where the disk refuses, that alone is tried again
+            await self._file.sync_written()
+            self._awaiting_sync = None
 
     async def sync(self) -> None:
         """Bring to the disk what was written.

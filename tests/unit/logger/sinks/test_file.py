@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.eventually import eventually
 from support.running_logger import logging_to, sink_stats
 from support.written_logs import numbers
 
-from metaexpert.logger import FileOptions, MemoryOptions, get_logger
+from metaexpert.logger import FileOptions, LoggingRuntime, MemoryOptions, get_logger
+from metaexpert.logger.files import retiring
 from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.sinks.file import FileSink
 
 log = get_logger("unit.files")
 
@@ -126,3 +129,101 @@ asyncio.run(main())
         assert "\x1b" not in first
         assert "BTCUSDT" in first
         assert "second" in second
+
+
+class Disk:
+    """Stands for the disk that files are brought to: notes which, and refuses when it is told to."""
+
+    def __init__(self) -> None:
+        self.synced: list[int] = []
+        self.refuses = False
+
+    def sync(self, descriptor: int) -> None:
+        self.synced.append(os.fstat(descriptor).st_size)
+        if self.refuses:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def file_sink(runtime: LoggingRuntime) -> FileSink:
+    sink = runtime.sinks["file"]
+    assert isinstance(sink, FileSink)
+    return sink
+
+
+class TestBroughtToTheDisk:
+    @pytest.fixture
+    def disk(self, monkeypatch: pytest.MonkeyPatch) -> Disk:
+        disk = Disk()
+        monkeypatch.setattr(retiring, "sync_descriptor", disk.sync)
+        return disk
+
+    @staticmethod
+    def options(path: Path, **more: Any) -> FileOptions:
+        return FileOptions(path=path / "expert.log", batch_max_entries=1, **more)
+
+    async def test_never_is_at_the_end_and_for_the_journal(self, tmp_path: Path, disk: Disk):
+        async with logging_to(self.options(tmp_path)) as runtime:
+            log.info("n 0")
+            log.error("n 1")
+            assert await runtime.flush()
+            assert disk.synced == []
+            await file_sink(runtime).sync()  # as the journal's keeper does
+            assert len(disk.synced) == 1
+        assert disk.synced[-1] == (tmp_path / "expert.log").stat().st_size
+
+    async def test_batch_is_each_time_before_the_batch_counts(self, tmp_path: Path, disk: Disk):
+        async with logging_to(self.options(tmp_path, fsync="batch")) as runtime:
+            for number in range(3):
+                log.info("n %d", number)
+                assert await runtime.flush()
+                assert len(disk.synced) == number + 1
+                assert disk.synced[-1] == (tmp_path / "expert.log").stat().st_size
+
+    async def test_protected_is_for_entries_that_are(self, tmp_path: Path, disk: Disk):
+        async with logging_to(self.options(tmp_path, fsync="protected")) as runtime:
+            log.error("n 0")
+            assert await runtime.flush()
+            assert disk.synced == []
+            log.trade.order_cancelled(order_id=1)
+            assert await runtime.flush()
+            assert disk.synced == [(tmp_path / "expert.log").stat().st_size]
+
+    async def test_interval_is_once_whatever_is_written_meanwhile_and_again_for_what_comes_later(
+        self, tmp_path: Path, disk: Disk
+    ):
+        async with logging_to(self.options(tmp_path, fsync="interval", fsync_interval=0.05)) as runtime:
+            for number in range(10):
+                log.info("n %d", number)
+            assert await runtime.flush()
+            size = (tmp_path / "expert.log").stat().st_size
+            await eventually(lambda: size in disk.synced)
+            log.info("n 10")
+            assert await runtime.flush()
+            size = (tmp_path / "expert.log").stat().st_size
+            await eventually(lambda: size in disk.synced)
+
+    async def test_a_disk_that_refuses_holds_the_batch_up_and_gets_it_once(self, tmp_path: Path, disk: Disk):
+        disk.refuses = True
+        async with logging_to(self.options(tmp_path, fsync="batch")) as runtime:
+            log.info("n 0")
+            await eventually(lambda: sink_stats(runtime).state in {"degraded", "failed"})
+            assert os.strerror(errno.EIO) in (sink_stats(runtime).last_error or "")
+            assert sink_stats(runtime).ledger.delivered == 0
+            disk.refuses = False
+            assert await runtime.flush(timeout=10.0)
+            assert sink_stats(runtime).state == "active"
+        assert numbers(tmp_path / "expert.log") == [0]
+
+    async def test_one_that_refused_is_told_to_the_journal_too(self, tmp_path: Path, disk: Disk):
+        """Though it is well again: what it refused may not be on it."""
+        async with logging_to(self.options(tmp_path, fsync="interval", fsync_interval=0.01)) as runtime:
+            disk.refuses = True
+            log.info("n 0")
+            await eventually(lambda: disk.synced)
+            disk.refuses = False
+            log.info("n 1")
+            assert await runtime.flush()
+            assert "could not be brought to the disk" in (sink_stats(runtime).last_error or "")
+            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                await file_sink(runtime).sync()
+            await file_sink(runtime).sync()

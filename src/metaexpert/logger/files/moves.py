@@ -21,7 +21,7 @@ from metaexpert.logger.files.retention import KeptFile
 from metaexpert.logger.files.transfer import DamageError, Digest, digest, transfer
 from metaexpert.logger.journal.segments import sync_folder
 
-PURGED_FILE: Final = "purged.jsonl"
+PURGED_FILE: Final = "purged.records"
 """Beside the logs: which files were deleted, when and why; one JSON line each."""
 
 _MODE: Final = 0o600

@@ -2,7 +2,7 @@
 
 Deleted are the oldest first, until every bound holds. A file within its term or under a hold is never deleted: where a
 bound cannot be met for that reason, the plan has a `Conflict` that says so. Bounds count finished files alone: no
-writer has one of them any more. An age is taken from the last entry, so a
+writer has one of them any more, nor may go on with it. An age is taken from the last entry, so a
 clock that is set back makes files younger and never deletes more.
 """
 
@@ -157,6 +157,11 @@ def protection(kept: KeptFile, rules: Rules, now: float, holds: Holds) -> str:
     return "; ".join(filter(None, (holds.over(kept.file, kept.began_at, kept.modified_at), term)))
 
 
+def _may_go_on(kept: KeptFile, now: float) -> bool:
+    """Whether a process that has closed its last file for a moment may write to it again."""
+    return kept.is_current and now - kept.modified_at < _DAY_SECONDS
+
+
 def duration_text(seconds: float) -> str:
     """A duration for people."""
     return f"{seconds / _DAY_SECONDS:g} days" if seconds >= _DAY_SECONDS else f"{seconds:g} s"
@@ -167,7 +172,7 @@ class _Planning:
     """One plan in the making: what goes is taken out of what is left, bound by bound."""
 
     def __init__(self, files: Iterable[KeptFile], rules: Rules, now: float, holds: Holds) -> None:
-        finished = (each for each in files if not each.is_written)
+        finished = (each for each in files if not each.is_written and not _may_go_on(each, now))
         self._left = sorted(finished, key=lambda each: (each.modified_at, each.file))
         self._rules = rules
         self._now = now
@@ -182,7 +187,7 @@ class _Planning:
 
     def empty(self) -> None:
         """Leftovers of a writer that was killed before it wrote; neither term nor hold has anything to keep there."""
-        for each in [each for each in self._left if not each.size_bytes and not each.is_current]:
+        for each in [each for each in self._left if not each.size_bytes]:
             self._delete(each, "it is empty")
 
     def by_age(self) -> None:
@@ -215,9 +220,9 @@ class _Planning:
         if disk_free is None or disk_free >= floor:
             return
         there = [each for each in self._left if each.frees_log_disk]
-        moved = {each.kept.file for each in archives} if self._rules.archive_frees_disk else set[LogFile]()
-        there = [each for each in there if each.file not in moved]
-        free = disk_free + sum(each.kept.size_bytes for each in archives if each.kept.file in moved)
+        leaving = [each.kept for each in archives if self._rules.archive_frees_disk and each.kept.frees_log_disk]
+        there = [each for each in there if each not in leaving]
+        free = disk_free + _size(leaving)
         reason = f"the disk has less than {floor} bytes free"
         self._purge(there, "min_free_bytes", lambda: free + self._freed_bytes < floor, reason)
 
@@ -265,6 +270,7 @@ class _Planning:
         rules, after = self._rules, self._rules.archive_after_seconds
         if after is None:
             return []
+        frees = rules.archive_frees_disk and disk_free is not None
         here = [each for each in self._left if not each.is_archived and not each.is_current]
         due, here_bytes, free_bytes = list[Archive](), _size(here), (disk_free or 0) + self._freed_bytes
         for each in here:
@@ -272,11 +278,12 @@ class _Planning:
                 due.append(Archive(each, f"its last entry is older than {duration_text(after)}"))
             elif rules.folder_bytes is not None and here_bytes > rules.folder_bytes:
                 due.append(Archive(each, "backup_count: beside the log there is no more room"))
-            elif rules.archive_frees_disk and disk_free is not None and free_bytes < rules.min_free_bytes:
+            elif frees and each.frees_log_disk and free_bytes < rules.min_free_bytes:
                 due.append(Archive(each, "min_free_bytes: the disk is short of room"))
             else:
                 continue
-            here_bytes, free_bytes = here_bytes - each.size_bytes, free_bytes + each.size_bytes
+            here_bytes -= each.size_bytes
+            free_bytes += each.size_bytes if each.frees_log_disk else 0
         return due
 
 

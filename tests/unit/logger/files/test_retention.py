@@ -93,6 +93,11 @@ class TestBounds:
         assert purged(plan([file(1, size=0)], rules, NOW, None, held(1))) == [1]
         assert purged(plan([file(1, size=0, is_current=True)], rules, NOW, None, NOTHING_HELD)) == []
 
+    def test_the_file_that_the_logs_name_leads_to_stays_for_a_day_since_its_process_may_go_on_with_it(self):
+        rules = Rules(max_age_seconds=1.0)
+        assert plan([file(1, age=DAY - 1, is_current=True)], rules, NOW, None, NOTHING_HELD) == ()
+        assert purged(plan([file(1, age=DAY + 1, is_current=True)], rules, NOW, None, NOTHING_HELD)) == [1]
+
 
 class TestPackingAndArchive:
     def test_what_is_finished_is_packed_when_its_time_has_come(self):

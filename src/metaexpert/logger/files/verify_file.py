@@ -91,6 +91,8 @@ class _Walk:
     is_sealed: bool = False
     is_torn: bool = False
     uncovered: int = 0
+    behind: int = 0
+    """Lines behind all that the chain is about."""
     signing: bytes | None = None
     reached: set[bytes] = field(default_factory=lambda: {NOTHING})
     spoken_of: frozenset[bytes] = frozenset()
@@ -105,7 +107,7 @@ class _Walk:
             state,
             lines=max(0, self.line - 1 - self.uncovered),
             size_bytes=self.end_bytes,
-            uncovered_lines=self.uncovered,
+            uncovered_lines=self.uncovered + self.behind,
             signed=self.signing is not None,
             finding=finding,
             notes=(*self.notes, *notes),
@@ -350,13 +352,14 @@ class _Walk:
             if (count, size, tail) != end.tail:
                 text = f"what its killed process left from line {self.line} on was changed since the seals noted it"
                 return self.told(State.TAMPERED, Finding(Kind.CHANGED, text, self.line, *entry_of(first)))
-            self.uncovered = count
+            self.behind = count
             return self._cut_short(count, "; since the next start they are", count > 0)
         if self.is_sealed:
             if size:
                 text = f"{count} lines, {size} bytes, were added behind its seal, from line {self.line} on"
                 return self.told(State.TAMPERED, Finding(Kind.INSERTED, text, self.line, *entry_of(first)))
             return self.told(State.INTACT)
+        self.behind = count
         if not self.file.packing and is_written(self.task.path):
             return self._live(count)
         return self._cut_short(count, "", count > 0 or size > 0)

@@ -40,12 +40,22 @@ def configured_places(file: Path | None) -> list[Path]:
         typer.Exit: the configuration is not usable; what is wrong has been told.
     """
     try:
-        log_dir, others = _plain_places(_with_variables(_file_values(file)))
+        return _existing(*_plain_places(_with_variables(_file_values(file))))
     except _NotPlainError:
         config = loaded(file, None)
-        log_dir, others = _plain_places(
-            config.model_dump(mode="json", include={"log_dir", "archive", "sinks", *_FILES})
-        )
+    chosen = config.model_dump(mode="json", include={"log_dir", "archive", "sinks", *_FILES})
+    return _existing(*_plain_places(chosen))
+
+
+def plain_places() -> list[Path]:
+    """The same where it can be told at once and without a word, as a shell's completion needs it; else none."""
+    try:
+        return _existing(*_plain_places(_with_variables(_file_values(None))))
+    except _NotPlainError:
+        return []
+
+
+def _existing(log_dir: Path, others: list[Path]) -> list[Path]:
     return [log_dir, *(place for place in dict.fromkeys(others) if place != log_dir and place.is_dir())]
 
 

@@ -22,7 +22,7 @@ import typer
 
 from metaexpert.cli.local_zone import LocalZone
 from metaexpert.cli.logs_operations import DONE, FAULT, safe_output, tell
-from metaexpert.cli.logs_places import configured_places
+from metaexpert.cli.logs_places import configured_places, plain_places
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.query import Query
@@ -43,7 +43,8 @@ _USUAL_RATIO: Final = 10
 
 
 def _levels(incomplete: str) -> list[str]:
-    return [level for level in LEVELS if level.startswith(incomplete.upper())]
+    names = [level.lower() for level in LEVELS] if incomplete.islower() else LEVELS
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _log_types(incomplete: str) -> list[str]:
@@ -55,8 +56,8 @@ def _log_names(incomplete: str) -> list[str]:
     from metaexpert.logger.files.names import LogFile  # noqa: PLC0415 - the command line imports what it needs when it runs
 
     try:
-        files = [LogFile.parsed(path) for place in configured_places(None) for path in place.iterdir()]
-    except (OSError, typer.Exit):
+        files = [LogFile.parsed(path) for place in plain_places() for path in place.iterdir()]
+    except OSError:
         return []
     return sorted({file.log.name for file in files if file is not None and file.log.name.startswith(incomplete)})
 

@@ -113,8 +113,9 @@ class Record:
         Raises:
             FormatError: there are not as many as it says.
         """
+        text = self.text("digests")
         try:
-            joined = b64decode(self.text("digests"), validate=True)
+            joined = b64decode(text, validate=True)
         except (NotBase64, ValueError):
             raise FormatError("digests are not base64") from None
         if len(joined) != self.number("count") * DIGEST_BYTES or len(joined) > MAX_LINES * DIGEST_BYTES:

@@ -52,11 +52,15 @@ def _group_lines(group: ErrorGroup, clock: Clock, width: int, *, colours: bool, 
 
 
 def _total(shown: int, groups: ErrorGroups) -> str:
-    kinds = "1 kind" if len(groups) == 1 else f"{_number(len(groups))} kinds"
-    entries = "1 entry" if groups.entries == 1 else f"{_number(groups.entries)} entries"
-    hidden = f"; {_number(len(groups) - shown)} kinds are not shown, --limit shows more" if shown < len(groups) else ""
-    others = f"; {_number(groups.others)} entries of further kinds were only counted" if groups.others else ""
-    return f"{entries} of {kinds}{hidden}{others}"
+    kinds, left = len(groups), len(groups) - shown
+    hidden = f"; {_counted(left, 'kind')} not shown, --limit shows more" if left else ""
+    others = f"; {_counted(groups.others, 'entry')} of further kinds only counted" if groups.others else ""
+    return f"{_counted(groups.entries, 'entry')} of {_counted(kinds, 'kind')}{hidden}{others}"
+
+
+def _counted(count: int, what: str) -> str:
+    several = "entries" if what == "entry" else f"{what}s"
+    return f"{_number(count)} {what if count == 1 else several}"
 
 
 def _number(count: int) -> str:

@@ -73,7 +73,7 @@ def test_as_many_kinds_as_asked_for(folder: Path):
     write_errors(folder)
     lines = run("-n", "1", "--no-traceback").stdout.splitlines()
     assert lines[0].startswith("2x  ConnectionError")
-    assert lines[-1] == "4 entries of 3 kinds; 2 kinds are not shown, --limit shows more"
+    assert lines[-1] == "4 entries of 3 kinds; 2 kinds not shown, --limit shows more"
     assert not any("Traceback" in line for line in lines)
 
 

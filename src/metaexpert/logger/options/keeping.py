@@ -11,7 +11,7 @@ from metaexpert.logger.options.base import Options
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _MOST_SECONDS: Final = 100 * 366 * 86_400
-_SPELLED: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_SPELLED: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
 
 TRADE_TERM_SECONDS: Final = 1827 * 86_400.0
 """Five years, leap days included wherever they fall: RTS 6 (EU 2017/589), article 28(3)."""
@@ -29,7 +29,7 @@ def duration_seconds(value: object) -> object:
     if match is None:
         message = 'must be seconds, or a number with its unit: s, m, h, d or w, such as "90d"'
         raise ValueError(message)
-    return float(match[1]) * _UNITS[match[2]]
+    return float(match[1]) * _UNITS[match[2] or "s"]
 
 
 type Duration = Annotated[
@@ -37,7 +37,7 @@ type Duration = Annotated[
     BeforeValidator(duration_seconds),
     Field(ge=0.0, le=_MOST_SECONDS),
     WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[smhdw]$"}]}
+        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[smhdw]?$"}]}
     ),
 ]
 

@@ -172,14 +172,12 @@ class Seals:
         whole = tail.rfind(b"\n") + 1
         if whole < len(tail) and (whole or not begin):
             os.ftruncate(self._descriptor, begin + whole)
-        if not whole and not tail:
+        if not whole and not begin:
             return
-        last = tail[tail.rfind(b"\n", 0, whole - 1) + 1 : whole] if whole else b""
         try:
-            if whole:
-                self._last = Record.parsed(last)
-                self._number, self._head = self._last.number("n"), self._last.head
-                self._host, self._folder, self._series = map(self._first().text, ("host", "folder", "series"))
+            self._last = Record.parsed(tail[tail.rfind(b"\n", 0, max(0, whole - 1)) + 1 : whole])
+            self._number, self._head = self._last.number("n"), self._last.head
+            self._host, self._folder, self._series = map(self._first().text, ("host", "folder", "series"))
         except FormatError:
             self._set_aside()
 

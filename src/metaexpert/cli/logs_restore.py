@@ -14,7 +14,7 @@ import typer
 
 from metaexpert.cli.logs_hold import Since, Until, moment
 from metaexpert.cli.logs_operations import DONE, FAULT, audit, loaded, safe_output, size_text, tell
-from metaexpert.cli.logs_retention import AsJson, ConfigFile, LogDir, LogName, logs_named
+from metaexpert.cli.logs_retention import AsJson, ConfigFile, LogDir, LogName, files_text, logs_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,8 @@ def restore(
     for each in restored:
         typer.echo(json.dumps(_facts(each)) if as_json else str(each.path))
     size = size_text(sum(each.size_bytes for each in restored))
-    tell(f"{len(restored)} files ({size}) are in {to}" + (f", {failures} could not be restored" if failures else ""))
+    failed = f", {failures} could not be restored" if failures else ""
+    tell(f"{files_text(len(restored))} ({size}) in {to}{failed}")
     raise typer.Exit(FAULT if failures else DONE)
 
 

@@ -87,6 +87,11 @@ def logs_named(config: "LoggerConfig", name: str | None) -> "tuple[KeptLog, ...]
     return chosen
 
 
+def files_text(count: int) -> str:
+    """A number of files, for people."""
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
 def _keeper(config: "LoggerConfig", logs: "Sequence[KeptLog]") -> "Housekeeper":
     from metaexpert.logger.files.housekeeping import Housekeeper  # noqa: PLC0415 - only when a command runs
     from metaexpert.logger.files.pace import Pace  # noqa: PLC0415 - as above
@@ -112,7 +117,7 @@ def _carry_out(
     rows = [row for each in plans for row in _rows(each, todo=True)]
     doomed = [row for row in rows if row["action"] == "delete"]
     size = size_text(sum(row["bytes"] for row in doomed))
-    if doomed and not confirmed(f"Delete {len(doomed)} files ({size})?", yes=yes):
+    if doomed and not confirmed(f"Delete {files_text(len(doomed))} ({size})?", yes=yes):
         return LEFT, None
     try:
         audit(config.log_dir, "retention", files={row["file"]: f"{row['action']}: {row['reason']}" for row in rows})
@@ -169,9 +174,22 @@ def _rows(planned: "Planned", *, todo: bool = False) -> list[dict[str, Any]]:
             path = action.kept.file.path
             verb = ", ".join(filter(None, (actions.get(path, ("",))[0], verbs[type(action)])))
             actions[path] = ("delete" if isinstance(action, Purge) else verb, action.reason)
+    for path, why in _kept_against(planned).items():
+        verb, reason = actions.get(path, ("keep", ""))
+        actions[path] = (verb, "; ".join(filter(None, (reason, f"may not be deleted: {why}"))))
     found = sorted(planned.files, key=lambda each: (each.modified_at, each.file))
     rows = [(each, actions.get(each.file.path, ("keep", _why_kept(planned, each)))) for each in found]
     return [_row(each, verb, reason) for each, (verb, reason) in rows if verb != "keep" or not todo]
+
+
+def _kept_against(planned: "Planned") -> dict[Path, str]:
+    """The files that a bound would have deleted, and why they stay."""
+    from metaexpert.logger.files.retention import Conflict, protection  # noqa: PLC0415 - only when a command runs
+
+    conflicts = [action for action in planned.actions if isinstance(action, Conflict)]
+    kept = {each.file: each for conflict in conflicts for each in conflict.kept}
+    rules, now, holds = planned.log.rules, time.time(), planned.holds
+    return {file.path: protection(each, rules, now, holds) for file, each in kept.items()}
 
 
 def _row(kept: "KeptFile", verb: str, reason: str) -> dict[str, Any]:

@@ -165,3 +165,19 @@ class TestTrouble:
         (folder / "logs").chmod(0o700)
         assert result.exit_code == 1
         assert "logs cannot be read" in result.stderr
+
+
+class TestTextLogs:
+    """Lines of text have no id; those of one run and one time in two of its logs are one entry."""
+
+    LOST = b"2026-11-23T17:15:02.123456Z ERROR    expert.feed: lost code=7\n    Traceback (most recent call last):\n    E: x"
+
+    def test_an_error_that_stands_in_two_logs_comes_once(self, folder: Path):
+        write_log(folder / "logs", b"2026-11-23T17:15:01.000000Z INFO     expert.feed: begun", self.LOST)
+        write_log(folder / "logs", self.LOST, stem="errors")
+        assert run("--utc").stdout.count("lost code=7") == 1
+
+    def test_what_one_log_or_two_runs_said_twice_comes_twice(self, folder: Path):
+        write_log(folder / "logs", self.LOST, self.LOST)
+        write_log(folder / "logs", self.LOST, stem="errors", tag="0bcd02")
+        assert run("--utc").stdout.count("lost code=7") == 3

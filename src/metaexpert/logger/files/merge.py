@@ -9,9 +9,11 @@ late. An entry is left out when its id came out before: always where both come o
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Final, final
 
 from metaexpert.logger.files.entries import LogEntry
+from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.files.report import ReadReport
 
 WINDOW_ENTRIES: Final = 256
@@ -85,7 +87,8 @@ class Once:
     """Leaves out entries whose id came out before.
 
     Two of one id have one time, so that in order they stand side by side: the ids of the present time tell all of
-    them. The last `KNOWN_IDS` ids tell those that come out of order.
+    them. The last `KNOWN_IDS` ids tell those that come out of order. Lines of text have no id: there what one run wrote
+    to several logs at one time, as it does an error, comes out of one of them.
 
     Args:
         report: what is left out is counted here.
@@ -95,6 +98,7 @@ class Once:
         self._report = report
         self._time_ns = -1
         self._present = set[str]()
+        self._lines = dict[bytes, Path]()
         self._known = set[str]()
         self._oldest = deque[str]()
 
@@ -106,11 +110,12 @@ class Once:
 
     def _is_new(self, entry: LogEntry) -> bool:
         name = entry.entry_id
-        if name is None:
-            return True
         if entry.time_ns != self._time_ns:
             self._present.clear()
+            self._lines.clear()
             self._time_ns = entry.time_ns
+        if name is None:
+            return self._is_of_first_log(entry)
         if name in self._present or name in self._known:
             self._report.duplicates += 1
             return False
@@ -120,3 +125,14 @@ class Once:
         if len(self._oldest) > KNOWN_IDS:
             self._known.remove(self._oldest.popleft())
         return True
+
+    def _is_of_first_log(self, entry: LogEntry) -> bool:
+        source = self._lines.setdefault(entry.line, entry.source)
+        is_copy = source != entry.source and _are_logs_of_one_run(source, entry.source)
+        self._report.duplicates += is_copy
+        return not is_copy
+
+
+def _are_logs_of_one_run(first: Path, second: Path) -> bool:
+    one, other = LogFile.parsed(first), LogFile.parsed(second)
+    return one is not None and other is not None and one.run == other.run and one.log.name != other.log.name

@@ -170,7 +170,10 @@ class TestTrouble:
 class TestTextLogs:
     """Lines of text have no id; those of one run and one time in two of its logs are one entry."""
 
-    LOST = b"2026-11-23T17:15:02.123456Z ERROR    expert.feed: lost code=7\n    Traceback (most recent call last):\n    E: x"
+    LOST = (
+        b"2026-11-23T17:15:02.123456Z ERROR    expert.feed: lost code=7\n"
+        b"    Traceback (most recent call last):\n    OSError: x"
+    )
 
     def test_an_error_that_stands_in_two_logs_comes_once(self, folder: Path):
         write_log(folder / "logs", b"2026-11-23T17:15:01.000000Z INFO     expert.feed: begun", self.LOST)

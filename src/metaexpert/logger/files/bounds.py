@@ -45,7 +45,7 @@ def range_in(source: Source, query: Query) -> Range | None:
     head = _head(source)
     times = [time for time, _own in _times(source, head)]
     begin_ns = min(times, default=0)
-    if query.until_ns is not None and begin_ns >= query.until_ns + MARGIN_NS:
+    if query.until_ns is not None and begin_ns >= _past_ns(source, query.until_ns):
         return None
     if source.packing:
         return Range(begin_ns, 0, None)
@@ -62,8 +62,17 @@ def _ended_before(source: Source, since_ns: int | None) -> bool:
     """Whether a file was last written before a time; not where its own name shows that it was not dated well."""
     if since_ns is None or source.file is None:
         return False
-    begun_ns = int(source.file.run.started_at.timestamp()) * SECOND_NS
-    return begun_ns <= source.modified_ns < since_ns - MARGIN_NS
+    return begun_ns(source) <= source.modified_ns < since_ns - MARGIN_NS
+
+
+def begun_ns(source: Source) -> int:
+    """When the run began whose file it is, nanoseconds since the epoch; 0 when its name does not tell."""
+    return 0 if source.file is None else int(source.file.run.started_at.timestamp()) * SECOND_NS
+
+
+def _past_ns(source: Source, until_ns: int) -> int:
+    """The time of a file's own entries behind which none is left of before `until_ns`."""
+    return max(until_ns, begun_ns(source)) + MARGIN_NS
 
 
 def _head(source: Source) -> bytes:
@@ -118,8 +127,7 @@ def _first_since(source: Source, time_ns: int) -> int:
 
 def _first_past(source: Source, until_ns: int, start: int) -> int:
     """A place behind which every entry is newer."""
-    begun_ns = 0 if source.file is None else int(source.file.run.started_at.timestamp()) * SECOND_NS
-    time_ns = max(until_ns, begun_ns) + MARGIN_NS
+    time_ns = _past_ns(source, until_ns)
     low, high = start, source.size_bytes
     while high - low > _FINE_BYTES:
         middle = (low + high) // 2

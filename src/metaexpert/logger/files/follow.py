@@ -170,8 +170,6 @@ class Following:
             reading.scanner = Scanner(self._query, self._precheck, source.path, self._report)
             self._by_content[source.content] = reading
         reading.source = source
-        if reading.is_done:
-            return []
         if source.size_bytes < reading.at:
             self._report.note(f"{source.path} was cut to {source.size_bytes} bytes; read again from its begin")
             reading.at, reading.is_overlong = 0, False
@@ -180,6 +178,8 @@ class Following:
     def _more_of_plain(self, reading: _Reading) -> list[LogEntry]:
         source, at = reading.source, reading.at
         if source.size_bytes == at:
+            if reading.is_done:
+                return []
             reading.is_done = reading.is_closed
             reading.is_closed = source.file is not None and _is_finished(source)
             return []

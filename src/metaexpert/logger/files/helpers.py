@@ -61,16 +61,18 @@ class Helper:
         requests, answers = self._process.stdin, self._process.stdout
         if requests is None or answers is None:
             return
-        with requests, answers:
-            with suppress(OSError):  # the first question finds it ended
-                _write(requests, (query, logging.getLevelNamesMapping()))
-            while (asked := self._asked.get()) is not None:
-                part, future = asked
-                try:
-                    _write(requests, part)
-                    future.set_result(_read(answers))
-                except (OSError, EOFError) as error:
-                    future.set_exception(error)
+        with suppress(OSError):  # the first question finds it ended
+            _write(requests, (query, logging.getLevelNamesMapping()))
+        while (asked := self._asked.get()) is not None:
+            part, future = asked
+            try:
+                _write(requests, part)
+                future.set_result(_read(answers))
+            except (OSError, EOFError) as error:
+                future.set_exception(error)
+        with suppress(OSError):  # what it was not told any more
+            requests.close()
+        answers.close()
 
 
 def main() -> None:

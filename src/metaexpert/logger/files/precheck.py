@@ -15,6 +15,7 @@ from typing import Final, final
 
 from metaexpert.logger.entry import GENERAL
 from metaexpert.logger.files.conditions import Condition
+from metaexpert.logger.files.patterns import CHARACTER
 from metaexpert.logger.files.query import Query
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -223,7 +224,7 @@ def _of_pattern(pattern: re.Pattern[bytes] | None) -> bytes:
     if pattern is None or pattern.flags & ~re.NOFLAG:
         return b""
     try:
-        text = pattern.pattern.decode()
+        text = pattern.pattern.decode().replace(CHARACTER, ".")
     except UnicodeDecodeError:
         return b""
     if any(each in _SPECIAL for each in re.sub(r"\\.", "", text)):

@@ -9,6 +9,7 @@ from typing import Final, final
 from metaexpert.logger.files.conditions import Condition, QueryError
 from metaexpert.logger.files.entries import LogEntry, level_number_of
 from metaexpert.logger.files.moments import moment_ns
+from metaexpert.logger.files.patterns import bytes_pattern
 
 __all__ = ["Condition", "Query", "QueryError"]
 
@@ -83,7 +84,7 @@ class Query:
             loggers=tuple(logger),
             log_types=tuple(log_type),
             where=tuple(Condition.parsed(each) for each in where),
-            text=None if grep is None else _pattern(grep, ignore_case=ignore_case),
+            text=None if grep is None else bytes_pattern(grep, ignore_case=ignore_case),
         )
         if query.since_ns is not None and query.until_ns is not None and query.since_ns >= query.until_ns:
             raise QueryError(f"since ({since}) is not before until ({until}): nothing is between them")
@@ -140,11 +141,3 @@ def _moment(name: str, written: str | datetime | None, now: datetime, zone: tzin
     if moment is None:
         raise QueryError(f"{name} {text!r} is not understood: {_TIMES}")
     return moment
-
-
-def _pattern(written: str, *, ignore_case: bool) -> re.Pattern[bytes]:
-    try:
-        re.compile(written)
-        return re.compile(written.encode(), re.IGNORECASE if ignore_case else re.NOFLAG)
-    except re.error as error:
-        raise QueryError(f"grep {written!r} is no regular expression: {error}") from None

@@ -8,7 +8,7 @@ Memory is constant, whatever the files' size; damaged lines are counted and told
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from typing import Final, final
 
@@ -83,6 +83,9 @@ class Reader:
         self.report = ReadReport()
 
     def __iter__(self) -> Iterator[LogEntry]:
+        return self._entries()
+
+    def _entries(self) -> Generator[LogEntry]:
         self.report, self._open = ReadReport(), 0
         files = list(self._files())
         processes = self._processes(files)

@@ -9,17 +9,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from metaexpert.logger.files.blocks import blocks_of
-from metaexpert.logger.files.bounds import MARGIN_NS, Range, aligned, range_in
+from metaexpert.logger.files.bounds import MARGIN_NS, Range, aligned, begun_ns, range_in
 from metaexpert.logger.files.entries import LogEntry
 from metaexpert.logger.files.merge import WINDOW_ENTRIES, each_once
-from metaexpert.logger.files.moments import SECOND_NS
 from metaexpert.logger.files.precheck import Precheck
 from metaexpert.logger.files.query import Query
 from metaexpert.logger.files.report import ReadReport
 from metaexpert.logger.files.scan import Scanner
 from metaexpert.logger.files.sources import Source
 
-_FIRST_BYTES: Final = 64 * 1024
+_FIRST_BYTES: Final = 128 * 1024
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _PIECE_BYTES: Final = 1024 * 1024
 _UNKNOWN_NS: Final = 2**63
@@ -56,8 +55,7 @@ def last(
 
 def latest_ns(source: Source) -> int:
     """The time no entry of a file is later than, as far as its file system tells it."""
-    file = source.file
-    if file is not None and source.modified_ns < int(file.run.started_at.timestamp()) * SECOND_NS:
+    if source.modified_ns < begun_ns(source):
         return _UNKNOWN_NS  # dated by somebody who does not know
     return source.modified_ns
 

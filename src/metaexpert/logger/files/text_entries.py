@@ -75,7 +75,8 @@ def _value(text: str) -> tuple[bool, Any]:
             return True, orjson.loads(text)
         except orjson.JSONDecodeError:
             return " " not in text and "=" not in text, text
-    return _BARE.fullmatch(text) is not None, _scalar(text)
+    # an odd quote is the end of a value that begins further left
+    return _BARE.fullmatch(text) is not None and text.count('"') % 2 == 0, _scalar(text)
 
 
 def _scalar(text: str) -> object:

@@ -15,6 +15,7 @@ from metaexpert.logger.trade.watch import TradeWatch
 log = get_logger("trade.watch")
 
 type Line = dict[str, Any]
+type Lines = Callable[[], list[Line]]
 
 
 def fill(**changes: Any) -> None:
@@ -26,7 +27,14 @@ def config(**changes: Any) -> LoggerConfig:
     return LoggerConfig(log_to_console=False, log_to_file=False, sinks=(MemoryOptions(),), **changes)
 
 
-def test_a_fill_after_a_cancel_is_warned_of_and_arrives(lines: Callable[[], list[Line]]):
+@pytest.fixture
+def lines(start: Callable[..., LoggingRuntime], lines_of: Callable[[LoggingRuntime], list[Line]]) -> Lines:
+    """What arrived, by the default configuration."""
+    runtime = start(check_trades=LoggerConfig().check_trades)
+    return lambda: lines_of(runtime)
+
+
+def test_a_fill_after_a_cancel_is_warned_of_and_arrives(lines: Lines):
     log.trade.order_placed(order_id="A-1", side="BUY", quantity="1", exchange="okx")
     log.trade.order_cancelled(order_id="A-1", exchange="okx")
     fill(exchange="okx")
@@ -44,7 +52,7 @@ def test_a_fill_after_a_cancel_is_warned_of_and_arrives(lines: Callable[[], list
     }
 
 
-def test_what_is_wrong_in_itself_is_warned_of(lines: Callable[[], list[Line]]):
+def test_what_is_wrong_in_itself_is_warned_of(lines: Lines):
     fill(price="cheap")
     trade, warning = lines()
     assert trade["trade_data"]["problems"] == ["price: 'cheap' is no decimal number"]
@@ -69,7 +77,7 @@ def test_switched_off_nothing_is_warned_of_and_a_reload_switches(
 def test_a_reload_forgets_no_order(
     start: Callable[..., LoggingRuntime], lines_of: Callable[[LoggingRuntime], list[Line]], runner: asyncio.Runner
 ):
-    runtime = start()
+    runtime = start(check_trades=True)
     log.trade.order_placed(order_id="A-1", side="BUY", quantity="1")
     assert len(lines_of(runtime)) == 1
     runner.run(runtime.reload(config(log_level="WARNING")))

@@ -12,7 +12,6 @@ import hmac
 import os
 import secrets
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -32,6 +31,7 @@ _NEXT: Final = b"metaexpert chain 1 next"
 _SIGN: Final = b"metaexpert chain 1 sign"
 _LOG: Final = b"metaexpert chain 1 log "
 _KEY_BYTES: Final = 32
+_STATE_BYTES: Final = 159
 MIN_SECRET_CHARACTERS: Final = 32
 """A shorter secret could be guessed."""
 
@@ -121,47 +121,35 @@ def stored(path: Path) -> EpochKey | None:
 
 
 def store(path: Path, key: EpochKey) -> None:
-    """Put `key` into a state file in place of the one before, whose bytes are overwritten where the disk allows it.
+    """Put `key` into a state file, over the one before, so that nothing of that is left where it lay.
+
+    What copies the file system or the disk keep of it is not ours to say.
 
     Raises:
         OSError: the system refuses; the file is as it was, or holds the new key.
     """
-    content = orjson.dumps({"version": 1, "epoch": key.epoch, "key": key.key.hex()})
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    former = _opened(path)
+    text = orjson.dumps({"version": 1, "epoch": key.epoch, "key": key.key.hex()})
+    content = text.ljust(_STATE_BYTES) + b"\n"  # of one size, within a sector: it is there as a whole or not at all
     try:
-        _write(fresh, content)
-        fresh.replace(path)
-        sync_folder(path.parent)
-        if former is not None:
-            _overwrite(former)
-    finally:
-        if former is not None:
-            os.close(former)
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-
-
-def _opened(path: Path) -> int | None:
-    if sys.platform == "win32":
-        return None  # a file that is open cannot be replaced there
-    try:
-        return os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | _BINARY)
     except FileNotFoundError:
-        return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, _MODE)
+        _make(path, content)
+        return
     try:
         os.write(descriptor, content)
+        os.ftruncate(descriptor, len(content))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _overwrite(descriptor: int) -> None:
-    """Leave nothing of a former key where it lay; what copies file system and disk keep is not ours to say."""
-    with suppress(OSError):
-        os.write(descriptor, bytes(os.fstat(descriptor).st_size))
+def _make(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, _MODE)
+    try:
+        os.write(descriptor, content)
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.replace(path)
+    sync_folder(path.parent)

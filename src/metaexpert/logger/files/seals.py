@@ -201,10 +201,9 @@ class Seals:
         key = stored(state)
         if key is None:
             return self._first_key(state, secret)
-        if (
-            self._last is not None and self._last.epoch() == key.epoch
-        ):  # its process was killed before it stored the next one
-            key = key.next()
+        last = None if self._last is None else self._last.epoch()
+        if last is not None and last >= key.epoch:  # a kill or a power loss came before the next one was stored
+            key = key.at(last + 1)
             store(state, key)
         return key
 

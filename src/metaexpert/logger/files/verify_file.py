@@ -129,10 +129,10 @@ class _Walk:
 
     def _without_chain(self, data: BinaryIO) -> FileVerdict:
         known = self.task.known
+        if known is not None and known.end is None and not data.read(1):
+            return self.told(State.CUT_SHORT, None, "nothing was written to it: its process was killed as it began")
         if known is None or not known.begun:
             return self.told(State.UNCHAINED, None, "it was written without tamper evidence, or is not of this log")
-        if known.end is None and not data.read(1):
-            return self.told(State.CUT_SHORT, None, "nothing was written to it: its process was killed as it began")
         text = f"{self.task.chain.name} is missing or empty: the seals know that it was begun"
         return self.told(State.TAMPERED, Finding(Kind.CHAIN_MISSING, text, 1))
 

@@ -210,7 +210,7 @@ class SealsView:
         """Whether lines were cut off the end: the state of the keys has gone on past all there ever were."""
         if self._next is None:
             return
-        if not self.is_keyed:
+        if not self.is_keyed and len(self.heads) > 1:
             self.findings.append(Finding(Kind.FORGED, f"{self.path.name} has no signed line: the key proves nothing"))
         elif state is not None and state.epoch > self._epoch:
             self._cut_off(state)

@@ -116,13 +116,17 @@ class Housekeeper:
 
     # ---- what would be done -----------------------------------------------------------------------------------
 
-    def planned(self, log: KeptLog) -> Planned:
+    def planned(self, log: KeptLog, files: Sequence[KeptFile] | None = None) -> Planned:
         """What is to be done with a log now; changes nothing.
+
+        Args:
+            log: the log.
+            files: what there is of it, when that is known.
 
         Raises:
             OSError: a folder of it cannot be read.
         """
-        files, holds = tuple(found(log)), read_holds(self._log_dir)
+        files, holds = tuple(found(log) if files is None else files), read_holds(self._log_dir)
         rules = replace(log.rules, archive_frees_disk=_is_elsewhere(log))
         actions = plan(files, rules, self._clock(), self._disk_free(log.path.parent), holds)
         return Planned(log, files, actions, holds)
@@ -171,8 +175,7 @@ class Housekeeper:
         return True
 
     def _keep_log(self, log: KeptLog) -> None:
-        self._go_on_with(log)
-        planned = self.planned(log)
+        planned = self.planned(log, self._go_on_with(log))
         if self._pack(planned):
             planned = self.planned(log)
         if self._archive(planned):
@@ -180,14 +183,17 @@ class Housekeeper:
         self._purge(planned)
         self._tell_conflicts(planned)
 
-    def _go_on_with(self, log: KeptLog) -> None:
-        """Bring to its end what a kill left half done."""
-        for copies in same_contents(found(log)):
+    def _go_on_with(self, log: KeptLog) -> Sequence[KeptFile]:
+        """Bring to its end what a kill left half done; what there is of the log then."""
+        files = found(log)
+        doubled = same_contents(files)
+        for copies in doubled:
             if not any(each.is_written for each in copies):
                 self._try(copies[0].file.path, lambda copies=copies: self._settle(copies))
         for folder in log.folders:
             for file in moves.lone_chains(log.path, folder):
                 self._try(file.chain, lambda file=file: moves.follow(file, log.archive, log.path.parent, self._pace))
+        return found(log) if doubled else files
 
     def _settle(self, copies: Sequence[KeptFile]) -> None:
         damaged = moves.settle(copies, self._pace)

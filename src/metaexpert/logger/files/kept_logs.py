@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, final
 
 from metaexpert.logger.config import LoggerConfig
-from metaexpert.logger.files.names import LogFile, Run, files_of
+from metaexpert.logger.files.names import CHAIN, LogFile, Run
 from metaexpert.logger.files.ownership import is_written
 from metaexpert.logger.files.packing import SUFFIXES
 from metaexpert.logger.files.retention import KeptFile, Rules
@@ -96,10 +96,23 @@ def found(log: KeptLog) -> list[KeptFile]:
     kept: list[KeptFile] = []
     for folder in log.folders:
         is_archive = folder != log.path.parent
-        for file in files_of(log.path, folder):
-            with suppress(FileNotFoundError):  # gone meanwhile
-                kept.append(_found(file, current, device, is_archived=is_archive))
+        names = _listed(folder)
+        chains = {name: entry for name, entry in names.items() if name.endswith(CHAIN)}
+        for name, entry in names.items():
+            file = LogFile.parsed(folder / name) if name.startswith(log.path.stem) and name not in chains else None
+            if file is not None and (file.stem, file.suffix) == (log.path.stem, log.path.suffix):
+                with suppress(FileNotFoundError):  # gone meanwhile
+                    chain = chains.get(f"{name.removesuffix(file.packing)}{CHAIN}")
+                    kept.append(_found(file, entry, chain, current, device, is_archived=is_archive))
     return _with_beginnings(kept)
+
+
+def _listed(folder: Path) -> dict[str, os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry for entry in entries}
+    except FileNotFoundError:
+        return {}
 
 
 def _with_beginnings(files: Sequence[KeptFile]) -> list[KeptFile]:
@@ -110,26 +123,36 @@ def _with_beginnings(files: Sequence[KeptFile]) -> list[KeptFile]:
     """
     ends = sorted(each.modified_at for each in files)
     before = {(each.file.run, each.file.number + 1): each.modified_at for each in files}
-    return [replace(each, began_at=_began_at(each, before, ends)) for each in files]
+    starts: dict[Run, float] = {}
+    return [replace(each, began_at=_began_at(each, before, ends, starts)) for each in files]
 
 
-def _began_at(kept: KeptFile, before: Mapping[tuple[Run, int], float], ends: Sequence[float]) -> float:
-    start = kept.file.run.started_at.timestamp()
+def _began_at(
+    kept: KeptFile, before: Mapping[tuple[Run, int], float], ends: Sequence[float], starts: dict[Run, float]
+) -> float:
+    run = kept.file.run
+    start = starts[run] if run in starts else starts.setdefault(run, run.started_at.timestamp())
     if kept.file.number > 1:
-        return before.get((kept.file.run, kept.file.number), start)
+        return before.get((run, kept.file.number), start)
     ended = bisect_right(ends, start)
     return ends[ended - 1] if ended else 0.0
 
 
 def _found(
-    file: LogFile, current: os.stat_result | None, device: os.stat_result | None, *, is_archived: bool
+    file: LogFile,
+    entry: os.DirEntry[str],
+    chain: os.DirEntry[str] | None,
+    current: os.stat_result | None,
+    device: os.stat_result | None,
+    *,
+    is_archived: bool,
 ) -> KeptFile:
-    state = file.path.stat()
+    state = os.stat(entry.path)  # noqa: PTH116 - what an entry knows of itself lacks device and inode on Windows
     return KeptFile(
         file=file,
-        size_bytes=state.st_size + _size_bytes(file.chain),
+        size_bytes=state.st_size + (0 if chain is None else chain.stat().st_size),
         modified_at=state.st_mtime,
-        is_written=not file.packing and not is_archived and _is_written(file.path),
+        is_written=not file.packing and not is_archived and _is_written(Path(entry.path)),
         is_current=current is not None and os.path.samestat(current, state),
         is_archived=is_archived,
         frees_log_disk=device is not None and device.st_dev == state.st_dev,
@@ -147,12 +170,6 @@ def _identity(path: Path) -> os.stat_result | None:
     with suppress(OSError):
         return path.stat()
     return None
-
-
-def _size_bytes(path: Path) -> int:
-    with suppress(OSError):
-        return path.stat().st_size
-    return 0
 
 
 def same_contents(files: Sequence[KeptFile]) -> list[list[KeptFile]]:

@@ -127,8 +127,9 @@ class Order:
 
     def add(self, event: TradeEvent) -> None:
         """Take in one of its entries; they come in the order of their times."""
+        if not self.events:
+            self.begun_ns = event.time_ns
         self.events += 1
-        self.begun_ns = self.begun_ns or event.time_ns
         self.runs.add(event.run)
         self._learn(event)
         stage = _STAGES.get(event.name)

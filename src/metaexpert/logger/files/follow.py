@@ -39,7 +39,7 @@ def follow(
     report: ReadReport | None = None,
     wait: Callable[[float], object] = time.sleep,
 ) -> Iterator[LogEntry]:
-    """Entries as they are written, for ever; it ends by KeyboardInterrupt, or when its user stops iterating.
+    """Entries as they are written from this call on; it ends by KeyboardInterrupt, or when its user stops iterating.
 
     Args:
         places: folders, logs' names and single files, as for `sources_in`; they may come into being later.
@@ -50,13 +50,19 @@ def follow(
         wait: waits between two looks, seconds; a true answer ends the iteration.
     """
     told = ReadReport() if report is None else report
-    once, following = Once(told), Following(tuple(places), query or Query(), log, told)
-    yield from once.of(following.begin(count))
-    pause = _SHORTEST_SECONDS
+    following = Following(tuple(places), query or Query(), log, told)
+    return _followed(following, following.begin(count), told, wait)
+
+
+def _followed(
+    following: "Following", first: list[LogEntry], report: ReadReport, wait: Callable[[float], object]
+) -> Iterator[LogEntry]:
+    once, pause = Once(report), _SHORTEST_SECONDS
+    yield from once.of(first)
     while True:
-        found = following.look()
-        told.kept += len(found)
-        yield from once.of(found)
+        for entry in once.of(following.look()):
+            report.kept += 1
+            yield entry
         pause = _SHORTEST_SECONDS if following.has_grown else min(LONGEST_SECONDS, pause * 2)
         if wait(0.0 if following.has_more else pause):
             return

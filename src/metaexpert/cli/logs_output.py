@@ -40,7 +40,8 @@ class Output:
     """
 
     def __init__(self, *, paged: bool = True, progress: "Progress | None" = None) -> None:
-        self._is_paged = paged and is_terminal()
+        self._is_seen = is_terminal()
+        self._is_paged = paged and self._is_seen
         self._held: list[bytes] = []
         self._held_rows = 0
         self._size_bytes = 0
@@ -65,7 +66,7 @@ class Output:
             self._held_rows += _rows_of(data, self._columns)
             if self._held_rows >= self._rows:
                 self._begin_pager()
-        elif self._size_bytes >= _FLUSH_BYTES or self._progress is not None:
+        elif self._size_bytes >= _FLUSH_BYTES or self._is_seen or self._progress is not None:
             self.flush()
 
     def flush(self) -> None:

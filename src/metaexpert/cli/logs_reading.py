@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from errno import EINVAL
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, final
@@ -62,7 +63,6 @@ def _log_names(incomplete: str) -> list[str]:
     return sorted({file.log.name for file in files if file is not None and file.log.name.startswith(incomplete)})
 
 
-PLACES: Final = "Places"
 FILTERS: Final = "Which entries"
 OUTPUT: Final = "Output"
 """The panels of `--help`."""
@@ -254,17 +254,22 @@ def ending_well() -> Generator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-        raise typer.Exit(DONE) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except MetaExpertError as error:
         _tell_error(error)
         raise typer.Exit(_status_of(error)) from None
     except OSError as error:
+        if _is_closed_pipe(error):
+            _drop_output()
+            raise typer.Exit(DONE) from None
         _tell_error(error)
         raise typer.Exit(FAULT) from None
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    """Whether it says that nobody reads the output any more; Windows says that an argument is invalid."""
+    return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == EINVAL and not error.filename)
 
 
 def _drop_output() -> None:

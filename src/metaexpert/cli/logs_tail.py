@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metaexpert.cli.logs_operations import tell
 from metaexpert.cli.logs_output import Output, colours_wanted
 from metaexpert.cli.logs_printing import AsJson, Fields, printing
 from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged
@@ -36,6 +37,7 @@ def tail(
     as_bytes = printing(choice, fields, as_json=as_json, colours=colours_wanted(choice.color))
     entries: Iterable[LogEntry]
     if following:
+        _tell_absence(choice)
         entries = follow(choice.all_places(), query, log=choice.log, count=lines, report=report)
     else:
         entries = last(choice.sources(), query, lines, report=report)
@@ -50,3 +52,17 @@ def tail(
         tell_damaged(report)
     if not printed:
         raise typer.Exit(NOTHING)
+
+
+def _tell_absence(choice: Choice) -> None:
+    """Say what is waited for, where there is no log yet: a name may be mistyped."""
+    from metaexpert.logger.files.sources import ReadError, sources_in  # noqa: PLC0415 - as above
+
+    for place in choice.all_places():
+        try:
+            found = sources_in([place], choice.log)
+        except ReadError as error:
+            tell(f"{error}; waiting for it")
+            continue
+        if not found:
+            tell(f"no log files{f' of {choice.log}' if choice.log else ''} in {place} yet; waiting for them")

@@ -83,6 +83,15 @@ def test_ctrl_c_ends_it_quietly(tmp_path: Path):
 
 
 @POSIX
+def test_it_says_what_it_waits_for_and_shows_it_once_it_is_there(tmp_path: Path):
+    with command("tail", "-f", "--log", "expert", str(tmp_path / "later")) as following:
+        told = cast("IO[bytes]", following.stderr).readline().decode()
+        assert told == f"{tmp_path / 'later'}: no such folder, log or file; waiting for it\n"
+        write_log(tmp_path / "later", log_line(1, "begun"))
+        assert b"begun" in stdout_of(following).readline()
+
+
+@POSIX
 @pytest.mark.parametrize("arguments", [["tail", "-n", "3000"], ["grep", "x"], ["export", "--format", "csv"]])
 def test_a_reader_who_has_seen_enough_ends_it_quietly(tmp_path: Path, arguments: list[str]):
     write_log(tmp_path, *(log_line(n, "x" * 200) for n in range(3000)))

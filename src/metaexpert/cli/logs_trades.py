@@ -98,7 +98,7 @@ def trades(
     if as_table + as_json + as_csv + (parquet is not None) > 1:
         raise typer.BadParameter("--table, --json, --csv and --parquet exclude each other")
     found = _gathered(choice, frozenset(symbol or ()), frozenset(order_id or ()), positions=positions)
-    if found.is_empty:
+    if found.is_empty or (positions and not found.changes):
         from metaexpert.cli.logs_operations import tell  # noqa: PLC0415 - the command line imports what it needs when it runs
 
         tell("no trade entries")
@@ -138,7 +138,7 @@ def _gathered(choice: Choice, symbols: frozenset[str], order_ids: frozenset[str]
         elif positions:
             found.changes.append(change)
     found.orders = [each for each in (*closed, *orders.rest()) if _is_meant(each, symbols, order_ids)]
-    if order_ids:
+    if order_ids:  # of positions and other events nothing says whose they are
         found.positions, found.changes, found.others = Positions(), [], Counter()
     return found
 
@@ -206,7 +206,7 @@ def _print_tables(out: Output, found: _Trades, choice: Choice, *, positions: boo
             out.line("")
             _print_table(out, _POSITION_COLUMNS, rows, colours=colours)
     out.line("")
-    out.line(_summary(found))
+    out.line(_positions_told(found) if positions else _summary(found))
 
 
 def _print_table(out: Output, columns: tuple[Column, ...], rows: Iterable[tuple[str, ...]], *, colours: bool) -> None:
@@ -259,11 +259,15 @@ def _summary(found: _Trades) -> str:
     told = ", ".join(f"{count:,} {state}" for state, count in states.most_common())
     parts = [f"{count_text(len(found.orders), 'order')}{f': {told}' if told else ''}"]
     if found.positions.latest:
-        changes = sum(found.positions.changes.values())
-        parts.append(f"{count_text(len(found.positions.latest), 'position')} with {count_text(changes, 'change')}")
+        parts.append(_positions_told(found))
     if found.others:
         parts.append("other events: " + ", ".join(f"{count:,} {name}" for name, count in found.others.most_common()))
     remarked = sum(1 for order in found.orders if order.remarks)
     if remarked:
         parts.append(f"{count_text(remarked, 'order')} with remarks")
     return "; ".join(parts)
+
+
+def _positions_told(found: _Trades) -> str:
+    changes = sum(found.positions.changes.values())
+    return f"{count_text(len(found.positions.latest), 'position')} with {count_text(changes, 'change')}"

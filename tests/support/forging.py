@@ -35,7 +35,7 @@ def _rewrite_chain(file: Path, begun: bytes, signing: bytes | None) -> bytes:
     for record in _records(chain):
         values, digests = _values(record, signing), list[bytes]()
         if record.kind == "chain":
-            values |= {"begun": begun.hex()} | ({} if signing else {"mac": None})
+            values |= {"begun": begun.hex()} | ({} if signing else {"signature": None})
         if record.kind == "lines":
             at = record.number("line") - 1
             digests = digests_of(lines[at : at + record.number("count")])

@@ -237,7 +237,7 @@ class Chain:
             self._record("resume", {"line": self._at.line, "end": self._at.end_bytes, **begun})
             return
         names = {"version": VERSION, "log": file.log.name, "file": file.path.name, "run": str(file.run)}
-        hashes = {"hash": "sha256", "digest_bytes": DIGEST_BYTES, "mac": "hmac-sha256" if self._signing else None}
+        hashes = {"hash": "sha256", "digest_bytes": DIGEST_BYTES, "signature": "hmac-sha256" if self._signing else None}
         self._record(
             "chain", {**names, "number": file.number, "previous": self._head_before(file).hex(), **hashes, **begun}
         )

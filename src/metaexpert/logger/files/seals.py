@@ -160,7 +160,7 @@ class Seals:
             return
         self._series = secrets.token_hex(16)
         names = {"version": VERSION, "log": self._log.name, "host": self._host, "folder": self._folder}
-        values = {**names, "series": self._series, "hash": "sha256", "mac": "hmac-sha256", "after": self._after}
+        values = {**names, "series": self._series, "hash": "sha256", "signature": "hmac-sha256", "after": self._after}
         self._append("series", values, None, None)
         sync_folder(self.path.parent)
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 from support.log_files import QUICK, written
 
 from metaexpert.logger import FileOptions, LoggerConfig, RetentionOptions, get_logger, setup_logging
+from metaexpert.logger.files import transfer
 from metaexpert.logger.files.housekeeping import LOCK_FILE, Housekeeper
 from metaexpert.logger.files.kept_logs import KeptLog, kept_logs
 from metaexpert.logger.files.moves import PURGED_FILE
@@ -32,6 +33,7 @@ from soak.points import Point, arm
 LATER: Final = time.time() + 7200
 FILES: Final = 4
 ENTRIES: Final = 30
+CHUNK_BYTES: Final = 64 * 1024
 _NEVER_S: Final = 20.0
 
 
@@ -60,7 +62,7 @@ def _making(phase: str) -> tuple[Step, ...]:
     return (
         _step(phase, "nothing made yet", "files.transfer:_write_and_verify"),
         _step(phase, "temporary file made, empty", "files.transfer:_through"),
-        _step(phase, "written in part", "files.transfer:_through", "line", 5),
+        _step(phase, "written in part", "files.transfer:_through", "line", 9),
         _step(phase, "written, not on the disk", "files.transfer:_bring_to_disk"),
         _step(phase, "on the disk", "files.transfer:_bring_to_disk", "return"),
         _step(phase, "about to be read back", "files.transfer:_verify"),
@@ -144,6 +146,7 @@ class Seen:
 
 def main(folder: Path) -> None:
     """Kill at every step; a line each."""
+    transfer.CHUNK_BYTES = CHUNK_BYTES  # files as small as these are several pieces
     for index, step in enumerate(STEPS):
         seen = _rotating(step, folder / str(index)) if step.phase == "rotate" else _keeping(step, folder / str(index))
         sys.stdout.write(json.dumps(asdict(seen)) + "\n")
@@ -174,7 +177,7 @@ def _keeping(step: Step, folder: Path) -> Seen:
 
 def _lines(number: int) -> bytes:
     lines = (
-        {"timestamp": f"2026-11-23T17:16:{number:02d}.{at:09d}Z", "id": f"{number}-{at}", "message": "x" * 30_000}
+        {"timestamp": f"2026-11-23T17:16:{number:02d}.{at:09d}Z", "id": f"{number}-{at}", "message": "x" * 3000}
         for at in range(ENTRIES)
     )
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)

@@ -8,11 +8,13 @@ from typing import Final, final
 
 from metaexpert.exceptions import MetaExpertError
 
-CHUNK_BYTES: Final = 256 * 1024
-"""A piece: some milliseconds of compression, which lets go of the GIL meanwhile."""
+CHUNK_BYTES: Final = 1024 * 1024
+"""A piece: some ten milliseconds of compression, which lets go of the GIL meanwhile; only between pieces it is held."""
 
-_REST_SECONDS: Final = 0.003
-_NICENESS: Final = 10
+_REST_SECONDS: Final = 0.01
+_NICENESS: Final = 5
+"""Behind all others, but not so far that on a machine without a free core it could long be kept from letting go of the
+GIL, for which the event loop would wait."""
 
 
 class StoppedError(MetaExpertError):

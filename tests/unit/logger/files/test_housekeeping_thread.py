@@ -149,8 +149,8 @@ def test_it_gives_way_to_all_others():
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert seen == [10]
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 10
+    assert seen == [5]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 5
 
 
 class TestInTheRuntime:

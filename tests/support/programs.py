@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from support.written_logs import in_order
 
 from metaexpert.logger import entry
 
@@ -40,6 +41,7 @@ import asyncio, json, logging, os, signal, sys, threading, time
 from pathlib import Path
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import FileOptions, LoggerConfig, MemoryOptions, get_logger, setup_logging
+from metaexpert.logger.files.names import files_of
 
 log = get_logger("program")
 logging.getLogger("asyncio").setLevel("INFO")  # at DEBUG it tells of every loop
@@ -59,8 +61,8 @@ def run(main):
 
 
 def logged(name="expert.log"):
-    path = Path("logs", name)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    files = sorted(files_of(Path("logs", name)), key=lambda file: (file.path.stat().st_mtime_ns, file))
+    lines = [line for file in files for line in file.path.read_text(encoding="utf-8").splitlines()]
     return [json.loads(line)["message"] for line in lines]
 
 
@@ -97,7 +99,7 @@ class Ended:
         return self
 
     def entries(self, name: str = "expert.log") -> list[dict[str, Any]]:
-        """The entries of a file; each line has to be whole."""
+        """The entries of a log; each line has to be whole."""
         return entries_of(self.folder / "logs" / name)
 
     def messages(self, name: str = "expert.log") -> list[str]:
@@ -106,10 +108,11 @@ class Ended:
 
 
 def entries_of(path: Path) -> list[dict[str, Any]]:
-    """The entries of a file; each line has to be whole."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    assert not text or text.endswith("\n"), f"{path} ends within a line"
-    return [json.loads(line) for line in text.splitlines()]
+    """The entries of a log, of all runs, or of one file; each line has to be whole."""
+    files = in_order(path) or ([path] if path.exists() else [])
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    assert all(not text or text.endswith("\n") for text in texts), f"{path} ends within a line"
+    return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
 def run_program(

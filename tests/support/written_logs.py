@@ -21,8 +21,11 @@ def new_log(path: Path, worker: Worker, rotation: Rotation = NO_ROTATION, **more
 
 
 def in_order(log: Path) -> list[Path]:
-    """The files of a log in the order they were written in, those of an earlier run first."""
-    return [file.path for file in sorted(files_of(log))]
+    """The files of a log in the order they were written in, those of an earlier run first.
+
+    Their times tell runs apart that began within one second, which their names do not.
+    """
+    return [file.path for file in sorted(files_of(log), key=lambda file: (file.path.stat().st_mtime_ns, file))]
 
 
 def listed(folder: Path) -> list[Path]:

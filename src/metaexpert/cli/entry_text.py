@@ -4,6 +4,7 @@ Whatever a log holds, what is printed has no control characters: they are writte
 """
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final, final
@@ -34,6 +35,8 @@ _IN_A_TRADE_MESSAGE: Final = frozenset({"event", "side", "quantity", "symbol", "
 _TABLES: Final = ("extra", "trade_data", "error_context")
 _SECOND_NS: Final = 1_000_000_000
 _MAX_SECONDS: Final = 1024
+_MAX_LEVELS: Final = 64
+_NEEDS_QUOTES: Final = re.compile('[ ="]|^$')
 _UNKNOWN: Final = "-"
 
 
@@ -85,6 +88,7 @@ class EntryText:
         self.clock = Clock(zone)
         self._colours = colours
         self._fields = fields
+        self._levels: dict[str, str] = {}
 
     def __call__(self, entry: "LogEntry") -> str:
         """The entry's line, and what belongs below it; no final newline."""
@@ -98,9 +102,15 @@ class EntryText:
         return self._coloured(self.clock(entry.time_ns), _DIM)
 
     def _level(self, entry: "LogEntry") -> str:
-        number = entry.level_number
+        name = entry.level
+        return self._levels.get(name) or self._add_level(name, entry.level_number)
+
+    def _add_level(self, name: str, number: int) -> str:
+        if len(self._levels) >= _MAX_LEVELS:
+            self._levels.clear()
         colour = next((each for floor, each in _LEVELS if number >= floor), _DIM)
-        return self._coloured(f"{neutralised(entry.level):8}", colour)
+        text = self._levels[name] = self._coloured(f"{neutralised(name):8}", colour)
+        return text
 
     def _logger(self, entry: "LogEntry") -> str:
         return self._coloured(neutralised(entry.logger), _CYAN)
@@ -173,7 +183,7 @@ def shown(value: object) -> str:
     """A value as people read it: plain words as they are, other text in quotes, all else as JSON."""
     if isinstance(value, str):
         plain = neutralised(value)
-        return plain if plain and not {" ", "=", '"'}.intersection(plain) else f'"{plain}"'
+        return f'"{plain}"' if _NEEDS_QUOTES.search(plain) else plain
     return neutralised(orjson.dumps(value).decode())
 
 

@@ -62,6 +62,7 @@ PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
     "logger.workload logger.spill_gate logger.spill_transit "
+    "logger.files.chain_format logger.files.verify_lines logger.files.verdict "
     "logger.files.moments logger.files.text_entries logger.files.conditions logger.files.patterns logger.files.precheck "
     "logger.sinks.answer logger.trade.lifecycle",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
@@ -88,6 +89,10 @@ ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.files.helpers": rule("logger.files.ahead", "processes are started where a large log is read, nowhere else"),
     "logger.files.reader": rule("cli", "what is written knows nothing of how it is read back"),
     "logger.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
+    "logger.files.seals": rule(
+        "logger.files.chain logger.files.anchors logger.files.verify logger.files.verify_seals logger.config_check",
+        "the chain appends to them, verifying reads them; others say what they want said through the chain",
+    ),
     "logger.runtime": rule(
         "logger logger.public logger.meta_logger core cli demo", "runtime knows all, so only the edges may know runtime"
     ),

@@ -274,9 +274,30 @@ class LoggerConfig(Options):
             for place in _repeated(places)
         ]
         problems += self._shared_spools()
+        problems += self._archives_among_logs()
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _archives_among_logs(self) -> list[str]:
+        logs = [options for options in self.all_sinks() if isinstance(options, FileOptions)]
+        folders = {self._place((self.log_dir / options.path).parent) for options in logs}
+        archives = [(each, self._place(each.archive.folder)) for each in logs if each.archive is not None]
+        shared = _repeated([f"{place}{os.sep}{normcase(options.path.name)}" for options, place in archives])
+        problems = [
+            f'archive.folder of {options.name!r} holds logs; give a folder of its own, such as "archive"'
+            for options, place in archives
+            if place in folders
+        ]
+        problems += [
+            f"two logs called {os.path.basename(each)!r} go to one archive; give each an archive.folder of its own"  # noqa: PTH119
+            for each in shared
+        ]
+        return problems
+
+    def _place(self, path: Path) -> str:
+        # resolve() would ask the file system
+        return normcase(abspath(self.log_dir / path))  # noqa: PTH100
 
     def _shared_spools(self) -> list[str]:
         queued = [options for options in self.all_sinks() if spools(options, options.queue or self.queue)]

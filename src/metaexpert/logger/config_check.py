@@ -45,7 +45,7 @@ def findings(config: LoggerConfig) -> Findings:
     }
     errors = [*_file_errors(config), *unreadable_secrets(config.secret_files())]
     errors += _chain_key_errors(config)
-    warnings = list(_open_secrets(config))
+    warnings = [*_open_secrets(config), *_archives_away(config)]
     for key, options in collectors.items():
         errors += _tls_errors(key, options)
         warnings += _risks(key, options)
@@ -63,6 +63,14 @@ def _file_errors(config: LoggerConfig) -> Iterator[str]:
             yield f"LoggerConfig: the log file {str(path)!r} is a folder; give another name"
         elif path.exists() and not os.access(path, os.W_OK):
             yield f"LoggerConfig: the log file {str(path)!r} cannot be written; is it somebody else's, or read-only?"
+
+
+def _archives_away(config: LoggerConfig) -> Iterator[str]:
+    archives = [each.archive.folder for each in config.all_sinks() if isinstance(each, FileOptions) and each.archive]
+    for folder in dict.fromkeys(config.log_dir / each for each in archives):
+        if not folder.is_dir() and folder.parent != config.log_dir and not folder.parent.is_dir():
+            there = str(folder.parent)
+            yield f"LoggerConfig.archive.folder: there is no {there!r}; files stay beside the logs until there is"
 
 
 def _chain_key_errors(config: LoggerConfig) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.certificates import Certificates, make_certificates
 
-from metaexpert.logger import LoggerConfig, LokiOptions
+from metaexpert.logger import ArchiveOptions, LoggerConfig, LokiOptions
 from metaexpert.logger.config_check import findings
 
 
@@ -139,3 +139,14 @@ class TestRisks:
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
     def test_credentials_may_go_to_this_machine(self, tmp_path: Path, host: str):
         assert findings(with_loki(tmp_path, url=f"http://{host}:3100", api_key="x")).warnings == ()
+
+
+def test_an_archive_below_a_folder_that_is_not_there_is_a_warning(tmp_path: Path):
+    def warnings(folder: Path) -> tuple[str, ...]:
+        return findings(LoggerConfig(log_dir=tmp_path, archive=ArchiveOptions(folder=folder))).warnings
+
+    (warning,) = warnings(tmp_path / "mnt" / "nas")
+    assert "files stay beside the logs until there is" in warning
+    assert warnings(Path("archive")) == ()
+    (tmp_path / "mnt").mkdir()
+    assert warnings(tmp_path / "mnt" / "nas") == ()

@@ -252,7 +252,7 @@ class Housekeeper:
             work()
         except StoppedError:
             raise
-        except (OSError, MetaExpertError) as error:
+        except (OSError, ValueError, MetaExpertError) as error:
             self._fault(what, error)
             return False
         return True

@@ -1,5 +1,6 @@
 """Options about keeping: durations with units, bounds that make sense, compressions that can be had."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ def test_zstd_without_its_package_is_told_with_the_extra_that_brings_it(monkeypa
         make(compression="gzip")
 
 
-def test_variables_and_toml_spell_them_alike(tmp_path: Any):
+def test_variables_and_toml_spell_them_alike(tmp_path: Path):
     (tmp_path / "metaexpert.toml").write_text(
         '[logger]\ncompression = "gzip"\n[logger.archive]\nfolder = "old"\nafter = "30d"\n'
     )
@@ -76,3 +77,23 @@ def test_variables_and_toml_spell_them_alike(tmp_path: Any):
 def test_the_production_preset_compresses():
     assert LoggerConfig.for_production().compression == "gzip"
     assert LoggerConfig().compression == "none"
+
+
+@pytest.mark.parametrize("archive", [".", "../logs", "deep"])
+def test_an_archive_in_a_folder_of_logs_is_refused(archive: str):
+    deep = FileOptions(name="deep", path=Path("deep/x.log"))
+    with pytest.raises(ConfigError, match="holds logs; give a folder of its own"):
+        LoggerConfig(log_dir=Path("logs"), archive=ArchiveOptions(folder=Path(archive)), sinks=(deep,))
+
+
+def test_two_logs_of_one_name_need_archives_of_their_own():
+    def config(one: str, other: str) -> LoggerConfig:
+        sinks = [
+            FileOptions(name=name, path=Path(name) / "bot.log", archive=ArchiveOptions(folder=Path(folder)))
+            for name, folder in (("a", one), ("b", other))
+        ]
+        return LoggerConfig(sinks=tuple(sinks))
+
+    with pytest.raises(ConfigError, match=r"two logs called 'bot\.log' go to one archive"):
+        config("old", "old")
+    assert len(config("old/a", "old/b").sinks) == 2

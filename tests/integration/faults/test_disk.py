@@ -1,5 +1,6 @@
 """A log file in every kind of trouble: entries wait, and arrive each once and untorn when the place can be written."""
 
+import errno
 import os
 import resource
 import shutil
@@ -330,3 +331,82 @@ async def test_a_disk_that_is_full_until_the_end(path: Path, capfd: pytest.Captu
 def ids_of(lines: list[bytes]) -> list[str]:
     """The ids of JSON lines."""
     return [line.split(b'"id":"', 1)[1].split(b'"', 1)[0].decode() for line in lines]
+
+
+# ---- while it is written -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _system_says(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> Generator[list[object]]:
+    """Let a system call of ours fail with that error as long as the context lasts; the calls that did."""
+    failed: list[object] = []
+
+    def refuse(*_arguments: object, **_named: object) -> int:
+        failed.append(number)
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(name, refuse)
+        yield failed
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE])
+async def test_every_error_of_a_write_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
+    """Full, over its quota, broken, read-only, or a network share that went away; at the next moment well again."""
+    async with trial(FileOptions(path=path, batch_max_entries=20)) as run:
+        run.log(20)
+        assert await run.runtime.flush()
+        with _system_says(monkeypatch, "aiofiles.threadpool.binary.AsyncFileIO.write", number):
+            run.log(100)
+            await run.shows("failed", os.strerror(number))
+            await run.healthy_keeps_up()
+        await run.recovers()
+    run.assert_all_arrived(ids_in(path))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+async def test_a_disk_that_takes_no_sync_keeps_entries_in_the_journal(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    """The system took them, the disk did not: protected entries count as delivered when it has them."""
+    async with trial(FileOptions(path=path, fsync="protected"), log_dir=path.parent) as run:
+        with _system_says(monkeypatch, "metaexpert.logger.files.retiring.sync_descriptor", number):
+            run.log(20)
+            await run.shows("failed", os.strerror(number))
+            await run.healthy_keeps_up()
+            journal = run.runtime.stats().journal
+            assert journal is not None
+            assert journal.kept_entries > 0
+        await run.recovers()
+    run.assert_all_arrived(ids_in(path))
+
+
+async def test_a_rotation_on_a_disk_that_is_slow_or_broken_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What cannot be brought to the disk when its file is finished is told, and the next file goes on."""
+    async with trial(FileOptions(path=path, max_bytes=5_000, backup_count=1000, batch_max_entries=10)) as run:
+        with _system_says(monkeypatch, "metaexpert.logger.files.retiring.sync_descriptor", errno.EIO) as failed:
+            run.log(200)
+            await run.recovers()
+            await eventually(lambda: len(failed) > 5)
+    assert len(in_order(path)) > 5
+    run.assert_all_arrived(ids_in(*in_order(path)))
+
+
+async def test_a_name_longer_than_the_system_takes(tmp_path: Path):
+    """The files' names are longer than the log's; it is told, and nobody else is harmed."""
+    path = tmp_path / f"{'x' * 240}.log"
+    async with trial(FileOptions(path=path), shutdown_timeout=0.2) as run:
+        run.log(20)
+        await run.shows("failed", "File name too long")
+        await run.healthy_keeps_up()
+    assert run.stats.ledger.dropped_total + run.stats.ledger.spooled == run.logged
+
+
+async def test_a_long_path(tmp_path: Path):
+    """Longer than Windows takes without being told, and within what others take."""
+    path = tmp_path.joinpath(*["folder-of-a-long-name" * 5] * 4) / "expert.log"
+    assert len(str(path)) > 400
+    async with trial(FileOptions(path=path, max_bytes=5_000, backup_count=1000, batch_max_entries=10)) as run:
+        run.log(100)
+    run.assert_all_arrived(ids_in(*in_order(path)))
+    assert path.resolve() == in_order(path)[-1]

@@ -8,7 +8,7 @@ Nothing can be read but these files, and nothing written but the file the result
 import os
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from itertools import batched
+from itertools import batched, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
@@ -159,7 +159,8 @@ class LogQuery:
         entries = iter(self.reader)
         for batch in batched(without_text_copies(entries) if self._distinct else entries, _LOADED_ENTRIES):
             self._note_fields(batch)
-            self._insert("_read_lines", [os.fspath(each.source) for each in batch], [_line_of(each) for each in batch])
+            names = [os.path.abspath(each.source) for each in batch]  # noqa: PTH100 - links stay as they are
+            self._insert("_read_lines", names, [_line_of(each) for each in batch])
 
     def _note_fields(self, entries: "Sequence[LogEntry]") -> None:
         for entry in entries[:_LOOKED_AT_LINES]:
@@ -225,8 +226,10 @@ class LogQuery:
 
     def rows(self, *, as_json: bool = False) -> Iterator[tuple[str | None, ...]]:
         """The rows as text; of JSON texts with `as_json`."""
-        numbers = range(len(self._columns))
-        cells = ", ".join(f"to_json(c{each})::VARCHAR" if as_json else f"c{each}::VARCHAR" for each in numbers)
+        kinds = enumerate(kind for _, kind in self._columns)
+        # to_json makes a float of a decimal
+        is_json = {number: as_json and not kind.startswith("DECIMAL") for number, kind in kinds}
+        cells = ", ".join(f"to_json(c{at})::VARCHAR" if made else f"c{at}::VARCHAR" for at, made in is_json.items())
         cursor = self._connection.execute(f"SELECT {cells} FROM {self.result}")
         while batch := cursor.fetchmany(_FETCHED_ROWS):
             yield from batch
@@ -289,9 +292,9 @@ def _name(source: "Source") -> str:
 
 
 def _first_lines(source: "Source") -> list[bytes]:
-    for block in blocks_of(source, 0, None, lambda: _LOOKED_AT_BYTES, ReadReport()):
-        return block.data.split(b"\n")
-    return []
+    # two blocks, since the last entry of what is read at once is one of its own
+    blocks = islice(blocks_of(source, 0, None, lambda: _LOOKED_AT_BYTES, ReadReport()), 2)
+    return b"".join(block.data for block in blocks).split(b"\n")
 
 
 def _are_json_lines(lines: Iterable[bytes]) -> bool:

@@ -281,7 +281,7 @@ class LoggerConfig(Options):
 
     def _archives_among_logs(self) -> list[str]:
         logs = [options for options in self.all_sinks() if isinstance(options, FileOptions)]
-        folders = {self._place((self.log_dir / options.path).parent) for options in logs}
+        folders = {self._place(options.path.parent) for options in logs}
         archives = [(each, self._place(each.archive.folder)) for each in logs if each.archive is not None]
         shared = _repeated([f"{place}{os.sep}{normcase(options.path.name)}" for options, place in archives])
         problems = [

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
+from support.programs import entries_of
 from support.running_logger import logging_to
 
 from metaexpert.exceptions import ConfigError
@@ -48,7 +49,7 @@ def run(body: str, folder: Path, *, code: int = 0, stderr: str | None = "") -> "
 
 
 def lines(folder: Path, name: str = "main.log") -> list[Line]:
-    return [json.loads(line) for line in (folder / "logs" / name).read_text().splitlines()]
+    return entries_of(folder / "logs" / name)
 
 
 def messages(folder: Path, name: str = "main.log") -> list[str]:
@@ -239,7 +240,7 @@ assert second.configure()["handlers"] == ["file", "trade", "error"]
 first.shutdown()
 second.info("after the first's shutdown")
 second.shutdown()
-print(sorted(os.listdir("logs")))
+print(sorted(name for name in os.listdir("logs") if os.path.islink(f"logs/{name}")))
 """
         done = run(body, tmp_path)
         assert done.stdout.strip() == str(["main.log", "trades.log"])
@@ -368,7 +369,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., MetaLogger]]:
 
 
 def told(file: Path) -> list[str]:
-    return [json.loads(line)["message"] for line in file.read_text().splitlines()]
+    return [entry["message"] for entry in entries_of(file)]
 
 
 class TestInThisProcess:

@@ -61,7 +61,7 @@ SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks
 PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
-    "logger.workload logger.spill_gate logger.spill_transit "
+    "logger.workload logger.spill_gate logger.spill_transit logger.files.retention "
     "logger.files.chain_format logger.files.verify_lines logger.files.verdict "
     "logger.files.moments logger.files.text_entries logger.files.conditions logger.files.patterns logger.files.precheck "
     "logger.sinks.answer logger.trade.lifecycle",

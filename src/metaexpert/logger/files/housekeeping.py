@@ -157,9 +157,9 @@ class Housekeeper:
 
     def _keep_folder(self, folder: Path, logs: Sequence[KeptLog]) -> bool:
         try:
+            if not any(_has_files(log) for log in logs):
+                return True  # nothing was written there yet, and nothing is to be made there
             lock = OwnerLock.acquire(folder / LOCK_FILE)
-        except FileNotFoundError:
-            return True  # nothing was written there yet
         except OSError as error:
             self._fault(folder, error)
             return True
@@ -276,6 +276,16 @@ class Housekeeper:
         for each in conflicts:
             if each.bound not in before:
                 self._tell(f"{_SUBJECT}, {path.name}, {each.bound}", each.reason)
+
+
+def _has_files(log: KeptLog) -> bool:
+    """Whether a log has files of ours: a pipe or a device has none, nor has one that nothing was written to."""
+    return any(
+        path.name.startswith(f"{log.path.stem}.") and path.name != log.path.name
+        for folder in log.folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+    )
 
 
 def _is_elsewhere(log: KeptLog) -> bool:

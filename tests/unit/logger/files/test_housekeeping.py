@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -149,6 +150,18 @@ class TestAPass:
     def test_a_folder_that_is_not_there_yet_is_not_made(self, house: House):
         assert house.keep(packing=".gz").counters.failures == 0
         assert not house.folder.exists()
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+    def test_where_a_log_has_no_files_nothing_is_made_not_even_a_lock(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ):
+        house.folder.mkdir()
+        os.mkfifo(house.log)
+        (house.folder / "others.txt").write_text("mine")
+        monkeypatch.setattr(OwnerLock, "acquire", refusing(errno.EACCES))
+        assert house.keep(packing=".gz").counters.failures == 0
+        written(house.log)
+        assert house.keep(packing=".gz").counters.failures == 1
 
     def test_names_with_special_characters_are_names(self, tmp_path: Path):
         house = House(tmp_path)
@@ -350,6 +363,26 @@ def test_a_plan_changes_nothing(house: House):
     planned = keeper.planned(KeptLog(house.log, Rules(packing=".gz", max_files=1)))
     assert [type(each).__name__ for each in planned.actions] == ["Pack", "Purge"]
     assert names(house.folder) == ["expert.0001.log", "expert.0002.log"]
+
+
+def test_an_archive_really_on_another_disk(house: House):
+    """Linux has /dev/shm, a file system of its own."""
+    memory = Path("/dev/shm")  # noqa: S108 - just for its being elsewhere
+    if not memory.is_dir() or memory.stat().st_dev == house.folder.parent.stat().st_dev:
+        pytest.skip("there is no other file system here")
+    with TemporaryDirectory(dir=memory) as there:
+        house.archive = Path(there) / "archive"
+        for number in (1, 2):
+            written(house.log, number, chain=b"chain")
+        counters = house.keep(packing=".gz", archive=True, archive_after_seconds=0.0).counters
+        assert (counters.archived, counters.failures) == (2, 0)
+        assert names(house.folder) == []
+        assert len(names(house.archive)) == 4
+        for each in found(KeptLog(house.log, Rules(), house.archive)):
+            assert (each.is_archived, each.frees_log_disk) == (True, False)
+            assert each.modified_at == BEGAN_AT + each.file.number
+            with unpacked(each.file.path) as stream:
+                assert stream.read() == content(each.file.number)
 
 
 def test_an_archive_on_another_disk_is_known(house: House, monkeypatch: pytest.MonkeyPatch):

@@ -2,7 +2,7 @@
 
 Files are taken from the one written last on, and reading ends where no file is left that was written late enough; a
 compressed one is read through, but only then. What `merge` guarantees of the order holds here too: an entry is among
-the last ones if in its file no more than `WINDOW_ENTRIES` later ones stand before it.
+the last ones if in its file no more than `WINDOW_ENTRIES` later ones stand before it, in the same 128 KiB.
 """
 
 from collections.abc import Iterable
@@ -73,14 +73,19 @@ def _newest(entries: list[LogEntry], count: int) -> list[LogEntry]:
 
 def _last_of_plain(source: Source, part: Range, scanner: Scanner, count: int, report: ReadReport) -> list[LogEntry]:
     found: list[LogEntry] = []
-    size, end = _FIRST_BYTES, part.end or 0
-    while end > part.start and len(found) < count + WINDOW_ENTRIES:
+    size, end, is_enough = _FIRST_BYTES, part.end or 0, False
+    while end > part.start and not is_enough:
         start = max(part.start, aligned(source, max(part.start, end - size)) or 0)
-        if start < end:
-            for block in blocks_of(source, start, end, lambda: _PIECE_BYTES, report):
-                found += scanner.kept(block)
-            found, end = _newest(found, count), start
-        size = min(2 * size, _MOST_BYTES) if start < end else 2 * size
+        if start >= end:
+            size *= 2  # an entry is larger than that
+            continue
+        # once there are enough, some lines before them: they may be out of order
+        is_enough = len(found) >= count
+        for block in blocks_of(source, start, end, lambda: _PIECE_BYTES, report):
+            found += scanner.kept(block)
+        found, end = _newest(found, count), start
+        is_enough = is_enough or len(found) >= count + WINDOW_ENTRIES
+        size = _FIRST_BYTES if len(found) >= count else min(2 * size, _MOST_BYTES)
     return found
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _TRADE: Final = rb'"log_type": ?"trade"|\bevent='
 """What every trade entry has in its line, as JSON or as text; a line without it is not decoded."""
 
+_REFERENCES: Final = frozenset({"order_id", "client_order_id", "original"})
+
 _ORDER_COLUMNS: Final = (
     Column("order"),
     Column("symbol"),
@@ -144,9 +146,9 @@ def _gathered(choice: Choice, symbols: frozenset[str], order_ids: frozenset[str]
 
 
 def _is_of(event: "TradeEvent", symbols: frozenset[str]) -> bool:
-    """Whether an event may be of one of these symbols: a cancellation need not name its order's."""
+    """Whether an event may be of one of these symbols: what refers to an order or an entry need not name it."""
     symbol = event.text("symbol")
-    return symbol in symbols or (symbol is None and "order_id" in event.fields)
+    return symbol in symbols or (symbol is None and not _REFERENCES.isdisjoint(event.fields))
 
 
 def _is_meant(order: "Order", symbols: frozenset[str], order_ids: frozenset[str]) -> bool:

@@ -7,7 +7,7 @@ held back for what may still come. A new placing of an order id that is done, or
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
-from typing import Final, final
+from typing import Final, cast, final
 
 from metaexpert.logger.files.trade_events import EXACT, TradeEvent, plain
 
@@ -35,6 +35,9 @@ _STAGES: Final = {
     "order_expired": EXPIRED,
     "order_modified": MODIFIED,
 }
+
+_CORRECTION: Final = "correction"
+"""An event that says an earlier entry was wrong: it names the entry, and need not name its order."""
 
 _KEPT_CLOSED: Final = 100_000
 _KEPT_STAGES: Final = 20
@@ -65,6 +68,7 @@ class Order:
         notional: the sum of price times quantity over the fills; None once one came without a price.
         fees: by asset.
         stages: the first ones; `events` counts all.
+        entry_ids: of its first entries.
         remarks: what cannot have happened as it is told.
     """
 
@@ -87,6 +91,7 @@ class Order:
     stages: list[Stage] = field(default_factory=list[Stage])
     remarks: list[str] = field(default_factory=list[str])
     runs: set[str] = field(default_factory=set[str])
+    entry_ids: list[str] = field(default_factory=list[str])
     begun_ns: int = 0
     done_ns: int | None = None
     _fill_price: Decimal | None = None
@@ -133,12 +138,16 @@ class Order:
         self.runs.add(event.run)
         self._learn(event)
         stage = _STAGES.get(event.name)
+        if event.name == _CORRECTION:
+            self._remark(f"corrected by {event.text('actor') or 'nobody named'}: {event.text('reason') or 'no reason'}")
         if stage is None:
             stage = event.name.removeprefix("order_").replace("_", " ") or "note"
         else:
             self._reach(stage, event)
         if len(self.stages) < _KEPT_STAGES or (stage in DONE and self.time_of(stage) is None):
             self.stages.append(Stage(stage, event.time_ns))
+        if event.entry_id is not None and len(self.entry_ids) < _KEPT_STAGES:
+            self.entry_ids.append(event.entry_id)
         self._pay(event)
 
     def _learn(self, event: TradeEvent) -> None:
@@ -149,6 +158,9 @@ class Order:
         self.order_type = self.order_type or event.text("order_type")
         self.strategy_id = self.strategy_id or event.text("strategy_id")
         self.reason = event.text("reason") or self.reason
+        problems = event.fields.get("problems")
+        for problem in cast("list[object]", problems if isinstance(problems, list) else []):
+            self._remark(f"{event.name}: {problem}")
         side = event.text("side")
         if side is not None and self.side not in {None, side}:
             self._remark(f"{event.name} says {side}, not {self.side}")
@@ -249,6 +261,7 @@ class Orders:
 
     def __init__(self, closed: Callable[[Order], None], kept_closed: int = _KEPT_CLOSED) -> None:
         self._lives: dict[str, list[Order]] = {}
+        self._entries: dict[str, Order] = {}
         self._closed_orders: dict[int, Order] = {}
         self._kept_closed = kept_closed
         self._give_out = closed
@@ -256,10 +269,12 @@ class Orders:
     def add(self, event: TradeEvent) -> bool:
         """Take in an event; False when it concerns no order."""
         keys = _keys(event)
-        if not keys:
+        corrected = self._entries.get(event.text("original") or "") if event.name == _CORRECTION else None
+        if not keys and corrected is None:
             return False
-        order = self._order(event, keys)
+        order = corrected or self._order(event, keys)
         order.add(event)
+        self._entries.update(dict.fromkeys(order.entry_ids[-1:], order))
         for key in keys:
             lives = self._lives.setdefault(key, [])
             if not any(each is order for each in lives):
@@ -287,6 +302,8 @@ class Orders:
             self._give_out(oldest)
 
     def _forget(self, order: Order) -> None:
+        for entry_id in order.entry_ids:
+            self._entries.pop(entry_id, None)
         for key in filter(None, (order.order_id, order.client_order_id and _client_key(order.client_order_id))):
             lives = [each for each in self._lives.get(key, ()) if each is not order]
             if lives:

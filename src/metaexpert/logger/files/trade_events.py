@@ -34,12 +34,14 @@ class TradeEvent:
         time_ns: UTC, nanoseconds since the epoch.
         run: which run of a process wrote it, as far as it is known.
         fields: what it says, with the names `log.trade` gives.
+        entry_id: of the entry, where it has one.
     """
 
     name: str
     time_ns: int
     run: str
     fields: Mapping[str, Any]
+    entry_id: str | None = None
 
     @classmethod
     def of(cls, entry: "LogEntry") -> "TradeEvent | None":
@@ -47,7 +49,7 @@ class TradeEvent:
         fields = entry.extra | entry.trade_data if entry.is_json else entry.extra
         name = str(fields.get("event") or "")
         is_told = entry.log_type == TRADE if entry.is_json else _is_text_of(name, entry.message)
-        return cls(name, entry.time_ns, _run_of(entry), fields) if is_told else None
+        return cls(name, entry.time_ns, _run_of(entry), fields, entry.entry_id) if is_told else None
 
     def text(self, name: str) -> str | None:
         """A field as text; None where it is missing or empty."""

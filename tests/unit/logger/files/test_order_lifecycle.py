@@ -199,8 +199,24 @@ class TestWhatCannotHaveBeen:
     def test_it_is_remarked_upon(self, events: list[TradeEvent], remark: str):
         assert order_of(*events).remarks == [remark]
 
+    def test_what_was_wrong_when_it_was_logged_is_repeated(self):
+        order = order_of(placed(problems=["side: is missing"]))
+        assert order.remarks == ["order_placed: side: is missing"]
+
 
 class TestWhoseEvent:
+    def test_a_correction_is_that_orders_whose_entry_it_names(self):
+        events = [
+            TradeEvent("order_placed", 0, "r", {"order_id": "A"}, "b-1"),
+            TradeEvent("order_placed", 1, "r", {"order_id": "B"}, "b-2"),
+            TradeEvent("correction", 2, "r", {"original": "b-1", "actor": "ann", "reason": "typo"}, "b-3"),
+        ]
+        first, second = orders_of(events)
+        assert (first.remarks, first.state, second.remarks) == (["corrected by ann: typo"], "placed", [])
+
+    def test_a_correction_of_another_entry_is_none_of_them(self):
+        assert not Orders(lambda _: None).add(TradeEvent("correction", 2, "r", {"original": "b-1"}, "b-3"))
+
     def test_an_id_of_an_order_that_is_done_may_be_used_again(self):
         first, second = orders_of(
             [placed(0), event("order_cancelled", 1), placed(2), event("order_filled", 3, quantity="10", price="5")]

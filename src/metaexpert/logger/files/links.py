@@ -66,14 +66,16 @@ def leads_to_a_file(log: Path, *, or_to_one_that_was: bool = False) -> bool:
 
     Args:
         log: the log.
-        or_to_one_that_was: a link to one that is no longer there will do as well.
+        or_to_one_that_was: a link to one that is no longer there will do as well; a hard one is looked for among the
+            files, which takes long where there are many.
     """
     try:
         state = log.lstat()
     except FileNotFoundError:
         return False
     if not stat.S_ISLNK(state.st_mode):
-        return any(_is_same(file.path, state) for file in files_of(log))
+        is_linked = stat.S_ISREG(state.st_mode) and state.st_nlink > 1
+        return is_linked and (not or_to_one_that_was or any(_is_same(file.path, state) for file in files_of(log)))
     target = log.parent / log.readlink()
     file = LogFile.parsed(target) if target.parent == log.parent else None
     if file is None or (file.stem, file.suffix) != (log.stem, log.suffix):

@@ -6,6 +6,7 @@ as long as it is open. A forked child lets go of what it inherited.
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import FileIO
@@ -21,6 +22,9 @@ from metaexpert.logger.identity import Identity
 
 _MODE: Final = 0o600
 """Logs of money are for their owner."""
+
+_AT_REST_SECONDS: Final = 82_800.0
+"""Age from which a file is not gone on with: housekeeping takes those of a day for finished ones."""
 
 _LONG_PATH_CHARACTERS: Final = 240
 
@@ -123,7 +127,9 @@ class Series:
             return None
         begun_at = ours[-2].path.stat().st_mtime if len(ours) > 1 else run.started_at.timestamp()
         try:
-            if is_written(last.path) or not may_go_on(begun_at, last.path.stat().st_mtime) or torn_bytes(last.path):
+            written_at = last.path.stat().st_mtime
+            rested = time.time() - written_at > _AT_REST_SECONDS
+            if rested or is_written(last.path) or not may_go_on(begun_at, written_at) or torn_bytes(last.path):
                 return None
             raw = _opened(last.path, 0)
         except OSError:  # whatever is wrong with it, the next one has to do

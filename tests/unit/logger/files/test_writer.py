@@ -6,6 +6,7 @@ import os
 import resource
 import stat
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -100,6 +101,18 @@ class TestAppend:
         await file.append([b"two"], 2)
         await file.close()
         assert [each.read_bytes() for each in in_order(path)] == [b"one\nto", b"two\n"]
+
+    async def test_nor_when_it_has_rested_for_nearly_a_day(self, tmp_path: Path, worker: Worker):
+        """Housekeeping may have begun to compress it."""
+        path = tmp_path / "expert.log"
+        file = new_log(path, worker)
+        await file.append([b"one"], 1)
+        await file.close()
+        yesterday = time.time() - 86_000
+        os.utime(path, (yesterday, yesterday))
+        await file.append([b"two"], 2)
+        await file.close()
+        assert sorted(each.read_bytes() for each in in_order(path)) == [b"one\n", b"two\n"]
 
     async def test_nor_while_it_is_held(self, tmp_path: Path, worker: Worker):
         path = tmp_path / "expert.log"

@@ -4,7 +4,6 @@ Run it with `python examples/durability.py`; it starts itself a second time for 
 """
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from metaexpert.logger import LoggerConfig, get_logger, setup_logging
+from metaexpert.logger.files.reader import Reader
+from metaexpert.logger.files.sources import sources_in
 
 log = get_logger("durability")
 
@@ -31,10 +32,10 @@ async def start_again(folder: Path) -> None:
     """The next start: what is left of the run before goes first."""
     async with setup_logging(LoggerConfig(log_dir=folder, log_to_console=False, json_logging=True)) as runtime:
         await runtime.flush()
-    lines = [json.loads(line) for line in (folder / "trades.log").read_text(encoding="utf-8").splitlines()]
-    orders = {line["id"]: line["trade_data"]["order_id"] for line in lines if line["log_type"] == "trade"}
-    print(f"orders in trades.log: {sorted(orders.values())}")
-    assert sorted(orders.values()) == [1, 2, 3, 4, 5]  # noqa: S101 - and holds
+    entries = Reader(sources_in([folder], "trades.log"))  # the files of both runs, each entry once
+    orders = sorted(entry.value("trade_data.order_id") for entry in entries if entry.log_type == "trade")
+    print(f"orders in trades.log: {orders}")
+    assert orders == [1, 2, 3, 4, 5]  # noqa: S101 - and holds
 
 
 def main() -> None:

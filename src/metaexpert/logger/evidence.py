@@ -8,7 +8,7 @@ from time import time_ns
 import orjson
 
 from metaexpert.logger.entry import AUDIT, CAPTURE_OVERHEAD_BYTES, Capture
-from metaexpert.logger.files.anchors import anchor_fields
+from metaexpert.logger.files.anchors import anchor_fields, encodable
 from metaexpert.logger.files.chain import Anchor
 from metaexpert.logger.gaps import GAP_LOGGER
 from metaexpert.logger.ingress import next_seq
@@ -17,8 +17,9 @@ from metaexpert.logger.ingress import next_seq
 def anchor_entry(anchor: Anchor) -> Capture:
     """An INFO of log type "audit" that says what a line of the seals is about, and its head."""
     line = anchor.line
-    about = f" {anchor.file}: {anchor.lines} lines proven" if anchor.file else " files of killed processes"
-    message = f"tamper evidence: {anchor.kind}{about}; line {line.number} of {anchor.log}.seals is {line.head.hex()}"
+    about = f"{encodable(anchor.file)}: {anchor.lines} lines proven" if anchor.file else "files of killed processes"
+    seals = f"{encodable(anchor.log)}.seals"
+    message = f"tamper evidence: {anchor.kind} {about}; line {line.number} of {seals} is {line.head.hex()}"
     proven = {"evidence_lines": anchor.lines, "evidence_seal": anchor.seal}
     fields = orjson.dumps(anchor_fields(anchor.log, line, anchor.file) | proven)[1:-1]
     frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names this place as the caller

@@ -43,7 +43,7 @@ class Held:
 
     def against(self, view: SealsView) -> Finding | None:
         """What is wrong with the seals, going by this anchor; None when nothing is, or it is about others."""
-        if (self.log, self.folder, self.host) != (view.log.name, view.folder, view.host):
+        if anchor_place(self) != _place_of(view):
             return None
         line = f"line {self.number}, {self.head[:12]}…, about {self.file or 'the log'}"
         if self.series != view.series:
@@ -60,13 +60,13 @@ class Held:
 def anchor_fields(log: str, line: Line, file: str) -> dict[str, Any]:
     """What an entry says to be an anchor of a line of the seals of the log of that name."""
     return {
-        "evidence_log": log,
-        "evidence_folder": line.folder,
+        "evidence_log": encodable(log),
+        "evidence_folder": encodable(line.folder),
         "evidence_host": line.host,
         "evidence_series": line.series,
         "evidence_line": line.number,
         "evidence_head": line.head.hex(),
-        "evidence_file": file,
+        "evidence_file": encodable(file),
     }
 
 
@@ -88,7 +88,7 @@ def compared(held: Iterable[Held], views: Iterable[SealsView]) -> tuple[int, int
     count, others = 0, 0
     found: dict[str, Finding] = {}
     for anchor in held:
-        own = [view for view in there if (view.log.name, view.folder, view.host) == anchor_place(anchor)]
+        own = [view for view in there if _place_of(view) == anchor_place(anchor)]
         count += bool(own)
         others += not own
         for view in own:
@@ -101,6 +101,15 @@ def compared(held: Iterable[Held], views: Iterable[SealsView]) -> tuple[int, int
 def anchor_place(anchor: Held) -> tuple[str, str, str]:
     """Which log an anchor is about."""
     return anchor.log, anchor.folder, anchor.host
+
+
+def encodable(name: str) -> str:
+    """A file's name as any collector takes it, where it is not UTF-8 too."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _place_of(view: SealsView) -> tuple[str, str, str]:
+    return encodable(view.log.name), encodable(view.folder), view.host
 
 
 def _decoded(text: bytes | str) -> object:

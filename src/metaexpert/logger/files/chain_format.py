@@ -8,6 +8,7 @@ other. Its `mac`, where there is a key, is HMAC-SHA256 of the head. So no byte o
 """
 
 import hmac
+import json
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
@@ -73,8 +74,8 @@ class Record:
         at, head, mac = _tail(line)
         body = line[:at]
         try:
-            values = orjson.loads(body + b"}")
-        except orjson.JSONDecodeError as error:
+            values = _loaded(body + b"}")
+        except (ValueError, RecursionError) as error:
             raise FormatError(f"no JSON: {error}") from None
         if not isinstance(values, dict) or type(cast("dict[str, Any]", values).get("kind")) is not str:
             raise FormatError("no object with a kind")
@@ -163,6 +164,18 @@ def _unhex(text: bytes) -> bytes:
     return value
 
 
+def _loaded(text: bytes) -> Any:
+    """JSON, which in names that are not UTF-8 may have lone surrogates as escapes."""
+    return json.loads(text) if b"\\ud" in text else orjson.loads(text)
+
+
+def _dumped(values: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(values)
+    except TypeError:
+        return json.dumps(values, separators=(",", ":")).encode()
+
+
 def head_of(body: bytes, previous: bytes, digests: bytes = b"") -> bytes:
     """The head of a line: see the module."""
     return sha256(previous + sha256(body).digest() + digests).digest()
@@ -177,7 +190,7 @@ def written(values: Mapping[str, Any], previous: bytes, key: bytes | None, diges
         key: what its MAC is made with.
         digests: those of the log lines it is about, joined.
     """
-    body = orjson.dumps(values)[:-1]
+    body = _dumped(values)[:-1]
     head = head_of(body, previous, digests)
     if key is None:
         return b"%b%b%b%b" % (body, _HEAD, head.hex().encode(), _END), head

@@ -96,6 +96,8 @@ class LogFile:
         """What a path says of itself; None when it is no file of any log (chains and temporary files are none)."""
         packing = path.suffix if path.suffix in PACKINGS else ""
         name = path.name.removesuffix(packing)
+        if name.endswith(CHAIN):  # or that of a log without a suffix would pass for a log file
+            return None
         for suffix in dict.fromkeys((Path(name).suffix, "")):
             stem, dot, number = name.removesuffix(suffix).rpartition(".")
             stem, other_dot, run = stem.rpartition(".")

@@ -1,6 +1,7 @@
 """Anchors that other places hold find what was rolled back or made anew, however they were exported."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,14 @@ def test_an_export_may_have_any_shape(tmp_path: Path, shape: Any):
     lines = [orjson.dumps(shape(json.loads(line))) for line in anchors]
     report = with_anchors(tmp_path, [b"", b"no json, evidence_series", b"[1]", *lines])
     assert (report.is_intact, report.anchors) == (True, 4)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are text there")
+def test_names_that_are_not_utf_8_are_anchored_too(tmp_path: Path):
+    told: list[Anchor] = []
+    ChainedLog(tmp_path, name=os.fsdecode(b"caf\xe9.log"), anchors=told).write(1).rotate()
+    report = with_anchors(tmp_path, exported(told))
+    assert (report.is_intact, report.anchors) == (True, 2)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,15 @@ def kinds(path: Path) -> list[str]:
     return [record.kind for record in records(path)]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names are text there")
+@pytest.mark.parametrize("name", ["журнал.log", os.fsdecode(b"caf\xe9.log"), "expert"])
+def test_a_log_may_have_any_name(tmp_path: Path, name: str):
+    done = ChainedLog(tmp_path, SECRET, name=name).write(2).stop()
+    report = verified(tmp_path, SECRET)
+    assert report.is_intact
+    assert (verdict_of(report, done).state, verdict_of(report, done).signed) == (State.INTACT, True)
+
+
 class Disk:
     """A disk that takes no more of the chain for a while."""
 

@@ -99,7 +99,7 @@ def test_words_that_make_no_sense_are_found(tmp_path: Path, forged: str):
     assert told in verdict.finding.text
 
 
-ANY = st.none() | st.booleans() | st.integers(-5, 2**53) | st.text(max_size=8) | st.lists(st.integers(), max_size=2)
+ANY = st.none() | st.booleans() | st.integers(-5, 2**53) | st.text(max_size=8) | st.lists(st.booleans(), max_size=2)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

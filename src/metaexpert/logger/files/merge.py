@@ -18,6 +18,8 @@ from metaexpert.logger.files.report import ReadReport
 
 WINDOW_ENTRIES: Final = 256
 KNOWN_IDS: Final = 65_536
+_KNOWN_LINES: Final = 1_024
+"""Lines without id of one time that are remembered; where there is no time, all are of one."""
 
 type Batches = Iterator[list[LogEntry]]
 type Opening = tuple[int, Callable[[], Batches]]
@@ -127,6 +129,8 @@ class Once:
         return True
 
     def _is_of_first_log(self, entry: LogEntry) -> bool:
+        if len(self._lines) >= _KNOWN_LINES:
+            self._lines.clear()
         source = self._lines.setdefault(entry.line, entry.source)
         is_copy = source != entry.source and _are_logs_of_one_run(source, entry.source)
         self._report.duplicates += is_copy

@@ -22,7 +22,7 @@ from metaexpert.logger.files.sources import Source
 
 PART_BYTES: Final = 4 * 1024 * 1024
 _LEAST_PART_BYTES: Final = 256 * 1024
-_ALL_PARTS_BYTES: Final = 64 * 1024 * 1024
+_ALL_PARTS_BYTES: Final = 32 * 1024 * 1024
 _PACKED_PART_BYTES: Final = 16 * 1024 * 1024
 _UNDER_WAY: Final = 3
 """Parts a process has at once: one it is at, and what follows."""
@@ -50,6 +50,8 @@ class _File:
     tickets: deque[_Ticket] = field(default_factory=deque["_Ticket"])
     helper: int | None = None
     """Which process has it open, where it is compressed."""
+    is_begun: bool = False
+    """Whether a part of it was handed out."""
     is_awaited: bool = False
     """Whether it is compressed, and where it goes on is not known yet."""
     is_out: bool = False
@@ -146,6 +148,8 @@ class Ahead:
 
     def _next_plain(self, file: _File) -> Part:
         size = max(_LEAST_PART_BYTES, min(PART_BYTES, _ALL_PARTS_BYTES // (self._opened() + 1)))
+        if not file.is_begun:  # how many files overlap is seen when their first parts are there
+            file.is_begun, size = True, min(size, _ALL_PARTS_BYTES // len(self._files) + _LEAST_PART_BYTES)
         end = file.end or 0
         found = aligned(file.source, file.start + size) if file.start + size < end else end
         until = end if found is None else min(found, end)

@@ -99,7 +99,7 @@ class Query:
             and (not self.loggers or self._is_logger(entry.logger))
             and (not self.log_types or entry.log_type in self.log_types)
             and (self.text is None or found_in(self.text, entry.line))
-            and all(condition.holds(entry) for condition in self.where)
+            and (not self.where or all(condition.holds(entry) for condition in self.where))
         )
 
     def _is_logger(self, name: str) -> bool:

@@ -146,9 +146,10 @@ class Named:
                 parts = [str(part).lower() for part in cast("list[object]", column_names)]
                 names.update(parts)
                 singles.update(parts if len(parts) == 1 else ())
-            if node.get("type") in {"STAR", "SHOW_REF", "PIVOT"} or node.get("class") == "STAR":
+            kind = str(node.get("type"))  # of a constant it is an object
+            if kind in {"STAR", "SHOW_REF", "PIVOT"} or node.get("class") == "STAR":
                 everything = True
-            if node.get("type") == "BASE_TABLE":
+            if kind == "BASE_TABLE":
                 tables.update({str(node.get("table_name", "")).lower(), str(node.get("alias", "")).lower()})
             names.update(str(name).lower() for name in cast("list[object]", node.get("using_columns") or []))
         return cls(frozenset(names), everything or not singles.isdisjoint(tables), frozenset(tables))

@@ -12,7 +12,7 @@ from metaexpert.logger.files.report import ReadReport
 from metaexpert.logger.files.scan import Scanner
 from metaexpert.logger.files.sources import Source
 
-_PIECE_BYTES: Final = 1024 * 1024
+_PIECE_BYTES: Final = 256 * 1024
 _MOST_KEPT: Final = 10_000
 _OVERHEAD_BYTES: Final = 200
 _MOST_STREAMS: Final = 16

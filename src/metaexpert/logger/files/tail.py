@@ -20,7 +20,7 @@ from metaexpert.logger.files.sources import Source
 
 _FIRST_BYTES: Final = 128 * 1024
 _MOST_BYTES: Final = 4 * 1024 * 1024
-_PIECE_BYTES: Final = 1024 * 1024
+_PIECE_BYTES: Final = 256 * 1024
 _UNKNOWN_NS: Final = 2**63
 
 

@@ -13,7 +13,7 @@ from metaexpert.logger.files.report import ReadReport
 from metaexpert.logger.files.sources import ReadError, Source
 
 _READ_BYTES: Final = 256 * 1024
-GIVEN_BYTES: Final = 1024 * 1024
+GIVEN_BYTES: Final = 256 * 1024
 """What a piece has at most when nothing else is asked for."""
 
 _ANY_GZIP: Final = 31

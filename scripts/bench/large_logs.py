@@ -51,17 +51,16 @@ def write_logs(folder: Path, files: int, file_bytes: int) -> LaidOut:
 
 def write_sparse_logs(folder: Path, files: int, file_bytes: int) -> LaidOut:
     """Write the ends of files of one run."""
-    number = size_bytes = 0
-    for path in _paths(folder, files):
-        begin = _block(number, _ENDS_LINES)
-        end = b"\n" + _block(number + _ENDS_LINES, _ENDS_LINES)
+    lines = file_bytes // len(_line(0))  # as many as a whole file would have
+    size_bytes = 0
+    for index, path in enumerate(_paths(folder, files)):
+        end = b"\n" + _block((index + 1) * lines - _ENDS_LINES, _ENDS_LINES)
         with path.open("wb") as file:
-            file.write(begin)
+            file.write(_block(index * lines, _ENDS_LINES))
             file.seek(file_bytes - len(end), os.SEEK_SET)
             file.write(end)
             size_bytes += file.tell()
-        number += 2 * _ENDS_LINES
-    return LaidOut(number, -(-number // RARE_EVERY), size_bytes)
+    return LaidOut(files * lines, -(-files * lines // RARE_EVERY), size_bytes)
 
 
 def _paths(folder: Path, files: int) -> Iterator[Path]:

@@ -26,6 +26,8 @@ _MODE: Final = 0o600
 _MOST_DIGITS: Final = 38
 """Of a decimal in Parquet and in DuckDB."""
 
+_INTERRUPTED: Final = "Query interrupted"
+
 _CONFIG: Final = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -68,6 +70,10 @@ def database() -> "Generator[DuckDBPyConnection]":
             yield connection
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            if str(error) == _INTERRUPTED:  # how DuckDB tells of Ctrl-C while it is at work
+                raise KeyboardInterrupt from None
+            raise
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise QueryError(first_lines(str(error))) from error
         except duckdb.Error as error:

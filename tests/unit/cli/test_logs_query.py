@@ -14,6 +14,7 @@ from support.log_lines import error_line, log_line, trade_line, write_log
 from typer.testing import CliRunner, Result
 
 from metaexpert.cli.app import app
+from metaexpert.cli.query_engine import database
 from metaexpert.logger.files.packing import has_zstd, zstd
 
 TEXT = (
@@ -315,3 +316,14 @@ def test_wrong_sql_is_wrong_usage_and_told_in_a_line(folder: Path):
     result = run("SELEC 1")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == 'error: Parser Error: syntax error at or near "SELEC"\n'
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Query interrupted"), duckdb.InterruptException("INTERRUPT")])
+def test_ctrl_c_while_duckdb_is_at_work_is_ctrl_c(error: Exception):
+    with pytest.raises(KeyboardInterrupt), database():
+        raise error
+
+
+def test_other_faults_are_not_taken_for_ctrl_c():
+    with pytest.raises(RuntimeError, match="odd"), database():
+        raise RuntimeError("odd")

@@ -64,7 +64,7 @@ PURE = rule(
     "logger.workload logger.spill_gate logger.spill_transit logger.files.retention "
     "logger.files.chain_format logger.files.verify_lines logger.files.verdict "
     "logger.files.moments logger.files.text_entries logger.files.conditions logger.files.patterns "
-    "logger.files.precheck logger.sinks.answer logger.trade.lifecycle "
+    "logger.files.precheck logger.sinks.answer logger.trade.lifecycle logger.secret_patterns "
     "logger.files.order_lifecycle logger.files.position_changes logger.files.trade_events logger.files.text_copies "
     "logger.files.timeline logger.files.sequence_numbers logger.files.error_groups logger.files.log_statistics",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",

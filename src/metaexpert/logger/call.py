@@ -106,6 +106,8 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
                 return emit(self, level, msg, args, fields, _getframe(1))
             if args or type(msg) is not str:
                 msg = format_message(msg, args)
+            if msg not in port.clean:
+                msg = port.encoder.text(msg)
             size = len(msg) + len(encoded)
             if size > _ORDINARY_SIZE or (size > _SMALL_SIZE and not msg.isascii()):
                 return emit(self, level, msg, (), fields, _getframe(1))
@@ -170,7 +172,7 @@ def _held_back(logger: "Logger", level: int, msg: object, args: tuple[object, ..
         encoded = (port.quick(plain) or port.encoder.full(plain)) if plain else b""
         if len(plain) < len(fields) or len(encoded) > _ORDINARY_SIZE:
             encoded = b'%b"fields_left_out":true' % (b"%b," % encoded if 0 < len(encoded) <= _ORDINARY_SIZE else b"")
-        text = safe_text(format_message(msg, args), _LEAST_MESSAGE_BYTES)
+        text = safe_text(port.encoder.text(format_message(msg, args)), _LEAST_MESSAGE_BYTES)
         place = (frame.f_code, frame.f_lasti, encoded, b"", get_ident(), None, GENERAL, None)
         record((next_seq(), time_ns(), level, logger.name, text, *place, CAPTURE_OVERHEAD_BYTES))
     except Exception:  # noqa: BLE001 - a log call does not raise, and this one is switched off
@@ -223,7 +225,7 @@ def rescue(  # noqa: PLR0917 - what is left of a call
     logger: "Logger", level: int, msg: object, failure: Exception, frame: FrameType, log_type: str = GENERAL
 ) -> Receipt | None:
     """Log what can be told of a call that failed."""
-    text = safe_text(msg, _LEAST_MESSAGE_BYTES) if type(msg) is str else described(msg)
+    text = port.encoder.scrub(safe_text(msg, _LEAST_MESSAGE_BYTES) if type(msg) is str else described(msg))
     told = orjson.dumps({"log_call_failed": type(failure).__name__})[1:-1]
     size = len(text) + len(told) + CAPTURE_OVERHEAD_BYTES
     place = (frame.f_code, frame.f_lasti)
@@ -261,7 +263,8 @@ def _emit(  # noqa: PLR0917 - as emit
         plain = port.encoder.plain(fields, fields_bytes) if fields else {}
         encoded = orjson.dumps(plain)[1:-1]
         joined = joined and _joined(context, logger._bound, plain)  # keys may have changed, each is written once
-    text = safe_text(format_message(msg, args), max(left_bytes - len(encoded), _LEAST_MESSAGE_BYTES))
+    text = port.encoder.text(format_message(msg, args))
+    text = safe_text(text, max(left_bytes - len(encoded), _LEAST_MESSAGE_BYTES))
     capture: Capture = (
         next_seq(),
         time_ns(),
@@ -314,8 +317,8 @@ def _unusual(
         fields = {**_extra_fields(fields.pop("extra")), **fields}
     if error is not None or stack_info is True:
         details = (
-            b"" if error is None else encode_exception(error),
-            encode_stack(frame) if stack_info is True else b"",
+            b"" if error is None else encode_exception(error, port.encoder.scrub),
+            encode_stack(frame, port.encoder.scrub) if stack_info is True else b"",
             b"" if details is None else details[TRADE_DATA],
         )
     return msg, fields, error, details, frame

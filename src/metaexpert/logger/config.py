@@ -332,7 +332,8 @@ class LoggerConfig(Options):
 
     def secret_files(self) -> dict[str, Path]:
         """The files that hold secrets, by the option that names them, such as `LoggerConfig.sinks.0.password_file`."""
-        return {
+        own = self.redaction.pseudonym_key_file
+        return ({} if own is None else {f"{type(self).__name__}.redaction.pseudonym_key_file": own}) | {
             f"{type(self).__name__}.sinks.{index}.{field}": path
             for index, options in enumerate(self.sinks)
             if isinstance(options, HttpOptions)

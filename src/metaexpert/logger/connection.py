@@ -3,12 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, final
+from typing import Any, Final, cast, final
+
+import orjson
 
 from metaexpert.logger.config import LoggerConfig
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, TRADE_DATA, Capture
+from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, Capture
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.loop_thread import Draining
+from metaexpert.logger.options.redaction import RedactionOptions
+from metaexpert.logger.options.secret_files import read_secret
 from metaexpert.logger.pipeline import Pipeline
 from metaexpert.logger.port import port, under_stdlibs_lock
 from metaexpert.logger.redaction import Redactor
@@ -29,7 +33,7 @@ class Connection:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._encoder = _encoder(pipeline.config)
+        self._made_encoder: ValueEncoder | None = None
         self._bridge = RecordBridge()
         self._root_level: int | None = None
 
@@ -59,6 +63,14 @@ class Connection:
             self._take_early(waiting, ingress)
             loop.call_soon(_sweep, waiting, ingress.put)
 
+    @property
+    def _encoder(self) -> ValueEncoder:
+        """By the rules in force; made when it is needed first, since a key of pseudonyms is in a file."""
+        encoder = self._made_encoder
+        if encoder is None:
+            encoder = self._made_encoder = _encoder(self._pipeline.config)
+        return encoder
+
     async def _drained(self, urgent: bool) -> None:  # noqa: FBT001 - see Draining
         if urgent:
             await self._pipeline.drained(_DRAIN_SECONDS, self._pipeline.local_sinks)
@@ -71,7 +83,7 @@ class Connection:
         waiting.retire(ingress.put)
         early = [capture for capture in waiting.take(waiting.queued_entries) if _still_wanted(capture)]
         redaction = self._pipeline.config.redaction
-        if redaction.keys or redaction.allow:
+        if redaction != RedactionOptions():
             early = [_under_rules(capture, self._encoder) for capture in early]
         if self._pipeline.journal is not None:
             for capture in early:
@@ -83,9 +95,9 @@ class Connection:
 
     def configure(self, config: LoggerConfig) -> None:
         """Go over to the levels, redaction rules and captures of `config`."""
-        self._encoder = _encoder(config)
+        encoder = self._made_encoder = _encoder(config)
         logging.root.setLevel(config.log_level)
-        port.set_encoder(self._encoder)
+        port.set_encoder(encoder)
         journal = self._pipeline.journal
         port.held_back = None if journal is None else journal.held_back
         self.set_bridge(wanted=config.capture.stdlib)
@@ -119,7 +131,18 @@ class Connection:
 
 
 def _encoder(config: LoggerConfig) -> ValueEncoder:
-    return ValueEncoder(Redactor(config.redaction.keys, config.redaction.allow))
+    rules = config.redaction
+    secret = rules.pseudonym_key_file and read_secret("redaction.pseudonym_key_file", rules.pseudonym_key_file)
+    return ValueEncoder(
+        Redactor(
+            rules.keys,
+            rules.allow,
+            values=rules.values,
+            patterns=rules.patterns,
+            pseudonyms=rules.pseudonyms,
+            pseudonym_key=secret or "",
+        )
+    )
 
 
 def _sweep(retired: Ingress, put: Callable[[Capture], object]) -> None:
@@ -136,6 +159,21 @@ def _still_wanted(capture: Capture) -> bool:
 def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:
     """An entry logged before the start, under the configured redaction rules."""
     details = capture[12]
-    if details is not None and details[TRADE_DATA]:
-        details = (*details[:TRADE_DATA], b"{%b}" % encoder.again(details[TRADE_DATA][1:-1]))
-    return (*capture[:7], encoder.again(capture[7]), encoder.again(capture[8]), *capture[9:12], details, capture[13])
+    if details is not None:
+        exception, stack, data = details
+        data = data and b"{%b}" % encoder.again(data[1:-1])
+        details = (_text_under_rules(exception, encoder), _text_under_rules(stack, encoder), data)
+    fields, context = encoder.again(capture[7]), encoder.again(capture[8])
+    message = encoder.scrub(capture[4])
+    return (*capture[:4], message, capture[5], capture[6], fields, context, *capture[9:12], details, capture[13])
+
+
+def _text_under_rules(encoded: bytes, encoder: ValueEncoder) -> bytes:
+    """An exception or a stack, encoded, with its texts looked through."""
+    if not encoded:
+        return encoded
+    shown: Any = orjson.loads(encoded)
+    if isinstance(shown, dict):
+        members = cast("dict[str, str]", shown)
+        return orjson.dumps({key: encoder.scrub(text) for key, text in members.items()})
+    return orjson.dumps(encoder.scrub(shown))

@@ -47,25 +47,30 @@ def _is_true(value: object) -> bool:
         return True
 
 
-def encode_exception(error: BaseException) -> bytes:
-    """`{"type", "message", "traceback"}` with causes, notes and groups, bounded."""
+def encode_exception(error: BaseException, scrub: Callable[[str], str]) -> bytes:
+    """`{"type", "message", "traceback"}` with causes, notes and groups, bounded.
+
+    Args:
+        error: the exception.
+        scrub: takes secrets out of a text.
+    """
     nesting.depth += 1
     try:
         return orjson.dumps(
             {
                 "type": type_name(error),
-                "message": described(error, str, _MESSAGE_LIMIT_BYTES),
-                "traceback": safe_ends(_traceback_of(error), TRACEBACK_LIMIT_BYTES),
+                "message": scrub(described(error, str, _MESSAGE_LIMIT_BYTES)),
+                "traceback": scrub(safe_ends(_traceback_of(error), TRACEBACK_LIMIT_BYTES)),
             }
         )
     finally:
         nesting.depth -= 1
 
 
-def encode_stack(frame: FrameType) -> bytes:
+def encode_stack(frame: FrameType, scrub: Callable[[str], str]) -> bytes:
     """The call stack that ends in `frame`, as stdlib's `stack_info` prints it."""
     shown = "".join(traceback.format_stack(frame, _MAX_FRAMES))
-    return orjson.dumps(safe_ends("Stack (most recent call last):\n" + shown, TRACEBACK_LIMIT_BYTES))
+    return orjson.dumps(scrub(safe_ends("Stack (most recent call last):\n" + shown, TRACEBACK_LIMIT_BYTES)))
 
 
 def _traceback_of(error: BaseException) -> str:

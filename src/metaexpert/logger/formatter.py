@@ -118,7 +118,7 @@ def _utc(seconds: float) -> str:
 
 def _text(value: object) -> bytes:
     text = value if type(value) is str else described(value, str)
-    return encode_text(safe_text(text))
+    return encode_text(port.encoder.scrub(safe_text(text)))
 
 
 def _fields(fields: dict[str, Any]) -> bytes:
@@ -169,9 +169,9 @@ def _failure(record: logging.LogRecord) -> Members:
     found: Members = {}
     error = exception_of(record.exc_info) if isinstance(record.exc_info, tuple | BaseException) else None
     if error is not None:
-        found["exception"] = encode_exception(error)
+        found["exception"] = encode_exception(error, port.encoder.scrub)
     elif record.exc_text:  # a record that went through a queue has the text alone
-        traceback = safe_text(record.exc_text, TRACEBACK_LIMIT_BYTES)
+        traceback = port.encoder.scrub(safe_text(record.exc_text, TRACEBACK_LIMIT_BYTES))
         found["exception"] = orjson.dumps({"type": None, "message": None, "traceback": traceback})
     if record.stack_info:
         found["stack_info"] = _text(record.stack_info)

@@ -42,6 +42,7 @@ class Port:
         "_wrap",
         "attached",
         "bridges",
+        "clean",
         "encoder",
         "held_back",
         "ingress",
@@ -80,6 +81,7 @@ class Port:
         """
         self.ingress = ingress
         self.encoder = encoder
+        self.clean = encoder.clean
         self._way_in: Put = put or ingress.put
         self.put = self._way_in if self._wrap is None else self._wrap(self._way_in)
         self.quick = encoder.quick
@@ -92,6 +94,7 @@ class Port:
     def set_encoder(self, encoder: ValueEncoder) -> None:
         """Let calls go by other redaction rules."""
         self.encoder = encoder
+        self.clean = encoder.clean
         self.quick = encoder.quick
 
     def watch(self, wrap: Callable[[Put], Put] | None) -> None:

@@ -1,16 +1,23 @@
-"""The one redaction hook: every field passes `Redactor.hides` under its key before it is encoded anywhere.
+"""The one redaction hook: every field passes `Redactor` under its key, and every text, before it is encoded anywhere.
 
-Keys are compared without case and punctuation (`X-API-Key`, `apiKey` and `api_key` are one). Rules added later, such as
-value patterns, extend this class; nothing downstream sees a value it hid. A value's key is judged once and remembered.
+Keys are compared without case and punctuation (`X-API-Key`, `apiKey` and `api_key` are one); what looks like a secret
+is hidden wherever it stands, see `secret_patterns`. Nothing downstream sees what was hidden. A key is judged once and
+remembered.
 """
 
+import hmac
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast, final
 
 from metaexpert.logger.described import described
+from metaexpert.logger.secret_patterns import REDACTED, SecretPatterns
 
-REDACTED: Final = "[REDACTED]"
+__all__ = ["REDACTED", "UNREADABLE", "Clearing", "Redactor", "normal_key"]
+
+UNREADABLE: Final = "[REDACTED: could not be looked through]"
+"""In place of a text that could not be searched for secrets."""
 
 _ANYWHERE: Final = (
     "accesstoken",
@@ -36,6 +43,8 @@ _WHOLE: Final = frozenset(
 )
 _PUNCTUATION: Final = re.compile(r"[\W_]+")
 _REMEMBERED_KEYS: Final = 4096
+_PSEUDONYM: Final = "pseudonym:"
+_PSEUDONYM_BYTES: Final = 12
 _CLEARED_VALUES: Final = 2048
 
 
@@ -51,9 +60,29 @@ class Redactor:
     Args:
         keys: further keys to hide; each matches anywhere in a key.
         allow: keys to show although a rule matches them; each must match the whole key.
+        values: whether to look for secrets in text, too.
+        patterns: further regular expressions; what they match is hidden.
+        pseudonyms: keys whose values are shown as keyed pseudonyms; each must match the whole key.
+        pseudonym_key: the key of these.
+
+    Attributes:
+        least_characters: text that is shorter need not be shown to `scrub`.
     """
 
-    def __init__(self, keys: Iterable[str] = (), allow: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        keys: Iterable[str] = (),
+        allow: Iterable[str] = (),
+        *,
+        values: bool = True,
+        patterns: Iterable[str] = (),
+        pseudonyms: Iterable[str] = (),
+        pseudonym_key: str = "",
+    ) -> None:
+        self._patterns = SecretPatterns(self.hides, patterns) if values else None
+        self.least_characters = sys.maxsize if self._patterns is None else self._patterns.least_characters
+        self._pseudonyms = frozenset(map(normal_key, pseudonyms))
+        self._pseudonym_key = pseudonym_key.encode()
         self._anywhere = (*_ANYWHERE, *filter(None, map(normal_key, keys)))
         self._allow = frozenset(map(normal_key, allow))
         self._verdicts: dict[str, bool] = {}
@@ -67,7 +96,25 @@ class Redactor:
                 self._verdicts[key] = verdict
         return verdict
 
+    def in_place_of(self, key: str, value: object) -> str:
+        """What is shown of a value under a key that is hidden."""
+        if normal_key(key) not in self._pseudonyms:
+            return REDACTED
+        digest = hmac.digest(self._pseudonym_key, described(value, str).encode("utf-8", "backslashreplace"), "sha256")
+        return f"{_PSEUDONYM}{digest[:_PSEUDONYM_BYTES].hex()}"
+
+    def scrub(self, text: str) -> str:
+        """`text` without what looks like a secret; the same object where nothing does."""
+        if self._patterns is None:
+            return text
+        try:
+            return self._patterns.scrub(text)
+        except Exception:  # noqa: BLE001 - a log call does not raise, and text that was not looked through is not shown
+            return UNREADABLE
+
     def _judge(self, key: str) -> bool:
+        if key in self._pseudonyms:
+            return True
         if key in self._allow:
             return False
         return key in _WHOLE or any(part in key for part in self._anywhere)
@@ -78,11 +125,11 @@ class Clearing:
     """One pass over one call's values for somebody else's handler, bounded; what it cannot look into is not shown."""
 
     def __init__(self, redactor: Redactor) -> None:
-        self._hides = redactor.hides
+        self._redactor = redactor
         self._left = _CLEARED_VALUES
 
     def value(self, value: object) -> object:
-        """The same value, or a copy of a container without what is hidden in it; leaves are never touched."""
+        """The same value, or a copy of it without what is hidden in it."""
         try:
             return self._cleared(value)
         except Exception:  # noqa: BLE001 - containers and keys of the user's own kind may do anything
@@ -95,13 +142,16 @@ class Clearing:
             return REDACTED
         if issubclass(kind, Mapping):
             return {
-                key: REDACTED if self._hides(described(key, str)) else self._cleared(value[key])
-                for key in self._some(value)
+                key: self._member(name, value[key])
+                for key, name in ((key, described(key, str)) for key in self._some(value))
             }
         if issubclass(kind, list | tuple):
             cleared = [self._cleared(each) for each in self._some(value)]
             return tuple(cleared) if issubclass(kind, tuple) else cleared
-        return value
+        return self._redactor.scrub(value) if kind is str else value
+
+    def _member(self, name: str, value: object) -> object:
+        return self._redactor.in_place_of(name, value) if self._redactor.hides(name) else self._cleared(value)
 
     def _some(self, container: Iterable[Any]) -> Iterable[Any]:
         """Its members as long as any may still be looked at."""

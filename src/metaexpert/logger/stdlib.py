@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, final, override
 import orjson
 
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, LEVEL, STACK_INFO, TRADE_DATA, Capture, Details
+from metaexpert.logger.entry import (
+    CAPTURE_OVERHEAD_BYTES,
+    EXCEPTION,
+    GENERAL,
+    LEVEL,
+    STACK_INFO,
+    TRADE_DATA,
+    Capture,
+    Details,
+)
 from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
 from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.interruption import interrupts
@@ -47,6 +56,8 @@ _MESSAGE_BYTES: Final = MAX_ENTRY_BYTES // 8
 """What a record's extra and message may take; exception and stack take up to a half together with them."""
 
 _LATEST_NS: Final = 2**63 - 1
+
+_HIDDEN_MARK: Final = b"[REDACTED"
 
 
 @final
@@ -100,7 +111,7 @@ def _captured(record: logging.LogRecord) -> Capture:
     context = current_fields.get()
     joined = b"" if context is None else context.under(encoder, encoder.items).without(plain)
     args = record.args if isinstance(record.args, tuple) else () if record.args is None else (record.args,)
-    text = safe_text(format_message(record.msg, args), _MESSAGE_BYTES)
+    text = safe_text(encoder.text(format_message(record.msg, args)), _MESSAGE_BYTES)
     place = placed(_named(record.pathname), _named(record.funcName or "<unknown>"), record.lineno)
     task = getattr(record, "taskName", None)
     details = _details_of(record)
@@ -123,7 +134,7 @@ def _remains(record: logging.LogRecord, failure: Exception) -> Capture:
     own = record.__dict__
     level = own.get("levelno")
     told = orjson.dumps({"record_failed": type(failure).__name__})[1:-1]
-    text = described(own.get("msg"), str, _MESSAGE_BYTES)
+    text = port.encoder.scrub(described(own.get("msg"), str, _MESSAGE_BYTES))
     place = placed("<unknown>", "<unknown>", 0)
     return _capture(
         time_ns(),
@@ -166,8 +177,8 @@ def _details_of(record: logging.LogRecord) -> Details | None:
     if error is None and not stack:
         return None
     return (
-        b"" if error is None else encode_exception(error),
-        orjson.dumps(safe_text(_named(stack), TRACEBACK_LIMIT_BYTES)) if stack else b"",
+        b"" if error is None else encode_exception(error, port.encoder.scrub),
+        orjson.dumps(port.encoder.scrub(safe_text(_named(stack), TRACEBACK_LIMIT_BYTES))) if stack else b"",
         b"",
     )
 
@@ -230,7 +241,7 @@ def filtered(
         return None
     if isinstance(kept, logging.LogRecord):
         record = kept
-    message = record.getMessage()
+    message = port.encoder.text(record.getMessage())
     return capture if message == capture[4] else (*capture[:4], message, *capture[5:])
 
 
@@ -250,6 +261,9 @@ def _record(capture: Capture, fields: dict[str, Any], error: BaseException | Non
         code.co_name,
         orjson.loads(stack) if stack else None,
     )
+    if capture[12] is not None and _HIDDEN_MARK in capture[12][EXCEPTION]:
+        # formatters show this text in place of the exception's own
+        record.exc_text = orjson.loads(capture[12][EXCEPTION])["traceback"].rstrip("\n")
     own = record.__dict__
     given = {**orjson.loads(data), **fields} if data else fields
     own.update({key: value for key, value in given.items() if key not in own and key not in {"message", "asctime"}})

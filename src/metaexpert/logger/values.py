@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from metaexpert.logger.described import described, type_name
-from metaexpert.logger.redaction import REDACTED, Clearing, Redactor
+from metaexpert.logger.redaction import Clearing, Redactor
 from metaexpert.logger.texts import MAX_ENTRY_BYTES, is_utf8, safe_text, utf8_size
 from metaexpert.logger.walk import MAX_DEPTH, MAX_ITEMS, Lazy, Walk, lazy
 
@@ -55,6 +55,8 @@ _SMALL_BYTES: Final = 1024
 
 _KNOWN_KEYS: Final = 4096
 _KNOWN_KEY_CHARACTERS: Final = 128
+_KNOWN_TEXTS: Final = 2048
+_KNOWN_TEXT_CHARACTERS: Final = 256
 
 
 def _is_orjsons(value: Any) -> bool:
@@ -81,12 +83,14 @@ class ValueEncoder:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._harmless: set[str] = set()
-
+        self.clean: set[str] = set()
+        """Messages without secrets; a set of strings' own, which any thread may fill."""
         self.quick = self._quick()
 
     def _quick(self) -> Callable[[dict[str, Any]], bytes | None]:  # noqa: C901 - one frame, see below
         """The quick way as a function of its own: looking its parts up on `self` would cost it a tenth."""
         all_harmless = self._harmless.issuperset
+        scrub, least_characters = self._redactor.scrub, self._redactor.least_characters
 
         def quick(fields: dict[str, Any]) -> bytes | None:  # noqa: PLR0911 - a refusal for each reason
             """Encode plain fields as JSON members without braces, or None when they need `full`."""
@@ -96,7 +100,9 @@ class ValueEncoder:
                 for value in fields.values():
                     kind: type = type(value)  # pyright: ignore[reportUnknownVariableType] - a call to cast() would cost
                     if kind is str:
-                        if len(value) > MAX_ENTRY_BYTES:
+                        # most texts are a word; the comparison spares them the search for secrets
+                        size = len(value)
+                        if size > MAX_ENTRY_BYTES or (size >= least_characters and scrub(value) is not value):
                             return None
                     elif kind is float:
                         if value - value != 0.0:  # NaN or infinite: orjson would write null
@@ -129,9 +135,24 @@ class ValueEncoder:
         """The fields for other people's handlers: as they are, but for what hidden keys carry, at any depth."""
         clearing = Clearing(self._redactor)
         return {
-            name: REDACTED if self._redactor.hides(name) else clearing.value(value)
+            name: self._redactor.in_place_of(name, value) if self._redactor.hides(name) else clearing.value(value)
             for name, value in ((described(key, str), value) for key, value in fields.items())
         }
+
+    def text(self, text: str) -> str:
+        """A message without secrets; one that is written again and again is looked through once."""
+        if text in self.clean:
+            return text
+        scrubbed = self._redactor.scrub(text)
+        if scrubbed is text and len(text) <= _KNOWN_TEXT_CHARACTERS:
+            if len(self.clean) >= _KNOWN_TEXTS:
+                self.clean.clear()
+            self.clean.add(text)
+        return scrubbed
+
+    def scrub(self, text: str) -> str:
+        """Any other text without secrets."""
+        return self._redactor.scrub(text)
 
     def again(self, members: bytes) -> bytes:
         """Members encoded under other rules, encoded anew under these."""

@@ -25,8 +25,8 @@ from uuid import UUID
 
 from metaexpert.logger.described import VIEWS, described, error_text, integer_text, name_of, type_name
 from metaexpert.logger.nesting import nesting
-from metaexpert.logger.redaction import REDACTED, Redactor
-from metaexpert.logger.texts import safe_text, utf8_size
+from metaexpert.logger.redaction import Redactor
+from metaexpert.logger.texts import exact, safe_text, utf8_size
 
 MAX_DEPTH: Final = 8
 MAX_ITEMS: Final = 256
@@ -71,6 +71,7 @@ class Walk:
     """
 
     def __init__(self, redactor: Redactor, limit_bytes: int) -> None:
+        self._redactor = redactor
         self._hides = redactor.hides
         self._left_bytes = limit_bytes
 
@@ -97,7 +98,12 @@ class Walk:
             return self.text(f"<{type_name(value)} not encodable: {type_name(failure)}>")
 
     def text(self, text: str, _: int = 0) -> str:
-        """A text, cut to what is left."""
+        """A text without what looks like a secret, cut to what is left."""
+        if len(text) >= self._redactor.least_characters:
+            text = self._redactor.scrub(exact(text))
+        return self._bounded(text)
+
+    def _bounded(self, text: str) -> str:
         if type(text) is not str or len(text) > self._left_bytes or not text.isascii():
             text = safe_text(text, max(self._left_bytes, _LEAST_TEXT_BYTES))
             self._left_bytes -= utf8_size(text)
@@ -121,7 +127,10 @@ class Walk:
                 break
             name = _free(safe_text(key, _KEY_BYTES) if type(key) is str else described(key, str), safe)
             self._left_bytes -= utf8_size(name) + _SEPARATORS_BYTES
-            safe[name] = REDACTED if self._hides(name) else self._fairly(member, depth, len(pairs) - kept - 1)
+            if self._hides(name):
+                safe[name] = self._redactor.in_place_of(name, member)
+            else:
+                safe[name] = self._fairly(member, depth, len(pairs) - kept - 1)
             kept += 1
         mark = rest(kept)
         if mark:
@@ -185,7 +194,7 @@ class Walk:
         if _INT_MIN <= value <= _INT_MAX:
             self._left_bytes -= _NUMBER_BYTES
             return value
-        return self.text(integer_text(value, max(self._left_bytes, _LEAST_TEXT_BYTES)))
+        return self._bounded(integer_text(value, max(self._left_bytes, _LEAST_TEXT_BYTES)))
 
     def real(self, value: float, _: int) -> object:
         """A float, as text when JSON has no number for it."""
@@ -213,6 +222,7 @@ class Walk:
         except UnicodeDecodeError:
             start = start[: max(self._left_bytes * 3 // 4, _LEAST_TEXT_BYTES)]
             text = "base64:" + base64.b64encode(start).decode()
+        text = self._redactor.scrub(text)
         self._left_bytes -= utf8_size(text)
         return text if len(start) == size else f"{text}…[cut {size - len(start)} bytes]"
 

@@ -38,7 +38,7 @@ class TestExceptionOf:
 
 class TestEncodeException:
     def told(self, error: BaseException) -> dict[str, str]:
-        return orjson.loads(encode_exception(error))
+        return orjson.loads(encode_exception(error, str))
 
     def test_has_type_message_and_traceback(self):
         told = self.told(raised(KeyError("gone")))
@@ -84,7 +84,7 @@ class TestEncodeException:
 
         with pytest.raises(ValueError, match="a") as caught:
             deep(150)
-        encoded = encode_exception(caught.value)
+        encoded = encode_exception(caught.value, str)
         assert len(encoded) < 64 * 1024
         assert "cut" in self.told(caught.value)["message"]
 
@@ -96,6 +96,6 @@ class TestEncodeException:
 
 
 def test_a_stack_ends_in_the_given_frame():
-    stack = orjson.loads(encode_stack(sys._getframe()))
+    stack = orjson.loads(encode_stack(sys._getframe(), str))
     assert stack.startswith("Stack (most recent call last):\n")
     assert "in test_a_stack_ends_in_the_given_frame" in stack.splitlines()[-2]

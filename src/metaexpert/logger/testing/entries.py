@@ -156,7 +156,7 @@ def new_entry(
     """
     encoder = ValueEncoder(Redactor())
     encoded = encoder.full(fields) if fields else b""
-    exception = b"" if error is None else encode_exception(error)
+    exception = b"" if error is None else encode_exception(error, encoder.scrub)
     data = b"" if trade_data is None else b"{%b}" % encoder.full(trade_data)
     frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the caller, as a log call takes it
     return (

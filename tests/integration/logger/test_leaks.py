@@ -1,0 +1,149 @@
+"""No byte of a secret reaches a disk or a wire, however a program leaks it: files, journal, disk queue, collector."""
+
+import asyncio
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.leaks import LEAKS, Leak
+from support.running_logger import logging_to
+from support.scripted_collector import ScriptedCollector, serving, status
+
+from metaexpert.logger import FileOptions, LokiOptions, get_logger, log_context
+
+log = get_logger("leaks")
+theirs = logging.getLogger("somebody.elses.library")
+
+
+class Carrier:
+    """Shows what it holds."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"Carrier({self.text})"
+
+
+def in_message(text: str) -> None:
+    log.info(text)
+    log.error(text)
+
+
+def in_arguments(text: str) -> None:
+    log.info("said %s", text)
+    log.warning("%s and %r", text, Carrier(text))
+
+
+def in_fields(text: str) -> None:
+    log.info("field", note=text, deep={"list": [text, {"inner": text}]}, data=text.encode(), shown=Carrier(text))
+
+
+def in_context(text: str) -> None:
+    with log_context(note=text):
+        log.bind(other=text).info("context")
+
+
+def in_trade(text: str) -> None:
+    log.trade.order_rejected(order_id=text, reason=text, raw={"answer": text})
+    log.audit(text, note=text)
+
+
+def in_exception(text: str) -> None:
+    try:
+        try:
+            raise ValueError(text)  # noqa: TRY301 - to be the cause of the other
+        except ValueError as error:
+            error.add_note(text)
+            raise RuntimeError(f"while {text}") from error
+    except RuntimeError:
+        log.exception("failed", stack_info=True)
+        theirs.exception("theirs")
+
+
+def in_others_records(text: str) -> None:
+    theirs.warning(text)
+    theirs.error("%s", text, extra={"note": text})
+
+
+def in_a_warning(text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(text, stacklevel=1)
+
+
+WAYS = (in_message, in_arguments, in_fields, in_context, in_trade, in_exception, in_others_records, in_a_warning)
+
+
+async def leak_everything(way: Callable[[str], None]) -> None:
+    for leak in LEAKS:
+        way(leak.text)
+        await asyncio.sleep(0)
+
+
+def seen_in(data: bytes) -> Iterator[Leak]:
+    """The leaks whose secret is somewhere in bytes, as it is or as JSON has it."""
+    for leak in LEAKS:
+        if leak.secret.encode() in data or leak.secret.replace("/", "\\/").encode() in data:
+            yield leak
+
+
+def all_bytes(folder: Path) -> bytes:
+    return b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("json_logging", [True, False], ids=["json", "text"])
+async def test_no_byte_of_a_secret_is_on_disk_or_on_the_wire(
+    tmp_path: Path, way: Callable[[str], None], json_logging: bool, capfd: pytest.CaptureFixture[str]
+):
+    async with serving(ScriptedCollector(status(204))) as collector:
+        runtime = logging_to(
+            FileOptions(path=tmp_path / "expert.log", json_logging=json_logging),
+            LokiOptions(url=collector.url, name="there"),
+            LokiOptions(url="http://127.0.0.1:9", name="away", backoff_first=0.01, backoff_max=0.02),
+            log_dir=tmp_path,
+            log_to_console=True,
+            journal={"enabled": True, "recorder_level": "DEBUG"},
+            shutdown_timeout=3.0,
+        )
+        async with runtime:
+            await leak_everything(way)
+            await runtime.flush(1.0)
+            on_disk = all_bytes(tmp_path)  # journal and recorder as well
+        on_wire = b"".join(request.body for request in collector.requests)
+    on_disk += all_bytes(tmp_path)  # and the disk queue
+    shown = "".join(capfd.readouterr()).encode()
+    assert len(on_wire) > len(LEAKS) * 20
+    for where, data in (("disk", on_disk), ("wire", on_wire), ("console", shown)):
+        assert [leak.kind for leak in seen_in(data)] == [], where
+
+
+async def test_handlers_of_others_see_none_either():
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s %(note)s", defaults={"note": ""}))
+    logging.getLogger("leaks").addHandler(handler)
+    try:
+        async with logging_to():
+            for way in (in_message, in_arguments, in_fields, in_context, in_trade, in_exception):
+                await leak_everything(way)
+    finally:
+        logging.getLogger("leaks").removeHandler(handler)
+    assert [leak.kind for leak in seen_in(stream.getvalue().encode())] == []
+
+
+def test_what_is_logged_before_the_start_is_clean_already(tmp_path: Path):
+    for leak in LEAKS:
+        in_message(leak.text)
+
+    async def start() -> None:
+        async with logging_to(FileOptions(path=tmp_path / "expert.log"), log_dir=tmp_path):
+            pass
+
+    asyncio.run(start())
+    assert b"[REDACTED" in all_bytes(tmp_path)
+    assert [leak.kind for leak in seen_in(all_bytes(tmp_path))] == []

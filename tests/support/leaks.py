@@ -1,0 +1,82 @@
+"""A corpus of secrets as programs leak them: text, and what of it must not be seen anywhere. None of them is real."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One leak.
+
+    Attributes:
+        kind: what it is.
+        text: what a program writes.
+        secret: the part that must not be seen.
+    """
+
+    kind: str
+    text: str
+    secret: str
+
+
+_BINANCE = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
+_KRAKEN = "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg=="
+_SIGNATURE = "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+_OKX_SECRET = "22582BD0CFF14C41EDBF1AB98506286D"
+_JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJkZXNrLTMifQ.h1Zc0sJ3tY8uXqfQ7bYg0mRrPp2e5kCwVnLxOaDd9Zk"
+_WALLET = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+_PHRASE = "legal winner thank year wave sausage worth useful legal winner thank yellow"
+
+LEAKS: Final = (
+    Leak("a Binance key", f"connected with {_BINANCE}", _BINANCE),
+    Leak("a Kraken secret", f"secret {_KRAKEN} loaded", _KRAKEN),
+    Leak("an OKX secret", f"signing by {_OKX_SECRET}", _OKX_SECRET),
+    Leak("a signature in a query", f"GET /api/v3/order?symbol=BTC&timestamp=17&signature={_SIGNATURE} 401", _SIGNATURE),
+    Leak("a short signature in a query", "GET /v5/order?sign=1&signature=9f3a01bc&x=1", "9f3a01bc"),
+    Leak("a key in a query", "wss://host/ws?api_key=k3yV4lu3&listen=1", "k3yV4lu3"),
+    Leak("a listen key", "wss://stream/ws?listenKey=pqia91ma19a5s61c", "pqia91ma19a5s61c"),
+    Leak("credentials in an address", "proxy http://desk:hunter2@10.0.0.1:3128 refused", "hunter2"),
+    Leak("a bearer header", "Authorization: Bearer abcdef0123456789", "abcdef0123456789"),
+    Leak("a basic header", "sent basic ZGVzazpodW50ZXIy", "ZGVzazpodW50ZXIy"),
+    Leak("a header as Python shows it", "{'X-MBX-APIKEY': 'k3yV4lu3', 'Accept': '*/*'}", "k3yV4lu3"),
+    Leak("a body as JSON shows it", '{"apiSecret": "s3cr3tV4lu3", "side": "BUY"}', "s3cr3tV4lu3"),
+    Leak("JSON within JSON", '"{\\"passphrase\\": \\"open-sesame\\"}"', "open-sesame"),
+    Leak("a password after a colon", "password: hunter2hunter2", "hunter2hunter2"),
+    Leak("a password in a command line", "started with --password=hunter2 --verbose", "hunter2"),
+    Leak("a JSON web token", f"token {_JWT} expired", _JWT),
+    Leak(
+        "a private key",
+        f"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE{_KRAKEN[:40]}\n-----END EC PRIVATE KEY-----",
+        "MHcCAQEE",
+    ),
+    Leak("the beginning of a private key", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg", "MIIEvQIBADANBg"),
+    Leak("a wallet's key", f"wallet 0x{_WALLET} imported", _WALLET),
+    Leak("a recovery phrase", f"restored from {_PHRASE}", _PHRASE),
+    Leak("a card", "paid with 4111 1111 1111 1111 today", "4111 1111 1111 1111"),
+    Leak("a card without spaces", "card 4111111111111111 was charged", "4111111111111111"),
+    Leak("an American Express card", "3782-822463-10005 on file", "3782-822463-10005"),
+    Leak("an e-mail address", "statement sent to jane.doe+trading@example.co.uk", "jane.doe+trading@example.co.uk"),
+    Leak("a cookie", "cookie=sessionid-8f3a9c; path=/", "sessionid-8f3a9c"),
+)
+
+HARMLESS: Final = (
+    "tick",
+    "order 3f2504e04f8911d39a0c0305e82c3301 accepted",
+    "order 550e8400-e29b-41d4-a716-446655440000 accepted",
+    "order 4503599627370496 filled 0.50 of 1.00 at 43100.5",
+    "client order x-R4BD3S82a1b2c3d4e5f6 expired",
+    "connected to wss://stream.binance.com:9443/ws/btcusdt@trade",
+    "GET https://api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=500 200",
+    "2026-11-23T17:53:00.123456Z level=INFO",
+    "the order was placed and then the exchange sent a fill for all that was left of it",
+    "commit 3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+    "trace 4bf92f3577b34da6a3ce929d0e0e4736",
+    "run 19ab2c3d4e5f6a7b8-1234 recovered",
+    "price: 43100.50, quantity: 0.10000000",
+    "user@host",
+    "a" * 100,
+    "1" * 60,
+    "/var/log/metaexpert/expert.20261123T171542Z-4711-9f3a01.0001.log",
+    "tokens: 12",
+)
+"""What programs write that looks a little like one, and has to stay."""

@@ -1,0 +1,72 @@
+"""What looks like a secret is hidden, and nothing else."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.leaks import HARMLESS, LEAKS, Leak
+
+from metaexpert.logger.redaction import UNREADABLE, Redactor
+from metaexpert.logger.secret_patterns import SecretPatterns
+
+PATTERNS = SecretPatterns(Redactor().hides)
+
+
+@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.kind)
+@pytest.mark.parametrize("frame", ["{}", "before {} after", "({})", "x\n{}\ny", "{}, {}"])
+def test_no_leak_is_seen(leak: Leak, frame: str):
+    scrubbed = PATTERNS.scrub(frame.format(*[leak.text] * frame.count("{}")))
+    assert leak.secret not in scrubbed
+    assert "[REDACTED" in scrubbed
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_is_no_secret_stays_and_is_not_copied(text: str):
+    assert PATTERNS.scrub(text) is text
+
+
+def test_all_of_several_are_hidden():
+    text = " | ".join(leak.text for leak in LEAKS)
+    scrubbed = PATTERNS.scrub(text)
+    assert [leak.kind for leak in LEAKS if leak.secret in scrubbed] == []
+
+
+def test_what_stands_around_a_secret_stays():
+    assert PATTERNS.scrub("GET /order?symbol=BTC&signature=0123abcd&recvWindow=5000") == (
+        "GET /order?symbol=BTC&signature=[REDACTED]&recvWindow=5000"
+    )
+    assert PATTERNS.scrub('{"apiKey": "k3yV4lu3", "side": "BUY"}') == '{"apiKey": "[REDACTED]", "side": "BUY"}'
+
+
+def test_what_is_hidden_is_not_hidden_again():
+    for leak in LEAKS:
+        scrubbed = PATTERNS.scrub(leak.text)
+        assert PATTERNS.scrub(scrubbed) == scrubbed
+
+
+def test_further_patterns_and_keys_of_the_user():
+    patterns = SecretPatterns(Redactor(keys=("account",)).hides, [r"DESK-\d+"])
+    assert patterns.scrub("account=4711 of DESK-12") == "account=[REDACTED] of [REDACTED]"
+
+
+def test_a_secret_far_within_a_long_text_is_hidden_as_far_as_any_entry_shows_it():
+    secret = LEAKS[0].secret
+    text = "x " * 30_000 + secret + " y" * 200_000
+    assert secret not in PATTERNS.scrub(text)[: 64 * 1024]
+    harmless = "x " * 500_000
+    assert PATTERNS.scrub(harmless) is harmless
+
+
+@given(st.text(max_size=300))
+def test_whatever_the_text_it_comes_back_and_a_second_time_unchanged(text: str):
+    scrubbed = PATTERNS.scrub(text)
+    assert PATTERNS.scrub(scrubbed) == scrubbed
+
+
+def test_a_text_that_cannot_be_looked_through_is_not_shown(monkeypatch: pytest.MonkeyPatch):
+    def failing(_self: SecretPatterns, _text: str) -> str:
+        raise re.error("broken")
+
+    monkeypatch.setattr(SecretPatterns, "scrub", failing)
+    assert Redactor().scrub("any text") == UNREADABLE

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from metaexpert.logger import LoggerConfig, get_logger, setup_logging
 from metaexpert.logger.files.reader import Reader
-from metaexpert.logger.files.sources import sources_in
+from metaexpert.logger.files.reading.sources import sources_in
 
 log = get_logger("durability")
 

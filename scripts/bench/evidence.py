@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from metaexpert.logger.files.chain import Chain
-from metaexpert.logger.files.chain_keys import new_secret
+from metaexpert.logger.files.evidence.chain import Chain
+from metaexpert.logger.files.evidence.chain_keys import new_secret
+from metaexpert.logger.files.evidence.verify import verify
 from metaexpert.logger.files.names import LogFile
-from metaexpert.logger.files.verify import verify
 from metaexpert.logger.identity import Identity
 
 LINE_BYTES: Final = 300

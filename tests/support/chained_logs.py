@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 
-from metaexpert.logger.files.chain import Anchor, Chain
+from metaexpert.logger.files.evidence.chain import Anchor, Chain
+from metaexpert.logger.files.evidence.verdict import FileVerdict, Report
+from metaexpert.logger.files.evidence.verify import verify
 from metaexpert.logger.files.names import LogFile
-from metaexpert.logger.files.verdict import FileVerdict, Report
-from metaexpert.logger.files.verify import verify
 from metaexpert.logger.identity import Identity
 
 SECRET = "5ec2e7" * 8

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from metaexpert.logger.files.chain_format import NOTHING, Record, digests_of, shortened, written
+from metaexpert.logger.files.evidence.chain_format import NOTHING, Record, digests_of, shortened, written
 
 
 def rewrite(folder: Path, signing: bytes | None, log: str = "expert.log") -> None:

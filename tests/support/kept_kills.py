@@ -21,13 +21,13 @@ from typing import Any, Final
 from support.log_files import QUICK, written
 
 from metaexpert.logger import FileOptions, LoggerConfig, RetentionOptions, get_logger, setup_logging
-from metaexpert.logger.files import transfer
-from metaexpert.logger.files.housekeeping import LOCK_FILE, Housekeeper
-from metaexpert.logger.files.kept_logs import KeptLog, kept_logs
-from metaexpert.logger.files.moves import PURGED_FILE
+from metaexpert.logger.files.keeping import transfer
+from metaexpert.logger.files.keeping.housekeeping import LOCK_FILE, Housekeeper
+from metaexpert.logger.files.keeping.kept_logs import KeptLog, kept_logs
+from metaexpert.logger.files.keeping.moves import PURGED_FILE
+from metaexpert.logger.files.keeping.retention import Rules
 from metaexpert.logger.files.reader import Reader
-from metaexpert.logger.files.retention import Rules
-from metaexpert.logger.files.sources import sources_in
+from metaexpert.logger.files.reading.sources import sources_in
 from soak.points import Point, arm
 
 LATER: Final = time.time() + 7200

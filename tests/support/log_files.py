@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from metaexpert.logger.files.keeping.pace import Pace
 from metaexpert.logger.files.names import CHAIN, LogFile, Run
-from metaexpert.logger.files.pace import Pace
 
 RUN = Run("20261123T171542Z", 4711, "9f3a01")
 BEGAN_AT = RUN.started_at.timestamp()

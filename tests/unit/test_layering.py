@@ -61,12 +61,13 @@ SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks
 PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
-    "logger.workload logger.spill_gate logger.spill_transit logger.files.retention "
-    "logger.files.chain_format logger.files.verify_lines logger.files.verdict "
-    "logger.files.moments logger.files.text_entries logger.files.conditions logger.files.patterns "
-    "logger.files.precheck logger.sinks.answer logger.trade.lifecycle logger.secret_patterns "
-    "logger.files.order_lifecycle logger.files.position_changes logger.files.trade_events logger.files.text_copies "
-    "logger.files.timeline logger.files.sequence_numbers logger.files.error_groups logger.files.log_statistics",
+    "logger.workload logger.spill_gate logger.spill_transit logger.sinks.answer logger.trade.lifecycle "
+    "logger.secret_patterns logger.files.keeping.retention logger.files.evidence.chain_format "
+    "logger.files.evidence.verify_lines logger.files.evidence.verdict logger.files.reading.moments "
+    "logger.files.reading.text_entries logger.files.reading.conditions logger.files.reading.patterns "
+    "logger.files.reading.precheck logger.files.reading.order_lifecycle logger.files.reading.position_changes "
+    "logger.files.reading.trade_events logger.files.reading.text_copies logger.files.reading.timeline "
+    "logger.files.reading.sequence_numbers logger.files.reading.error_groups logger.files.reading.log_statistics",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
 )
 IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of one's own")
@@ -88,11 +89,14 @@ ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.dead_letters_store": rule(
         "logger.dead_letters logger.dead_letters_inspect", "where refused entries are kept is their own business"
     ),
-    "logger.files.helpers": rule("logger.files.ahead", "processes are started where a large log is read, nowhere else"),
+    "logger.files.reading.helpers": rule(
+        "logger.files.reading.ahead", "processes are started where a large log is read, nowhere else"
+    ),
     "logger.files.reader": rule("cli", "what is written knows nothing of how it is read back"),
     "logger.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
-    "logger.files.seals": rule(
-        "logger.files.chain logger.files.anchors logger.files.verify logger.files.verify_seals logger.config_check",
+    "logger.files.evidence.seals": rule(
+        "logger.files.evidence.chain logger.files.evidence.anchors logger.files.evidence.verify "
+        "logger.files.evidence.verify_seals logger.config_check",
         "the chain appends to them, verifying reads them; others say what they want said through the chain",
     ),
     "logger.runtime": rule(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import orjson
 
-from metaexpert.logger.files.entries import MISSING
+from metaexpert.logger.files.reading.entries import MISSING
 from metaexpert.logger.formats.controls import neutralised
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.entries import LogEntry
+    from metaexpert.logger.files.reading.entries import LogEntry
 
 _RESET: Final = "\x1b[0m"
 _DIM: Final = "\x1b[2m"

@@ -6,10 +6,10 @@ Memory is bounded: beyond so many groups those that come anew are counted togeth
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from metaexpert.logger.files.fingerprints import Fingerprint, fingerprint_of
+from metaexpert.logger.files.reading.fingerprints import Fingerprint, fingerprint_of
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.entries import LogEntry
+    from metaexpert.logger.files.reading.entries import LogEntry
 
 MAX_GROUPS: Final = 10_000
 _MAX_LOGGERS: Final = 20

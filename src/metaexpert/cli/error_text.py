@@ -5,7 +5,7 @@ from typing import Final
 
 from metaexpert.cli.entry_text import Clock, indented, traceback_of
 from metaexpert.cli.error_groups import ErrorGroup, ErrorGroups
-from metaexpert.logger.files.fingerprints import normalised
+from metaexpert.logger.files.reading.fingerprints import normalised
 from metaexpert.logger.formats.controls import neutralised
 
 _RESET: Final = "\x1b[0m"

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, final
 import orjson
 
 from metaexpert.cli.entry_text import picked_json
-from metaexpert.logger.files.captures import capture_of, run_of
-from metaexpert.logger.files.entries import MISSING
+from metaexpert.logger.files.reading.captures import capture_of, run_of
+from metaexpert.logger.files.reading.entries import MISSING
 from metaexpert.logger.formats.controls import neutralised
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.entries import LogEntry
+    from metaexpert.logger.files.reading.entries import LogEntry
     from metaexpert.logger.formats.otlp_records import Records
     from metaexpert.logger.identity import Identity
 

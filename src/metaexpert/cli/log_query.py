@@ -16,20 +16,20 @@ import orjson
 
 from metaexpert.cli.log_views import Filters, Named, Views, read_json
 from metaexpert.cli.query_engine import copy_to_parquet, engine, shut_off
-from metaexpert.logger.files.blocks import blocks_of
-from metaexpert.logger.files.conditions import QueryError
 from metaexpert.logger.files.ownership import is_written
 from metaexpert.logger.files.reader import Query, Reader
-from metaexpert.logger.files.report import ReadReport
-from metaexpert.logger.files.text_copies import without_text_copies
-from metaexpert.logger.files.text_entries import HEAD
-from metaexpert.logger.files.trade_events import TradeEvent
+from metaexpert.logger.files.reading.blocks import blocks_of
+from metaexpert.logger.files.reading.conditions import QueryError
+from metaexpert.logger.files.reading.report import ReadReport
+from metaexpert.logger.files.reading.text_copies import without_text_copies
+from metaexpert.logger.files.reading.text_entries import HEAD
+from metaexpert.logger.files.reading.trade_events import TradeEvent
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from metaexpert.logger.files.entries import LogEntry
-    from metaexpert.logger.files.sources import Source
+    from metaexpert.logger.files.reading.entries import LogEntry
+    from metaexpert.logger.files.reading.sources import Source
 
 _LOOKED_AT_BYTES: Final = 64 * 1024
 _LOOKED_AT_LINES: Final = 200

@@ -14,7 +14,7 @@ from metaexpert.cli.logs_progress import Progress
 from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.entries import LogEntry
+    from metaexpert.logger.files.reading.entries import LogEntry
 
 _FOUND: Final = "\x1b[1;31m"
 _COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
@@ -41,8 +41,8 @@ def grep(
     It is looked for in the line as it stands in the file: message, fields, names of fields, tracebacks. Status 3 where
     it is nowhere.
     """
-    from metaexpert.logger.files.query import found_in  # noqa: PLC0415 - the command line imports what it needs when it runs
     from metaexpert.logger.files.reader import Reader  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.query import found_in  # noqa: PLC0415 - the command line imports what it needs when it runs
 
     query = choice.query(grep=pattern, ignore_case=ignore_case)
     wanted = query.text

@@ -27,7 +27,7 @@ from metaexpert.cli.logs_operations import (
 )
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.hold import Hold
+    from metaexpert.logger.files.keeping.hold import Hold
 
 hold = typer.Typer(
     name="hold",
@@ -61,7 +61,7 @@ def add(
     log_dir: LogDir = None,
 ) -> None:
     """Place a hold and print its id. Without --log, --pattern, --since and --until it is over every log file."""
-    from metaexpert.logger.files.hold import HoldError, place  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.hold import HoldError, place  # noqa: PLC0415 - only when a command runs
 
     safe_output()
     config = loaded(file, log_dir)
@@ -87,7 +87,7 @@ def add(
 @hold.command("list")
 def list_holds(*, file: ConfigFile = None, log_dir: LogDir = None, as_json: AsJson = False) -> None:
     """List the holds in force."""
-    from metaexpert.logger.files.hold import read_holds  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.hold import read_holds  # noqa: PLC0415 - only when a command runs
 
     safe_output()
     holds = read_holds(loaded(file, log_dir).log_dir)
@@ -114,8 +114,8 @@ def release(
     log_dir: LogDir = None,
 ) -> None:
     """Release a hold: what was under it alone is deleted when its time has come."""
-    from metaexpert.logger.files.hold import HoldError, find  # noqa: PLC0415 - only when a command runs
-    from metaexpert.logger.files.hold import release as release_hold  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.keeping.hold import HoldError, find  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.hold import release as release_hold  # noqa: PLC0415 - as above
 
     safe_output()
     config = loaded(file, log_dir)
@@ -134,7 +134,7 @@ def release(
 
 def moment(text: str | None, option: str) -> float | None:
     """The time a person wrote, seconds since 1970; wrong ones end the command."""
-    from metaexpert.logger.files.moments import SECOND_NS, moment_ns  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.reading.moments import SECOND_NS, moment_ns  # noqa: PLC0415 - only when a command runs
 
     if text is None:
         return None

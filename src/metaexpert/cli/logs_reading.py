@@ -26,9 +26,9 @@ from metaexpert.cli.logs_operations import DONE, FAULT, safe_output, tell
 from metaexpert.cli.logs_places import configured_places, plain_places
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.query import Query
-    from metaexpert.logger.files.report import ReadReport
-    from metaexpert.logger.files.sources import Source
+    from metaexpert.logger.files.reading.query import Query
+    from metaexpert.logger.files.reading.report import ReadReport
+    from metaexpert.logger.files.reading.sources import Source
 
 USAGE: Final = 2
 NOTHING: Final = 3
@@ -159,7 +159,7 @@ class Choice:
         Raises:
             QueryError: an option's value is not usable; `reads_logs` tells it.
         """
-        from metaexpert.logger.files.query import Query  # noqa: PLC0415 - as above
+        from metaexpert.logger.files.reading.query import Query  # noqa: PLC0415 - as above
 
         return Query.parsed(
             level=self.level,
@@ -183,7 +183,7 @@ class Choice:
         Raises:
             typer.Exit: there is none; it has been told where was looked.
         """
-        from metaexpert.logger.files.sources import sources_in  # noqa: PLC0415 - as above
+        from metaexpert.logger.files.reading.sources import sources_in  # noqa: PLC0415 - as above
 
         places = self.all_places()
         found = sources_in(places, self.log)
@@ -280,7 +280,7 @@ def _drop_output() -> None:
 
 
 def _status_of(error: Exception) -> int:
-    from metaexpert.logger.files.query import QueryError  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.query import QueryError  # noqa: PLC0415 - as above
 
     return USAGE if isinstance(error, QueryError) else FAULT
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metaexpert.logger import LoggerConfig
-    from metaexpert.logger.files.kept_logs import KeptLog
-    from metaexpert.logger.files.restore import Restored
-    from metaexpert.logger.files.retention import KeptFile
+    from metaexpert.logger.files.keeping.kept_logs import KeptLog
+    from metaexpert.logger.files.keeping.restore import Restored
+    from metaexpert.logger.files.keeping.retention import KeptFile
 
 _NOTHING: Final = 3
 
@@ -59,7 +59,7 @@ def restore(
 
 
 def _wanted(logs: "Sequence[KeptLog]", since: float | None, until: float | None) -> "list[KeptFile]":
-    from metaexpert.logger.files.restore import restorable  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.restore import restorable  # noqa: PLC0415 - only when a command runs
 
     try:
         return [each for log in logs for each in restorable(log, since, until)]
@@ -69,8 +69,8 @@ def _wanted(logs: "Sequence[KeptLog]", since: float | None, until: float | None)
 
 
 def _prepare(config: "LoggerConfig", to: Path, wanted: "Sequence[KeptFile]") -> None:
-    from metaexpert.logger.files.kept_logs import kept_logs  # noqa: PLC0415 - only when a command runs
-    from metaexpert.logger.files.restore import RestoreError, prepare  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.keeping.kept_logs import kept_logs  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.restore import RestoreError, prepare  # noqa: PLC0415 - as above
 
     try:
         prepare(to, kept_logs(config), time.time())
@@ -85,8 +85,8 @@ def _restore_all(wanted: "Sequence[KeptFile]", to: Path) -> "tuple[list[Restored
     from rich.progress import track  # noqa: PLC0415 - as above
 
     from metaexpert.exceptions import MetaExpertError  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.pace import Pace  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.restore import restore as restore_file  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.keeping.pace import Pace  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.keeping.restore import restore as restore_file  # noqa: PLC0415 - as above
 
     console, restored, failures = Console(stderr=True), list["Restored"](), 0
     shown = track(wanted, "restoring", console=console, transient=True, disable=not sys.stderr.isatty())

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metaexpert.logger import LoggerConfig
-    from metaexpert.logger.files.housekeeping import Housekeeper, Planned
-    from metaexpert.logger.files.kept_logs import KeptLog
-    from metaexpert.logger.files.retention import KeptFile
+    from metaexpert.logger.files.keeping.housekeeping import Housekeeper, Planned
+    from metaexpert.logger.files.keeping.kept_logs import KeptLog
+    from metaexpert.logger.files.keeping.retention import KeptFile
 
 LogName = Annotated[str | None, typer.Option("--log", help="Only this log's files, such as trades.log.")]
 ConfigFile = Annotated[
@@ -77,7 +77,7 @@ def retention(
 
 def logs_named(config: "LoggerConfig", name: str | None) -> "tuple[KeptLog, ...]":
     """The configured logs, or the one of that name; there has to be one."""
-    from metaexpert.logger.files.kept_logs import kept_logs  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.kept_logs import kept_logs  # noqa: PLC0415 - only when a command runs
 
     logs = kept_logs(config)
     chosen = tuple(each for each in logs if name in {None, each.path.name, str(each.path)})
@@ -93,8 +93,8 @@ def files_text(count: int) -> str:
 
 
 def _keeper(config: "LoggerConfig", logs: "Sequence[KeptLog]") -> "Housekeeper":
-    from metaexpert.logger.files.housekeeping import Housekeeper  # noqa: PLC0415 - only when a command runs
-    from metaexpert.logger.files.pace import Pace  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.keeping.housekeeping import Housekeeper  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.pace import Pace  # noqa: PLC0415 - as above
     from metaexpert.logger.notices import Notices  # noqa: PLC0415 - as above
 
     notices = Notices()
@@ -157,7 +157,7 @@ def _what(row: dict[str, Any]) -> list[object]:
 
 
 def _conflicts(planned: "Planned") -> list[str]:
-    from metaexpert.logger.files.retention import Conflict  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.retention import Conflict  # noqa: PLC0415 - only when a command runs
 
     name = planned.log.path.name
     return [f"{name}: {each.bound}: {each.reason}" for each in planned.actions if isinstance(each, Conflict)]
@@ -165,7 +165,7 @@ def _conflicts(planned: "Planned") -> list[str]:
 
 def _rows(planned: "Planned", *, todo: bool = False) -> list[dict[str, Any]]:
     """Each file of a log with what is done with it, the oldest first; `todo` for those alone that do not stay."""
-    from metaexpert.logger.files.retention import Archive, Pack, Purge  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.retention import Archive, Pack, Purge  # noqa: PLC0415 - only when a command runs
 
     verbs = {Pack: "compress", Archive: "archive", Purge: "delete"}
     actions: dict[Path, tuple[str, str]] = {}
@@ -184,7 +184,7 @@ def _rows(planned: "Planned", *, todo: bool = False) -> list[dict[str, Any]]:
 
 def _kept_against(planned: "Planned") -> dict[Path, str]:
     """The files that a bound would have deleted, and why they stay."""
-    from metaexpert.logger.files.retention import Conflict, protection  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.retention import Conflict, protection  # noqa: PLC0415 - only when a command runs
 
     conflicts = [action for action in planned.actions if isinstance(action, Conflict)]
     kept = {each.file: each for conflict in conflicts for each in conflict.kept}
@@ -205,7 +205,7 @@ def _row(kept: "KeptFile", verb: str, reason: str) -> dict[str, Any]:
 
 
 def _why_kept(planned: "Planned", kept: "KeptFile") -> str:
-    from metaexpert.logger.files.retention import protection  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.retention import protection  # noqa: PLC0415 - only when a command runs
 
     if kept.is_written:
         return "it is being written"

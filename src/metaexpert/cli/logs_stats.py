@@ -9,9 +9,9 @@ from metaexpert.cli.logs_progress import Progress
 from metaexpert.cli.logs_reading import NOTHING, OUTPUT, Choice, reads_logs, tell_damaged, total_bytes
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.log_statistics import LogStatistics
-    from metaexpert.logger.files.report import ReadReport
-    from metaexpert.logger.files.sources import Source
+    from metaexpert.logger.files.reading.log_statistics import LogStatistics
+    from metaexpert.logger.files.reading.report import ReadReport
+    from metaexpert.logger.files.reading.sources import Source
 
 
 @reads_logs
@@ -28,7 +28,7 @@ def stats(
     Entries count once in a log, and in each log they stand in. Status 3 where there is no entry.
     """
     from metaexpert.cli.stats_text import as_document, as_lines  # noqa: PLC0415 - the command line imports what it needs when it runs
-    from metaexpert.logger.files.report import ReadReport  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.report import ReadReport  # noqa: PLC0415 - as above
 
     sources, report = choice.sources(), ReadReport()
     with Progress("reading", total_bytes(sources), lambda: report.bytes):
@@ -48,8 +48,8 @@ def stats(
 
 
 def _statistics(choice: Choice, sources: "tuple[Source, ...]", report: "ReadReport") -> "LogStatistics":
-    from metaexpert.logger.files.file_order import in_file_order  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.log_statistics import LogStatistics  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.file_order import in_file_order  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.log_statistics import LogStatistics  # noqa: PLC0415 - as above
 
     found, query = LogStatistics(), choice.query()
     for source in sorted(sources, key=_order):

@@ -12,7 +12,7 @@ from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from metaexpert.logger.files.entries import LogEntry
+    from metaexpert.logger.files.reading.entries import LogEntry
 
 
 @reads_logs
@@ -31,7 +31,7 @@ def tail(
     New files of rotations and of processes that start are followed too. Status 3 where there is no such entry.
     """
     from metaexpert.logger.files.reader import follow, last  # noqa: PLC0415 - the command line imports what it needs when it runs
-    from metaexpert.logger.files.report import ReadReport  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.report import ReadReport  # noqa: PLC0415 - as above
 
     report, query = ReadReport(), choice.query()
     as_bytes = printing(choice, fields, as_json=as_json, colours=colours_wanted(choice.color))
@@ -56,7 +56,7 @@ def tail(
 
 def _tell_absence(choice: Choice) -> None:
     """Say what is waited for, where there is no log yet: a name may be mistyped."""
-    from metaexpert.logger.files.sources import ReadError, sources_in  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.sources import ReadError, sources_in  # noqa: PLC0415 - as above
 
     for place in choice.all_places():
         try:

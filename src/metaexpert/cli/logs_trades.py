@@ -17,9 +17,9 @@ from metaexpert.cli.trade_rows import CHANGE_FIELDS, ORDER_FIELDS, change_row, d
 
 if TYPE_CHECKING:
     from metaexpert.cli.entry_text import Clock
-    from metaexpert.logger.files.order_lifecycle import Order
-    from metaexpert.logger.files.position_changes import PositionChange, Positions
-    from metaexpert.logger.files.trade_events import TradeEvent
+    from metaexpert.logger.files.reading.order_lifecycle import Order
+    from metaexpert.logger.files.reading.position_changes import PositionChange, Positions
+    from metaexpert.logger.files.reading.trade_events import TradeEvent
 
 _TRADE: Final = rb'"log_type": ?"trade"|\bevent='
 """What every trade entry has in its line, as JSON or as text; a line without it is not decoded."""
@@ -124,8 +124,8 @@ def trades(
 
 
 def _gathered(choice: Choice, symbols: frozenset[str], order_ids: frozenset[str], *, positions: bool) -> _Trades:
-    from metaexpert.logger.files.order_lifecycle import Orders  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.position_changes import Positions  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.order_lifecycle import Orders  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.position_changes import Positions  # noqa: PLC0415 - as above
 
     closed: list[Order] = []
     found, orders = _Trades(closed, Positions()), Orders(closed.append)
@@ -159,8 +159,8 @@ def _is_meant(order: "Order", symbols: frozenset[str], order_ids: frozenset[str]
 
 def _events(choice: Choice) -> Iterator["TradeEvent"]:
     from metaexpert.logger.files.reader import Reader  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.text_copies import without_text_copies  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.trade_events import TradeEvent  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.text_copies import without_text_copies  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.trade_events import TradeEvent  # noqa: PLC0415 - as above
 
     sources = choice.sources()
     reader = Reader(sources, replace(choice.query(), text=re.compile(_TRADE)))
@@ -217,7 +217,7 @@ def _print_table(out: Output, columns: tuple[Column, ...], rows: Iterable[tuple[
 
 
 def _order_cells(order: "Order", clock: "Clock") -> tuple[str, ...]:
-    from metaexpert.logger.files import order_lifecycle as stages  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading import order_lifecycle as stages  # noqa: PLC0415 - as above
 
     return (
         order.name,

@@ -18,8 +18,8 @@ from metaexpert.cli.logs_places import configured_places
 from metaexpert.cli.logs_reading import ending_well
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.anchors import Held
-    from metaexpert.logger.files.verdict import FileVerdict, Report, SealsVerdict
+    from metaexpert.logger.files.evidence.anchors import Held
+    from metaexpert.logger.files.evidence.verdict import FileVerdict, Report, SealsVerdict
 
 TAMPERED: Final = 3
 
@@ -74,7 +74,7 @@ def verify(
 
 
 def _make_key(path: Path) -> None:
-    from metaexpert.logger.files.chain_keys import new_secret  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from metaexpert.logger.files.evidence.chain_keys import new_secret  # noqa: PLC0415 - the command line imports what it needs when it runs
 
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
@@ -89,8 +89,8 @@ def _make_key(path: Path) -> None:
 
 def _verified(places: list[Path], key_file: Path | None, anchors: list[Path], *, progress: bool) -> "Report":
     from metaexpert.cli.logs_progress import Progress  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.chain_keys import read_chain_secret  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.verify import verify as verify_logs  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.evidence.chain_keys import read_chain_secret  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.evidence.verify import verify as verify_logs  # noqa: PLC0415 - as above
 
     secret = None if key_file is None else read_chain_secret(key_file)
     held = [anchor for path in anchors for anchor in _held(path)]
@@ -105,7 +105,7 @@ def _verified(places: list[Path], key_file: Path | None, anchors: list[Path], *,
 
 
 def _held(path: Path) -> "Iterator[Held]":
-    from metaexpert.logger.files.anchors import held_in  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.evidence.anchors import held_in  # noqa: PLC0415 - as above
 
     with path.open("rb") as lines:
         yield from held_in(lines)
@@ -116,7 +116,7 @@ def _held(path: Path) -> "Iterator[Held]":
 
 def _print(report: "Report") -> None:
     from metaexpert.cli.tables import Column, table_lines  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.verdict import State  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.evidence.verdict import State  # noqa: PLC0415 - as above
 
     shown = [each for each in report.files if each.state != State.PURGED]
     rows = [_row(each) for each in shown] + [_seals_row(each) for each in report.seals]
@@ -131,7 +131,7 @@ def _print(report: "Report") -> None:
 
 
 def _row(verdict: "FileVerdict") -> tuple[str, ...]:
-    from metaexpert.logger.files.verdict import State  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.evidence.verdict import State  # noqa: PLC0415 - as above
 
     name = verdict.name if verdict.path is None else verdict.path.name
     is_known = verdict.state not in {State.MISSING, State.UNCHAINED}
@@ -145,7 +145,7 @@ def _seals_row(seals: "SealsVerdict") -> tuple[str, ...]:
 
 def _remarks(report: "Report") -> Iterator[str]:
     """What is wrong first, then what else there is to say."""
-    from metaexpert.logger.files.verdict import State  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.evidence.verdict import State  # noqa: PLC0415 - as above
     from metaexpert.logger.formats.controls import neutralised  # noqa: PLC0415 - as above
 
     purged = [each for each in report.files if each.state == State.PURGED]
@@ -170,7 +170,7 @@ def _remarks(report: "Report") -> Iterator[str]:
 
 def _summary(report: "Report") -> str:
     from metaexpert.cli.tables import count_text  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.verdict import HARMED, State  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.evidence.verdict import HARMED, State  # noqa: PLC0415 - as above
 
     told = [
         count_text(number, f"file {words}", f"files {words}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from metaexpert.exceptions import MetaExpertError
-from metaexpert.logger.files.conditions import QueryError
+from metaexpert.logger.files.reading.conditions import QueryError
 
 if TYPE_CHECKING:
     from types import ModuleType

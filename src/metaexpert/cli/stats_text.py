@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from metaexpert.cli.entry_text import Clock
 from metaexpert.cli.logs_operations import size_text
 from metaexpert.cli.tables import Column, count_text, duration_text, table_lines
-from metaexpert.logger.files.log_statistics import LogStatistics
+from metaexpert.logger.files.reading.log_statistics import LogStatistics
 from metaexpert.logger.formats.text import neutralised
 from metaexpert.logger.formats.timestamps import utc_parts
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.log_statistics import RunNumbers, WriterStatistics
-    from metaexpert.logger.files.timeline import Buckets
+    from metaexpert.logger.files.reading.log_statistics import RunNumbers, WriterStatistics
+    from metaexpert.logger.files.reading.timeline import Buckets
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _COLUMNS: Final = 60

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.order_lifecycle import Order
-    from metaexpert.logger.files.position_changes import PositionChange
+    from metaexpert.logger.files.reading.order_lifecycle import Order
+    from metaexpert.logger.files.reading.position_changes import PositionChange
 
 ORDER_FIELDS: Final[dict[str, str]] = {
     "order_id": "VARCHAR",
@@ -54,7 +54,7 @@ CHANGE_FIELDS: Final[dict[str, str]] = {
 
 def order_row(order: "Order") -> dict[str, Any]:
     """What is told of an order, under the names of `ORDER_FIELDS`."""
-    from metaexpert.logger.files import order_lifecycle as stages  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from metaexpert.logger.files.reading import order_lifecycle as stages  # noqa: PLC0415 - the command line imports what it needs when it runs
 
     fill = (stages.PARTIALLY_FILLED, stages.FILLED)
     placed = order.time_of(stages.PLACED)

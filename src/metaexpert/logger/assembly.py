@@ -11,8 +11,8 @@ from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.dead_letters import DeadLetters
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
-from metaexpert.logger.files.chain import Anchor, Chain
-from metaexpert.logger.files.chain_keys import read_chain_secret
+from metaexpert.logger.files.evidence.chain import Anchor, Chain
+from metaexpert.logger.files.evidence.chain_keys import read_chain_secret
 from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.files.retiring import nobody
 from metaexpert.logger.files.rotation import Rotation

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from metaexpert.exceptions import ConfigError
 from metaexpert.logger.config import LoggerConfig
-from metaexpert.logger.files.chain_keys import read_chain_secret, state_of
-from metaexpert.logger.files.seals import seals_of
+from metaexpert.logger.files.evidence.chain_keys import read_chain_secret, state_of
+from metaexpert.logger.files.evidence.seals import seals_of
 from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.secret_files import is_readable_by_everyone, unreadable_secrets
 from metaexpert.logger.options.sink import FileOptions

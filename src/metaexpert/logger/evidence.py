@@ -8,8 +8,8 @@ from time import time_ns
 import orjson
 
 from metaexpert.logger.entry import AUDIT, CAPTURE_OVERHEAD_BYTES, Capture
-from metaexpert.logger.files.anchors import anchor_fields, encodable
-from metaexpert.logger.files.chain import Anchor
+from metaexpert.logger.files.evidence.anchors import anchor_fields, encodable
+from metaexpert.logger.files.evidence.chain import Anchor
 from metaexpert.logger.gaps import GAP_LOGGER
 from metaexpert.logger.ingress import next_seq
 

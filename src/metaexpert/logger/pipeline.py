@@ -19,9 +19,9 @@ from metaexpert.logger.delivery import SHUTDOWN, Delivery
 from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.evidence import anchor_entry
-from metaexpert.logger.files.chain import Anchor
-from metaexpert.logger.files.housekeeping_thread import HousekeepingThread
-from metaexpert.logger.files.kept_logs import kept_logs
+from metaexpert.logger.files.evidence.chain import Anchor
+from metaexpert.logger.files.keeping.housekeeping_thread import HousekeepingThread
+from metaexpert.logger.files.keeping.kept_logs import kept_logs
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress

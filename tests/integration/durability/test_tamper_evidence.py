@@ -12,11 +12,11 @@ from support.chained_logs import SECRET, findings
 from support.running_logger import logging_to, sink_stats
 
 from metaexpert.logger import EvidenceOptions, FileOptions, MemoryOptions, SinkState, get_logger
-from metaexpert.logger.files import chain as chain_module
-from metaexpert.logger.files.anchors import held_in
-from metaexpert.logger.files.chain_format import Record
-from metaexpert.logger.files.verdict import State
-from metaexpert.logger.files.verify import verify
+from metaexpert.logger.files.evidence import chain as chain_module
+from metaexpert.logger.files.evidence.anchors import held_in
+from metaexpert.logger.files.evidence.chain_format import Record
+from metaexpert.logger.files.evidence.verdict import State
+from metaexpert.logger.files.evidence.verify import verify
 
 ROUNDS = 4
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from metaexpert.cli.app import app
 from metaexpert.logger import LoggerConfig, LoggingRuntime, get_logger
 from metaexpert.logger.files.reader import Reader
-from metaexpert.logger.files.sources import sources_in
+from metaexpert.logger.files.reading.sources import sources_in
 
 ENTRIES = 400
 KEPT = 4

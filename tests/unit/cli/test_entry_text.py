@@ -10,8 +10,8 @@ import pytest
 from support.log_lines import error_line, log_line, trade_line
 
 from metaexpert.cli.entry_text import Clock, EntryText, picked_json, shown
-from metaexpert.logger.files.entries import LogEntry
-from metaexpert.logger.files.moments import moment_ns, stamp_ns
+from metaexpert.logger.files.reading.entries import LogEntry
+from metaexpert.logger.files.reading.moments import moment_ns, stamp_ns
 
 
 def entry_of(line: dict[str, Any] | bytes) -> LogEntry:

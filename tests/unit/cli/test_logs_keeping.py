@@ -12,8 +12,8 @@ from support.log_files import content, names, written
 from typer.testing import CliRunner, Result
 
 from metaexpert.cli.app import app
-from metaexpert.logger.files.hold import HOLDS_FILE, read_holds
-from metaexpert.logger.files.housekeeping import LOCK_FILE
+from metaexpert.logger.files.keeping.hold import HOLDS_FILE, read_holds
+from metaexpert.logger.files.keeping.housekeeping import LOCK_FILE
 from metaexpert.logger.files.names import Run
 from metaexpert.logger.files.ownership import hold
 from metaexpert.logger.owner_lock import OwnerLock

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from metaexpert.cli.app import app
 from metaexpert.cli.query_engine import database
-from metaexpert.logger.files.packing import has_zstd, zstd
+from metaexpert.logger.files.keeping.packing import has_zstd, zstd
 
 TEXT = (
     b"2026-11-23T17:20:01.000000Z ERROR    expert.old: connection lost code=1006\n"

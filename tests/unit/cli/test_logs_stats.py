@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from metaexpert.cli.app import app
 from metaexpert.cli.tables import Column, csv_line, duration_text, table_lines
-from metaexpert.logger.files.entries import LogEntry
-from metaexpert.logger.files.fingerprints import fingerprint_of
+from metaexpert.logger.files.reading.entries import LogEntry
+from metaexpert.logger.files.reading.fingerprints import fingerprint_of
 
 
 @pytest.fixture

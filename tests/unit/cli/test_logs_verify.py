@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from metaexpert.cli.app import app
 from metaexpert.logger import LoggerConfig
-from metaexpert.logger.files.chain import Anchor, record_removal
+from metaexpert.logger.files.evidence.chain import Anchor, record_removal
 from metaexpert.logger.files.names import LogFile
 
 

@@ -1,1 +1,1 @@
-"""Log files on disk: appending and rotating."""
+"""Log files on disk: written here, kept in `keeping`, proven in `evidence`, read back through `reader`."""

@@ -12,19 +12,19 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from typing import Final, final
 
-from metaexpert.logger.files.ahead import Ahead
-from metaexpert.logger.files.blocks import blocks_of
-from metaexpert.logger.files.bounds import Range, range_in
-from metaexpert.logger.files.conditions import Condition, QueryError
-from metaexpert.logger.files.entries import LogEntry
-from metaexpert.logger.files.follow import follow
-from metaexpert.logger.files.merge import Batches, Opening, each_once, in_order, merged
-from metaexpert.logger.files.precheck import Precheck
-from metaexpert.logger.files.query import Query
-from metaexpert.logger.files.report import Damage, ReadReport
-from metaexpert.logger.files.scan import Scanner
-from metaexpert.logger.files.sources import ReadError, Source, sources_in
-from metaexpert.logger.files.tail import last
+from metaexpert.logger.files.reading.ahead import Ahead
+from metaexpert.logger.files.reading.blocks import blocks_of
+from metaexpert.logger.files.reading.bounds import Range, range_in
+from metaexpert.logger.files.reading.conditions import Condition, QueryError
+from metaexpert.logger.files.reading.entries import LogEntry
+from metaexpert.logger.files.reading.follow import follow
+from metaexpert.logger.files.reading.merge import Batches, Opening, each_once, in_order, merged
+from metaexpert.logger.files.reading.precheck import Precheck
+from metaexpert.logger.files.reading.query import Query
+from metaexpert.logger.files.reading.report import Damage, ReadReport
+from metaexpert.logger.files.reading.scan import Scanner
+from metaexpert.logger.files.reading.sources import ReadError, Source, sources_in
+from metaexpert.logger.files.reading.tail import last
 
 __all__ = [
     "Condition",

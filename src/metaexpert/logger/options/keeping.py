@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from metaexpert.logger.files.packing import has_zstd
+from metaexpert.logger.files.keeping.packing import has_zstd
 from metaexpert.logger.options.base import Options
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.readable_logs import BOOT, START_NS, Folder, json_line, text_line
 
-from metaexpert.logger.files import ahead, blocks, reader
-from metaexpert.logger.files.entries import LogEntry
-from metaexpert.logger.files.merge import WINDOW_ENTRIES
-from metaexpert.logger.files.moments import stamp_ns
+from metaexpert.logger.files import reader
 from metaexpert.logger.files.reader import Query, Reader, last, sources_in
+from metaexpert.logger.files.reading import ahead, blocks
+from metaexpert.logger.files.reading.entries import LogEntry
+from metaexpert.logger.files.reading.merge import WINDOW_ENTRIES
+from metaexpert.logger.files.reading.moments import stamp_ns
 
 SECOND = 1_000_000_000
 

@@ -1,0 +1,1 @@
+"""What proves that log files are as they were written: chains, seals, keys, and their verification."""

@@ -1,0 +1,1 @@
+"""Finished log files kept: compressed, archived, deleted in time, held where they must stay, and given back."""

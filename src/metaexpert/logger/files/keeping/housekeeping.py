@@ -1,0 +1,297 @@
+"""Keeping the finished log files of a configuration: sweep what kills left, compress, archive, delete.
+
+One pass looks after each folder of logs under its lock (`housekeeping.lock`), so that of many processes one at a time
+does. A pass may end at any moment: the next one, of whichever process, goes on. Every fault is counted and told, and
+leaves the rest of the work to be done.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, final
+
+from metaexpert.exceptions import MetaExpertError
+from metaexpert.logger.files.keeping import moves
+from metaexpert.logger.files.keeping.hold import Holds, read_holds
+from metaexpert.logger.files.keeping.kept_logs import KeptLog, found, same_contents
+from metaexpert.logger.files.keeping.pace import Pace, StoppedError
+from metaexpert.logger.files.keeping.retention import Action, Archive, Conflict, KeptFile, Pack, Purge, plan, protection
+from metaexpert.logger.files.keeping.transfer import sweep
+from metaexpert.logger.owner_lock import OwnerLock
+
+LOCK_FILE: Final = "housekeeping.lock"
+_SUBJECT: Final = "log files"
+
+
+@dataclass(slots=True)
+class Counters:
+    """What was done since the start.
+
+    Attributes:
+        passes: passes ended.
+        packed: files compressed.
+        archived: files moved to an archive.
+        purged: files deleted.
+        purged_bytes: what they took, bytes.
+        failures: what could not be done, each time it was tried.
+        last_error: the trouble of the latest pass; None when it had none.
+        conflicts: bounds exceeded now by files that nothing may delete, in words.
+    """
+
+    passes: int = 0
+    packed: int = 0
+    archived: int = 0
+    purged: int = 0
+    purged_bytes: int = 0
+    failures: int = 0
+    last_error: str | None = None
+    conflicts: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is to be done with one log.
+
+    Attributes:
+        log: the log.
+        files: its files as they were found.
+        actions: what is to be done with them.
+        holds: the holds in force.
+    """
+
+    log: KeptLog
+    files: tuple[KeptFile, ...]
+    actions: tuple[Action, ...]
+    holds: Holds = field(default_factory=Holds)
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Room on a folder's disk, bytes; None where it cannot be known."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+@final
+class Housekeeper:
+    """Keeps logs, in the thread of whoever calls it.
+
+    Args:
+        log_dir: where the holds are.
+        logs: what to keep.
+        tell: says what trouble there is, by subject and text.
+        pace: how fast.
+        clock: seconds since 1970.
+        disk_free: room on a folder's disk, bytes.
+    """
+
+    def __init__(
+        self,
+        log_dir: Path,
+        logs: Sequence[KeptLog],
+        tell: Callable[[str, str], None],
+        *,
+        pace: Pace,
+        clock: Callable[[], float] = time.time,
+        disk_free: Callable[[Path], int | None] = free_bytes,
+    ) -> None:
+        self.counters = Counters()
+        self._log_dir = log_dir
+        self._logs = tuple(logs)
+        self._tell = tell
+        self._pace = pace
+        self._clock = clock
+        self._disk_free = disk_free
+        self._conflicts: dict[Path, tuple[Conflict, ...]] = {}
+        self._trouble: str | None = None
+
+    def go_over_to(self, log_dir: Path, logs: Sequence[KeptLog]) -> None:
+        """Keep other logs from the next pass on."""
+        self._log_dir, self._logs = log_dir, tuple(logs)
+
+    # ---- what would be done -----------------------------------------------------------------------------------
+
+    def planned(self, log: KeptLog, files: Sequence[KeptFile] | None = None) -> Planned:
+        """What is to be done with a log now; changes nothing.
+
+        Args:
+            log: the log.
+            files: what there is of it, when that is known.
+
+        Raises:
+            OSError: a folder of it cannot be read.
+        """
+        files, holds = tuple(found(log) if files is None else files), read_holds(self._log_dir)
+        rules = replace(log.rules, archive_frees_disk=_is_elsewhere(log))
+        actions = plan(files, rules, self._clock(), self._disk_free(log.path.parent), holds)
+        return Planned(log, files, actions, holds)
+
+    # ---- a pass -----------------------------------------------------------------------------------------------
+
+    def keep(self) -> bool:
+        """One pass over all logs.
+
+        Returns:
+            False when another process had one of the folders; it is asked for again later.
+
+        Raises:
+            StoppedError: the work is to end.
+        """
+        self._trouble = None
+        free = True
+        logs = self._logs
+        for folder in dict.fromkeys(log.path.parent for log in logs):
+            free = self._keep_folder(folder, [log for log in logs if log.path.parent == folder]) and free
+        self._conflicts = {path: each for path, each in self._conflicts.items() if path in {log.path for log in logs}}
+        self.counters.conflicts = tuple(
+            f"{path.name}: {each.bound}: {each.reason}" for path, found in self._conflicts.items() for each in found
+        )
+        self.counters.last_error = self._trouble
+        self.counters.passes += 1
+        return free
+
+    def _keep_folder(self, folder: Path, logs: Sequence[KeptLog]) -> bool:
+        try:
+            if not any(_has_files(log) for log in logs):
+                return True  # nothing was written there yet, and nothing is to be made there
+            lock = OwnerLock.acquire(folder / LOCK_FILE)
+        except OSError as error:
+            self._fault(folder, error)
+            return True
+        if lock is None:
+            return False
+        try:
+            for each in dict.fromkeys(place for log in logs for place in log.folders):
+                self._try(each, lambda each=each: bool(sweep(each, self._clock())))
+            for log in logs:
+                self._try(log.path, lambda log=log: self._keep_log(log))
+        finally:
+            lock.release(delete=True)
+        return True
+
+    def _keep_log(self, log: KeptLog) -> None:
+        planned = self.planned(log, self._go_on_with(log))
+        if self._pack(planned):
+            planned = self.planned(log)
+        if self._archive(planned):
+            planned = self.planned(log)
+        self._purge(planned)
+        self._tell_conflicts(planned)
+
+    def _go_on_with(self, log: KeptLog) -> Sequence[KeptFile]:
+        """Bring to its end what a kill left half done; what there is of the log then."""
+        files = found(log)
+        doubled = same_contents(files)
+        for copies in doubled:
+            if not any(each.is_written for each in copies):
+                self._try(copies[0].file.path, lambda copies=copies: self._settle(copies))
+        for folder in log.folders:
+            for file in moves.lone_chains(log.path, folder):
+                self._try(file.chain, lambda file=file: moves.follow(file, log.archive, log.path.parent, self._pace))
+        return found(log) if doubled else files
+
+    def _settle(self, copies: Sequence[KeptFile]) -> None:
+        damaged = moves.settle(copies, self._pace)
+        if damaged:
+            self._fault(damaged, MetaExpertError("was damaged; another copy of it is whole, and is taken"))
+
+    def _pack(self, planned: Planned) -> int:
+        packing = planned.log.rules.packing
+        return sum(
+            self._try(action.kept.file.path, lambda action=action: self._pack_one(action, packing))
+            for action in planned.actions
+            if isinstance(action, Pack) and self._has_room(action.kept)
+        )
+
+    def _pack_one(self, action: Pack, packing: str) -> None:
+        moves.pack(action.kept.file, packing, self._pace)
+        self.counters.packed += 1
+
+    def _has_room(self, kept: KeptFile) -> bool:
+        """Whether a packed copy fits beside the plain one, however little packing makes it smaller."""
+        free = self._disk_free(kept.file.folder)
+        return free is None or free > kept.size_bytes
+
+    def _archive(self, planned: Planned) -> int:
+        count = 0
+        for action in planned.actions:
+            if isinstance(action, Archive):
+                if not self._try(action.kept.file.path, lambda action=action: self._archive_one(planned.log, action)):
+                    break  # the archive is away, or full: asked again at the next pass
+                count += 1
+        return count
+
+    def _archive_one(self, log: KeptLog, action: Archive) -> None:
+        if log.archive is not None:
+            moves.archive(action.kept.file, log.archive, self._pace)
+            self.counters.archived += 1
+
+    def _purge(self, planned: Planned) -> None:
+        for action in planned.actions:
+            if isinstance(action, Purge):
+                self._try(action.kept.file.path, lambda action=action: self._purge_one(planned.log, action))
+
+    def _purge_one(self, log: KeptLog, action: Purge) -> None:
+        kept, now = action.kept, self._clock()
+        if kept.size_bytes and protection(kept, log.rules, now, read_holds(self._log_dir)):
+            return  # it was put under a hold a moment ago
+        moves.purge(log.path, kept.file, action.reason, now)
+        self.counters.purged += 1
+        self.counters.purged_bytes += kept.size_bytes
+
+    # ---- trouble ----------------------------------------------------------------------------------------------
+
+    def _try(self, what: object, work: Callable[[], object]) -> bool:
+        """Do it; whether that went well. A fault is counted, told, and not raised."""
+        try:
+            work()
+        except StoppedError:
+            raise
+        except (OSError, ValueError, MetaExpertError) as error:
+            self._fault(what, error)
+            return False
+        return True
+
+    def _fault(self, what: object, error: Exception) -> None:
+        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        self.failed(text if str(what) in text else f"{what}: {text}")
+
+    def failed(self, text: str) -> None:
+        """Count and tell a failure."""
+        self._trouble = self.counters.last_error = text
+        self.counters.failures += 1
+        self._tell(_SUBJECT, text)
+
+    def _tell_conflicts(self, planned: Planned) -> None:
+        """Tell of conflicts when there is one that was not there before."""
+        path = planned.log.path
+        conflicts = tuple(action for action in planned.actions if isinstance(action, Conflict))
+        before = {each.bound for each in self._conflicts.get(path, ())}
+        self._conflicts[path] = conflicts
+        for each in conflicts:
+            if each.bound not in before:
+                self._tell(f"{_SUBJECT}, {path.name}, {each.bound}", each.reason)
+
+
+def _has_files(log: KeptLog) -> bool:
+    """Whether a log has files of ours: a pipe or a device has none, nor has one that nothing was written to."""
+    return any(
+        path.name.startswith(f"{log.path.stem}.") and path.name != log.path.name
+        for folder in log.folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+    )
+
+
+def _is_elsewhere(log: KeptLog) -> bool:
+    """Whether the archive is there, and on another disk than the log."""
+    if log.archive is None:
+        return False
+    with suppress(OSError):
+        return log.archive.stat().st_dev != log.path.parent.stat().st_dev
+    return False

@@ -1,0 +1,261 @@
+"""The entries of a log as they are written: `tail -f` over all its processes and rotations.
+
+Where reading stands is kept for each file by its inode, so that one that is renamed goes on, and by what it holds, so
+that one that is compressed does. A look takes what is there in the order of the files' times; entries of one look come
+sorted, and each once. Nothing is open between two looks, which are at most `LONGEST_SECONDS` apart.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+from metaexpert.logger.files.ownership import is_written
+from metaexpert.logger.files.reading.blocks import LONGEST_BYTES, Block, blocks_of, read_at
+from metaexpert.logger.files.reading.bounds import MARGIN_NS
+from metaexpert.logger.files.reading.entries import LogEntry
+from metaexpert.logger.files.reading.merge import Once
+from metaexpert.logger.files.reading.precheck import Precheck, entry_begin
+from metaexpert.logger.files.reading.query import Query
+from metaexpert.logger.files.reading.report import ReadReport
+from metaexpert.logger.files.reading.scan import Scanner
+from metaexpert.logger.files.reading.sources import ReadError, Source, sources_in
+from metaexpert.logger.files.reading.tail import last
+
+LONGEST_SECONDS: Final = 0.25
+_SHORTEST_SECONDS: Final = 0.02
+_LOOKED_BACK_BYTES: Final = 1024 * 1024
+_MANY_CONTENTS: Final = 1000
+_NEWLINE: Final = ord("\n")
+
+
+def follow(
+    places: Iterable[Path],
+    query: Query | None = None,
+    *,
+    log: str | None = None,
+    count: int = 0,
+    report: ReadReport | None = None,
+    wait: Callable[[float], object] = time.sleep,
+) -> Iterator[LogEntry]:
+    """Entries as they are written from this call on; it ends by KeyboardInterrupt, or when its user stops iterating.
+
+    Args:
+        places: folders, logs' names and single files, as for `sources_in`; they may come into being later.
+        query: what to keep; None for everything.
+        log: keep files of this log only.
+        count: how many of the entries there are already come first.
+        report: what reading comes upon is added here.
+        wait: waits between two looks, seconds; a true answer ends the iteration.
+    """
+    told = ReadReport() if report is None else report
+    following = Following(tuple(places), query or Query(), log, told)
+    return _followed(following, following.begin(count), told, wait)
+
+
+def _followed(
+    following: "Following", first: list[LogEntry], report: ReadReport, wait: Callable[[float], object]
+) -> Iterator[LogEntry]:
+    once, pause = Once(report), _SHORTEST_SECONDS
+    yield from once.of(first)
+    while True:
+        for entry in once.of(following.look()):
+            report.kept += 1
+            yield entry
+        pause = _SHORTEST_SECONDS if following.has_grown else min(LONGEST_SECONDS, pause * 2)
+        if wait(0.0 if following.has_more else pause):
+            return
+
+
+@final
+@dataclass(slots=True)
+class _Reading:
+    """Where reading a file stands.
+
+    Attributes:
+        source: the file as it was seen last.
+        scanner: looks through it.
+        at: bytes read.
+        held_at: the size at which its last text entry was held back, since lines of it may follow.
+        is_closed: whether nobody writes it any more; what he wrote last may still be unread.
+        is_done: whether all of it was read and nobody writes it any more.
+        is_overlong: whether what comes is the rest of a line passed over.
+    """
+
+    source: Source
+    scanner: Scanner
+    at: int = 0
+    held_at: int = -1
+    is_closed: bool = False
+    is_done: bool = False
+    is_overlong: bool = False
+
+
+@final
+class Following:
+    """What is read of some places, look by look.
+
+    Args:
+        places: folders, logs' names and single files.
+        query: what to keep.
+        log: keep files of this log only.
+        report: what reading comes upon.
+
+    Attributes:
+        has_grown: whether the last look found anything new in a file.
+        has_more: whether it left something behind to be read at once.
+    """
+
+    def __init__(self, places: tuple[Path, ...], query: Query, log: str | None, report: ReadReport) -> None:
+        self._places = places
+        self._query = query
+        self._log = log
+        self._report = report
+        self._precheck = Precheck.of(query)
+        self._by_inode: dict[tuple[int, int], _Reading] = {}
+        self._by_content: dict[object, _Reading] = {}
+        self._began_ns = 0
+        self.has_grown = False
+        self.has_more = False
+
+    def begin(self, count: int) -> list[LogEntry]:
+        """Take what is there as read; its last entries are answered."""
+        self._began_ns = time.time_ns()
+        sources = self._present()
+        for source in sources:
+            reading = self._add(source)
+            reading.at = 0 if source.packing else _behind_last_line(source)
+            reading.is_done = bool(source.packing)
+        return last(sources, self._query, count, report=self._report)
+
+    def look(self) -> list[LogEntry]:
+        """What was written since the last look, sorted."""
+        self.has_grown = self.has_more = False
+        sources = self._present()
+        found = [entry for source in sources for entry in self._more_of(source)]
+        self._forget(sources)
+        return sorted(found, key=lambda each: each.order)
+
+    def _present(self) -> tuple[Source, ...]:
+        try:
+            return sources_in(self._places, self._log)
+        except ReadError:
+            return sources_in([place for place in self._places if _is_there(place, self._log)], self._log)
+
+    def _add(self, source: Source) -> _Reading:
+        scanner = Scanner(self._query, self._precheck, source.path, self._report)
+        reading = self._by_inode[source.identity] = _Reading(source, scanner)
+        self._by_content[source.content] = reading
+        self._report.files += 1
+        return reading
+
+    def _forget(self, sources: tuple[Source, ...]) -> None:
+        """What was there; what it held is known for a while, since it may come back compressed."""
+        inodes = {each.identity for each in sources}
+        self._by_inode = {key: value for key, value in self._by_inode.items() if key in inodes}
+        if len(self._by_content) > _MANY_CONTENTS + 2 * len(sources):
+            contents = {each.content for each in sources}
+            self._by_content = {key: value for key, value in self._by_content.items() if key in contents}
+
+    def _known(self, source: Source) -> _Reading | None:
+        """The file's, if it is the one that had this inode before: one of ours is never renamed."""
+        reading = self._by_inode.get(source.identity)
+        ours = reading is not None and (reading.source.file or source.file)
+        return None if reading is not None and ours and reading.source.content != source.content else reading
+
+    def _more_of(self, source: Source) -> list[LogEntry]:
+        reading = self._known(source)
+        if source.packing:
+            return [] if reading is not None else self._more_of_packed(source)
+        if reading is None:
+            reading = self._add(source)
+            if source.modified_ns < self._began_ns - MARGIN_NS:
+                reading.at = _behind_last_line(source)  # an old file that was brought here
+        elif reading.source.path != source.path:
+            reading.scanner = Scanner(self._query, self._precheck, source.path, self._report)
+            self._by_content[source.content] = reading
+        reading.source = source
+        if source.size_bytes < reading.at:
+            self._report.note(f"{source.path} was cut to {source.size_bytes} bytes; read again from its begin")
+            reading.at, reading.is_overlong = 0, False
+        return self._more_of_plain(reading)
+
+    def _more_of_plain(self, reading: _Reading) -> list[LogEntry]:
+        source, at = reading.source, reading.at
+        if source.size_bytes == at:
+            if reading.is_done:
+                return []
+            reading.is_done = reading.is_closed
+            reading.is_closed = source.file is not None and _is_finished(source)
+            return []
+        try:
+            data = read_at(source.path, at, min(source.size_bytes - at, LONGEST_BYTES), source.identity)
+        except OSError:
+            return []  # gone since it was looked at; the next look finds it where it is
+        end = self._whole(reading, data)
+        self.has_grown = self.has_grown or end > 0
+        self.has_more = self.has_more or (end > 0 and at + len(data) < source.size_bytes)
+        reading.at += end
+        begin = data.find(b"\n", 0, end) + 1 if reading.is_overlong else 0
+        reading.is_overlong = reading.is_overlong and not begin
+        return (
+            reading.scanner.kept(Block(at + begin, data[begin:end]))
+            if begin < end and data[end - 1] == _NEWLINE
+            else []
+        )
+
+    def _whole(self, reading: _Reading, data: bytes) -> int:
+        """How much of what was read is whole entries; all of it where it is part of a line without end."""
+        end = data.rfind(b"\n") + 1
+        if not end:
+            if len(data) < LONGEST_BYTES:
+                return 0
+            if not reading.is_overlong:
+                self._report.damage(reading.source.path, reading.at, f"a line of more than {LONGEST_BYTES} bytes", data)
+            reading.is_overlong = True
+            return len(data)
+        begin = entry_begin(data, end - 1)
+        if data[begin : begin + 1] == b"{" or reading.held_at == reading.at + len(data):
+            return end
+        reading.held_at = reading.at + len(data)
+        self.has_grown = True
+        return begin
+
+    def _more_of_packed(self, source: Source) -> list[LogEntry]:
+        """What was not read yet of a file when it was compressed, or of one that came and was compressed unseen."""
+        known = self._by_content.get(source.content)
+        reading = self._add(source)
+        reading.is_done = True
+        if known is not None and known.is_done:
+            return []
+        scanner, found = reading.scanner, list[LogEntry]()
+        for block in blocks_of(source, known.at if known else 0, None, lambda: LONGEST_BYTES, self._report):
+            found += scanner.kept(block)
+        self.has_grown = self.has_grown or bool(found)
+        return found if known is not None else [each for each in found if each.time_ns >= self._began_ns]
+
+
+def _is_there(place: Path, log: str | None) -> bool:
+    try:
+        sources_in([place], log)
+    except ReadError:
+        return False
+    return True
+
+
+def _is_finished(source: Source) -> bool:
+    try:
+        return not is_written(source.path)
+    except OSError:
+        return False
+
+
+def _behind_last_line(source: Source) -> int:
+    """Where the line begins that is not ended yet."""
+    begin = max(0, source.size_bytes - _LOOKED_BACK_BYTES)
+    try:
+        data = read_at(source.path, begin, source.size_bytes - begin, source.identity)
+    except OSError:
+        return source.size_bytes
+    return begin + data.rfind(b"\n") + 1

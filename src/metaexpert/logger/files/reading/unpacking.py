@@ -1,0 +1,137 @@
+"""The content of compressed files as a stream, past what is damaged in them.
+
+A gzip file may have several members, a zstd file several frames. One that is cut gives what it has; behind a damaged
+place reading goes on at the next member or frame. Memory is bounded by the format's window.
+"""
+
+import importlib
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, Final, Protocol
+
+from metaexpert.logger.files.reading.report import ReadReport
+from metaexpert.logger.files.reading.sources import ReadError, Source
+
+_READ_BYTES: Final = 256 * 1024
+GIVEN_BYTES: Final = 256 * 1024
+"""What a piece has at most when nothing else is asked for."""
+
+_ANY_GZIP: Final = 31
+_MAGIC: Final = {".gz": b"\x1f\x8b\x08", ".zst": b"\x28\xb5\x2f\xfd"}
+
+
+class _Decompressor(Protocol):
+    """One member or frame."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
+
+
+class _Gzip:
+    """zlib's, in the shape zstd's has."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(_ANY_GZIP)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int = GIVEN_BYTES) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+def _zstd_module() -> object:
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise ReadError("zstd files cannot be read here: install metaexpert[zstd], or Python 3.14 or later")
+
+
+def _decompressor(packing: str) -> _Decompressor:
+    if packing == ".gz":
+        return _Gzip()
+    return getattr(_zstd_module(), "ZstdDecompressor")()  # noqa: B009 - two modules of one interface, neither always there
+
+
+def _errors(packing: str) -> tuple[type[Exception], ...]:
+    if packing == ".gz":
+        return (zlib.error,)
+    return (getattr(_zstd_module(), "ZstdError"),)  # noqa: B009 - as above
+
+
+def unpacked(source: Source, report: ReadReport, most_bytes: int = GIVEN_BYTES) -> Iterator[bytes]:
+    """The content of a compressed file, in pieces.
+
+    Args:
+        source: the file.
+        report: damage is told here, by its offset in the content.
+        most_bytes: how much a piece has at most.
+
+    Raises:
+        ReadError: nothing here can read zstd files.
+    """
+    errors, given = _errors(source.packing), 0
+    try:
+        file = source.path.open("rb", buffering=0)
+    except OSError as error:
+        report.note(f"{source.path}: {error.strerror or error}; not read")
+        return
+    with file:
+        waiting = file.read(_READ_BYTES)
+        while waiting:
+            one = _decompressor(source.packing)
+            try:
+                for piece in _member(one, waiting, file, most_bytes):
+                    given += len(piece)
+                    yield piece
+            except errors as error:
+                report.damage(source.path, given, f"damaged {source.packing} data: {error}")
+                waiting = _next_member(file, waiting, _MAGIC[source.packing])
+                continue
+            if not one.eof:
+                report.damage(source.path, given, f"the {source.packing} data end too early")
+            waiting = (one.unused_data or file.read(_READ_BYTES)) if one.eof else b""
+            if waiting and not waiting.strip(b"\0"):
+                return  # padding
+
+
+def _member(one: _Decompressor, waiting: bytes, file: BinaryIO, most_bytes: int) -> Iterator[bytes]:
+    data = waiting
+    while True:
+        piece = one.decompress(data, most_bytes)
+        if piece:
+            yield piece
+        if one.eof:
+            return
+        data = file.read(_READ_BYTES) if one.needs_input else b""
+        if not data and one.needs_input:
+            return
+
+
+def _next_member(file: BinaryIO, waiting: bytes, magic: bytes) -> bytes:
+    """What follows from the next member's begin on; empty where there is none."""
+    data = waiting[1:]
+    while True:
+        at = data.find(magic)
+        if at >= 0:
+            return data[at:]
+        more = file.read(_READ_BYTES)
+        if not more:
+            return b""
+        data = data[-len(magic) :] + more

@@ -1,0 +1,411 @@
+"""Keeping log files: what a pass does, in which order, what it leaves alone, and how it tells of trouble."""
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from support.log_files import BEGAN_AT, QUICK, RUN, Told, chain_of, content, names, written
+
+from metaexpert.logger.files.keeping import housekeeping, moves
+from metaexpert.logger.files.keeping.hold import HOLDS_FILE, place
+from metaexpert.logger.files.keeping.housekeeping import LOCK_FILE, Housekeeper
+from metaexpert.logger.files.keeping.kept_logs import KeptLog, found
+from metaexpert.logger.files.keeping.packing import unpacked
+from metaexpert.logger.files.keeping.retention import Rules
+from metaexpert.logger.files.names import Run
+from metaexpert.logger.files.ownership import hold
+from metaexpert.logger.owner_lock import OwnerLock
+
+DAY = 86_400.0
+NOW = BEGAN_AT + 100 * DAY
+
+
+class House:
+    """A folder with a log, its archive, and who keeps it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "logs"
+        self.log = self.folder / "expert.log"
+        self.archive = folder / "archive"
+        self.told = Told()
+        self.free: int | None = None
+
+    def keeper(self, now: float = NOW, *, archive: bool = False, **rules: Any) -> Housekeeper:
+        log = KeptLog(self.log, Rules(**rules), self.archive if archive else None)
+        return Housekeeper(
+            self.folder, [log], self.told, pace=QUICK, clock=lambda: now, disk_free=lambda _folder: self.free
+        )
+
+    def keep(self, now: float = NOW, *, archive: bool = False, **rules: Any) -> Housekeeper:
+        keeper = self.keeper(now, archive=archive, **rules)
+        assert keeper.keep()
+        return keeper
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def refusing(number: int) -> Callable[..., Any]:
+    def refuse(*_arguments: Any, **_more: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+class TestAPass:
+    def test_finished_files_are_compressed_and_nothing_else_is_left(self, house: House):
+        for number in (1, 2):
+            written(house.log, number, chain=b"chain")
+        counters = house.keep(packing=".gz").counters
+        assert names(house.folder) == [
+            "expert.0001.log.chain",
+            "expert.0001.log.gz",
+            "expert.0002.log.chain",
+            "expert.0002.log.gz",
+        ]
+        assert (counters.packed, counters.failures, counters.last_error, counters.passes) == (2, 0, None, 1)
+        for each in found(KeptLog(house.log, Rules())):
+            assert each.modified_at == BEGAN_AT + each.file.number
+            assert stat.S_IMODE(each.file.path.stat().st_mode) == 0o600
+            with unpacked(each.file.path) as stream:
+                assert stream.read() == content(each.file.number)
+
+    def test_what_a_writer_has_stays_as_it_is(self, house: House):
+        file = written(house.log)
+        with file.path.open("ab") as writer:
+            hold(writer.fileno())
+            house.keep(packing=".gz", archive=True, archive_after_seconds=0.0, max_age_seconds=0.0)
+            assert names(house.folder) == ["expert.0001.log"]
+        house.keep(packing=".gz")
+        assert names(house.folder) == ["expert.0001.log.gz"]
+
+    def test_the_file_the_logs_name_leads_to_stays_plain(self, house: House):
+        written(house.log, 1)
+        house.log.symlink_to(written(house.log, 2).path.name)
+        house.keep(packing=".gz", archive=True, archive_after_seconds=0.0)
+        assert names(house.folder) == ["expert.0002.log", "expert.log"]
+        assert names(house.archive) == ["expert.0001.log.gz"]
+
+    def test_files_of_all_runs_are_kept_those_of_dead_ones_too(self, house: House):
+        written(house.log, 1)
+        written(house.log, 1, run=Run("20250101T000000Z", 7, "abcdef"), at=BEGAN_AT - 300 * DAY)
+        house.keep(packing=".gz")
+        assert names(house.folder) == ["expert.0001.log.gz", "expert.20250101T000000Z-7-abcdef.0001.log.gz"]
+
+    def test_chains_travel_with_their_files(self, house: House):
+        file = written(house.log, chain=b"chain")
+        house.keep(packing=".zst", archive=True, archive_after_seconds=0.0)
+        assert names(house.folder) == []
+        assert names(house.archive) == ["expert.0001.log.chain", "expert.0001.log.zst"]
+        assert chain_of(file.within(house.archive)).read_bytes() == b"chain"
+        assert stat.S_IMODE(house.archive.stat().st_mode) == 0o700
+
+    def test_what_goes_is_written_down_first_and_its_chain_goes_too(self, house: House):
+        written(house.log, 1, chain=b"chain")
+        written(house.log, 2)
+        counters = house.keep(max_files=1).counters
+        assert names(house.folder) == ["expert.0002.log", moves.PURGED_FILE]
+        (record,) = (json.loads(line) for line in (house.folder / moves.PURGED_FILE).read_text().splitlines())
+        assert record["name"] == f"expert.{RUN}.0001.log"
+        assert record["reason"] == "max_files: there are more than 1 finished files"
+        assert (counters.purged, counters.purged_bytes) == (1, len(content(1)) + len(b"chain"))
+
+    def test_archived_files_go_by_the_same_bounds(self, house: House):
+        for number in range(1, 5):
+            written(house.log, number)
+        house.keep(archive=True, archive_after_seconds=0.0, max_files=3)
+        assert names(house.archive) == ["expert.0002.log", "expert.0003.log", "expert.0004.log"]
+        house.keep(archive=True, archive_after_seconds=0.0, max_files=1)
+        assert names(house.archive) == ["expert.0004.log"]
+
+    def test_compressing_makes_room_before_anything_is_deleted_for_its_size(self, house: House):
+        for number in (1, 2, 3):
+            written(house.log, number)
+        counters = house.keep(packing=".gz", max_bytes=6000).counters
+        assert (counters.packed, counters.purged) == (3, 0)
+
+    def test_where_a_packed_copy_has_no_room_the_floor_deletes_first(self, house: House):
+        house.free = 100
+        for number in (1, 2):
+            written(house.log, number)
+        counters = house.keep(packing=".gz", min_free_bytes=4000).counters
+        assert (counters.packed, counters.purged) == (0, 1)
+        assert "expert.0002.log" in names(house.folder)
+
+    def test_empty_leftovers_of_the_dead_go(self, house: House):
+        written(house.log, 1, data=b"")
+        house.keep(keep_for_seconds=1000 * DAY)
+        assert names(house.folder) == [moves.PURGED_FILE]
+
+    def test_a_folder_that_is_not_there_yet_is_not_made(self, house: House):
+        assert house.keep(packing=".gz").counters.failures == 0
+        assert not house.folder.exists()
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+    def test_where_a_log_has_no_files_nothing_is_made_not_even_a_lock(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ):
+        house.folder.mkdir()
+        os.mkfifo(house.log)
+        (house.folder / "others.txt").write_text("mine")
+        monkeypatch.setattr(OwnerLock, "acquire", refusing(errno.EACCES))
+        assert house.keep(packing=".gz").counters.failures == 0
+        written(house.log)
+        assert house.keep(packing=".gz").counters.failures == 1
+
+    def test_names_with_special_characters_are_names(self, tmp_path: Path):
+        house = House(tmp_path)
+        house.log = house.folder / "ex[p]ert*.log"
+        file = written(house.log, chain=b"chain")
+        house.keep(archive=True, archive_after_seconds=0.0)
+        assert {path.name for path in house.archive.iterdir()} == {file.path.name, file.chain.name}
+
+
+class TestOthers:
+    def test_one_at_a_time_keeps_a_folder(self, house: House):
+        written(house.log)
+        lock = OwnerLock.acquire(house.folder / LOCK_FILE)
+        assert lock is not None
+        keeper = house.keeper(packing=".gz")
+        assert not keeper.keep()
+        assert "expert.0001.log" in names(house.folder)
+        lock.release(delete=True)
+        assert keeper.keep()
+        assert names(house.folder) == ["expert.0001.log.gz"]
+
+    def test_files_of_other_logs_and_people_are_not_touched(self, house: House):
+        written(house.folder / "other.log")
+        for name in ("notes.txt", "expert.log.1", "expert.txt"):
+            (house.folder / name).write_text("mine")
+        house.keep(packing=".gz", max_age_seconds=0.0)
+        assert names(house.folder) == ["expert.log.1", "expert.txt", "notes.txt", "other.0001.log"]
+
+    def test_another_configuration_is_kept_from_the_next_pass_on(self, house: House):
+        written(house.log)
+        keeper = house.keep()
+        keeper.go_over_to(house.folder, [KeptLog(house.log, Rules(packing=".gz"))])
+        keeper.keep()
+        assert names(house.folder) == ["expert.0001.log.gz"]
+        keeper.go_over_to(house.folder, [])
+        keeper.keep()
+
+
+class TestProtected:
+    def test_a_term_against_a_ceiling_is_told_once_and_stays_in_the_statistics(self, house: House):
+        written(house.log)
+        keeper = house.keep(max_bytes=10, keep_for_seconds=1000 * DAY)
+        keeper.keep()
+        assert names(house.folder) == ["expert.0001.log"]
+        assert len(house.told.of("may not be deleted: within its term")) == 1
+        assert len(keeper.counters.conflicts) == 1
+        assert keeper.counters.conflicts[0].startswith("expert.log: max_bytes: ")
+        keeper.go_over_to(house.folder, [KeptLog(house.log, Rules())])
+        keeper.keep()
+        assert keeper.counters.conflicts == ()
+
+    def test_a_hold_is_heeded_until_it_is_released(self, house: House):
+        written(house.log)
+        place(house.folder, reason="case 7", actor="me", log="expert.log")
+        keeper = house.keep(max_age_seconds=0.0)
+        assert "expert.0001.log" in names(house.folder)
+        assert "case 7" in keeper.counters.conflicts[0]
+        (house.folder / HOLDS_FILE).unlink()
+        keeper.keep()
+        assert "expert.0001.log" not in names(house.folder)
+
+    def test_a_hold_placed_amid_a_pass_is_heeded(self, house: House, monkeypatch: pytest.MonkeyPatch):
+        for number in (1, 2):
+            written(house.log, number)
+        purge = moves.purge
+
+        def hold_then_purge(*arguments: Any) -> None:
+            purge(*arguments)
+            place(house.folder, reason="just now", actor="me")
+
+        monkeypatch.setattr(moves, "purge", hold_then_purge)
+        counters = house.keep(max_age_seconds=0.0).counters
+        assert counters.purged == 1
+        assert "expert.0002.log" in names(house.folder)
+
+    def test_a_damaged_list_of_holds_holds_everything_and_is_told(self, house: House):
+        written(house.log)
+        (house.folder / HOLDS_FILE).write_text("{")
+        house.keep(max_age_seconds=0.0)
+        assert "expert.0001.log" in names(house.folder)
+        assert house.told.of("everything is held")
+
+    def test_a_hold_keeps_nothing_from_being_compressed_and_archived(self, house: House):
+        written(house.log)
+        place(house.folder, reason="case 7", actor="me")
+        house.keep(packing=".gz", archive=True, archive_after_seconds=0.0)
+        assert names(house.archive) == ["expert.0001.log.gz"]
+
+
+class TestTrouble:
+    def test_an_archive_that_is_away_is_told_and_tried_again(self, house: House):
+        house.archive = house.archive / "unmounted" / "logs"
+        for number in (1, 2):
+            written(house.log, number)
+        keeper = house.keep(archive=True, archive_after_seconds=0.0, folder_bytes=100)
+        assert keeper.counters.failures == 1, "one attempt a pass"
+        assert keeper.counters.last_error is not None
+        assert names(house.folder) == ["expert.0001.log", "expert.0002.log"]
+        assert house.told.of("No such file or directory")
+        house.archive.parent.mkdir(parents=True)
+        keeper.keep()
+        assert names(house.archive) == ["expert.0001.log", "expert.0002.log"]
+        assert keeper.counters.last_error is None
+
+    def test_a_full_disk_leaves_the_plain_file_and_no_rubbish(self, house: House, monkeypatch: pytest.MonkeyPatch):
+        written(house.log)
+        with monkeypatch.context() as full:
+            full.setattr(os, "fsync", refusing(errno.ENOSPC))
+            keeper = house.keep(packing=".gz")
+        assert (keeper.counters.failures, keeper.counters.packed) == (1, 0)
+        assert names(house.folder) == ["expert.0001.log"]
+        keeper.keep()
+        assert names(house.folder) == ["expert.0001.log.gz"]
+
+    def test_what_cannot_be_written_down_is_not_deleted(self, house: House):
+        written(house.log)
+        (house.folder / moves.PURGED_FILE).mkdir()
+        keeper = house.keep(max_age_seconds=0.0)
+        assert keeper.counters.failures == 1
+        assert "expert.0001.log" in names(house.folder)
+
+    def test_one_file_in_trouble_does_not_keep_the_others_waiting(self, house: House, monkeypatch: pytest.MonkeyPatch):
+        for number in (1, 2):
+            written(house.log, number)
+        pack = moves.pack
+
+        def picky(file: Any, *more: Any) -> Any:
+            if file.number == 1:
+                raise OSError(errno.EIO, "Input/output error")
+            return pack(file, *more)
+
+        monkeypatch.setattr(moves, "pack", picky)
+        counters = house.keep(packing=".gz").counters
+        assert (counters.packed, counters.failures) == (1, 1)
+        assert counters.last_error is not None
+        assert "0001.log: Input/output error" in counters.last_error
+
+    def test_a_file_that_somebody_writes_to_meanwhile_stays(self, house: House, monkeypatch: pytest.MonkeyPatch):
+        file = written(house.log)
+        transfer = moves.transfer
+
+        def slow(*arguments: Any, **more: Any) -> Any:
+            made = transfer(*arguments, **more)
+            with file.path.open("ab") as other:
+                other.write(b"more\n")
+            return made
+
+        monkeypatch.setattr(moves, "transfer", slow)
+        counters = house.keep(packing=".gz").counters
+        assert names(house.folder) == ["expert.0001.log"]
+        assert file.path.read_bytes().endswith(b"more\n")
+        assert counters.failures == 1
+
+
+class TestAfterAKill:
+    """What no single kill leaves is here; every step of one is in the kill matrix (tests/integration/durability)."""
+
+    def test_a_damaged_packed_copy_gives_way_to_the_plain_file(self, house: House):
+        file = written(house.log)
+        file.packed(".gz").path.write_bytes(b"half")
+        keeper = house.keep(packing=".gz")
+        assert names(house.folder) == ["expert.0001.log.gz"]
+        assert house.told.of("was damaged; another copy of it is whole")
+        assert keeper.counters.failures == 1
+        with unpacked(file.packed(".gz").path) as stream:
+            assert stream.read() == content(1)
+
+    def test_copies_that_differ_both_stay_and_are_told(self, house: House):
+        file = written(house.log)
+        written(house.log, data=b"other\n")
+        house.archive.mkdir()
+        moved = file.within(house.archive).path
+        moved.write_bytes(content(1))
+        house.keep(archive=True, archive_after_seconds=0.0)
+        assert moved.read_bytes() == content(1)
+        assert file.path.read_bytes() == b"other\n"
+        assert house.told.of("differ, which should be the same")
+
+    def test_a_chain_whose_file_nobody_sent_away_stays_as_evidence(self, house: House):
+        written(house.log, 2)
+        lone = written(house.log, 1, chain=b"chain")
+        lone.path.unlink()
+        house.keep(packing=".gz")
+        assert "expert.0001.log.chain" in names(house.folder)
+
+    def test_records_that_are_torn_are_passed_over(self, house: House):
+        lone = written(house.log, 1, chain=b"chain")
+        lone.path.unlink()
+        record = json.dumps({"name": lone.path.name})
+        (house.folder / moves.PURGED_FILE).write_text(f'{{"name": "tor\n[]\n{record}\n{{"na')
+        house.keep()
+        assert names(house.folder) == [moves.PURGED_FILE]
+
+
+def test_a_plan_changes_nothing(house: House):
+    for number in (1, 2):
+        written(house.log, number)
+    keeper = house.keeper(packing=".gz", max_files=1)
+    planned = keeper.planned(KeptLog(house.log, Rules(packing=".gz", max_files=1)))
+    assert [type(each).__name__ for each in planned.actions] == ["Pack", "Purge"]
+    assert names(house.folder) == ["expert.0001.log", "expert.0002.log"]
+
+
+def test_an_archive_really_on_another_disk(house: House):
+    """Linux has /dev/shm, a file system of its own."""
+    memory = Path("/dev/shm")  # noqa: S108 - just for its being elsewhere
+    if not memory.is_dir() or memory.stat().st_dev == house.folder.parent.stat().st_dev:
+        pytest.skip("there is no other file system here")
+    with TemporaryDirectory(dir=memory) as there:
+        house.archive = Path(there) / "archive"
+        for number in (1, 2):
+            written(house.log, number, chain=b"chain")
+        counters = house.keep(packing=".gz", archive=True, archive_after_seconds=0.0).counters
+        assert (counters.archived, counters.failures) == (2, 0)
+        assert names(house.folder) == []
+        assert len(names(house.archive)) == 4
+        for each in found(KeptLog(house.log, Rules(), house.archive)):
+            assert (each.is_archived, each.frees_log_disk) == (True, False)
+            assert each.modified_at == BEGAN_AT + each.file.number
+            with unpacked(each.file.path) as stream:
+                assert stream.read() == content(each.file.number)
+
+
+def test_an_archive_on_another_disk_is_known(house: House, monkeypatch: pytest.MonkeyPatch):
+    house.folder.mkdir()
+    house.archive.mkdir()
+    log = KeptLog(house.log, Rules(), house.archive)
+    assert not housekeeping._is_elsewhere(log)
+    assert not housekeeping._is_elsewhere(replace(log, archive=None))
+    state = Path.stat
+
+    def elsewhere(path: Path, **more: Any) -> Any:
+        found_there = state(path, **more)
+        if path != house.archive:
+            return found_there
+        fields = list(found_there)
+        fields[stat.ST_DEV] += 1
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(Path, "stat", elsewhere)
+    assert housekeeping._is_elsewhere(log)
+
+
+def test_the_free_room_of_a_folder_that_is_not_there_is_not_known(tmp_path: Path):
+    assert housekeeping.free_bytes(tmp_path / "none") is None
+    with suppress(OSError):
+        assert (housekeeping.free_bytes(tmp_path) or 0) > 0

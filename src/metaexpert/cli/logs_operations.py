@@ -25,9 +25,6 @@ FAULT: Final = 1
 LEFT: Final = 3
 OWNED: Final = 4
 
-AUDIT_FILE: Final = "operations.jsonl"
-"""In the log folder: who changed what waits on disk, when, and how much of it; one JSON line each."""
-
 _MODE: Final = 0o600
 _PIPED_WIDTH: Final = 240
 
@@ -82,6 +79,8 @@ def audit(log_dir: Path, command: str, **facts: Any) -> None:
     Raises:
         OSError: it cannot be written; nothing may be changed then.
     """
+    from metaexpert.logger.files.names import OPERATIONS  # noqa: PLC0415 - as above
+
     line = {
         "time": datetime.now(UTC).isoformat(),
         "command": command,
@@ -89,7 +88,7 @@ def audit(log_dir: Path, command: str, **facts: Any) -> None:
         "host": socket.gethostname(),
     }
     text = json.dumps(line | {"pid": os.getpid()} | facts) + "\n"
-    descriptor = os.open(log_dir / AUDIT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
+    descriptor = os.open(log_dir / OPERATIONS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
     try:
         os.write(descriptor, text.encode())
         os.fsync(descriptor)

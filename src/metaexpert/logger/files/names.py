@@ -27,6 +27,9 @@ PACKINGS: Final = (".gz", ".zst")
 CHAIN: Final = ".chain"
 """What a file's hash chain ends in."""
 
+OPERATIONS: Final = "operations.jsonl"
+"""In the log folder, and no log: who changed by command what is on disk, when, and how much of it; a JSON line each."""
+
 _TAG_CHARACTERS: Final = 6
 _TIME_CHARACTERS: Final = 11
 _START: Final = "%Y%m%dT%H%M%SZ"

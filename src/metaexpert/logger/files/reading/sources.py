@@ -1,9 +1,9 @@
 """Which files to read: live, rotated, compressed, archived ones, each once.
 
-A place is a folder (its log files, not those in folders below it), a log's name (`logs/expert.log`: all files of it,
-those of other programs' rotation `expert.log.1` too), or a single file. The link of a log's name is no file of its
-own. Where a file is there twice, while it is compressed or moved to the archive, the one as it was written is read, or
-the one in the place named first.
+A place is a folder (its log files, not those in folders below it, nor the record of commands), a log's name
+(`logs/expert.log`: all files of it, those of other programs' rotation `expert.log.1` too), or a single file. The link
+of a log's name is no file of its own. Where a file is there twice, while it is compressed or moved to the archive, the
+one as it was written is read, or the one in the place named first.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, final
 
 from metaexpert.exceptions import MetaExpertError
-from metaexpert.logger.files.names import PACKINGS, LogFile
+from metaexpert.logger.files.names import OPERATIONS, PACKINGS, LogFile
 
 _OF_A_FOLDER: Final = re.compile(r".+\.(?:log|jsonl|ndjson)(?:\.\d+)?(?:\.gz|\.zst)?")
 _NUMBERED: Final = re.compile(r"\.\d+")
@@ -108,7 +108,7 @@ def _each_once(sources: Iterable[Source]) -> Iterator[Source]:
 def _sources_at(place: Path) -> Iterator[Source]:
     try:
         if place.is_dir():
-            paths = [each for each in place.iterdir() if _OF_A_FOLDER.fullmatch(each.name) or LogFile.parsed(each)]
+            paths = [each for each in place.iterdir() if _is_log_file(each)]
         elif LogFile.parsed(place) is not None:
             paths = [place]
         else:
@@ -121,6 +121,11 @@ def _sources_at(place: Path) -> Iterator[Source]:
         source = _source_at(path)
         if source is not None:
             yield source
+
+
+def _is_log_file(path: Path) -> bool:
+    is_named_so = _OF_A_FOLDER.fullmatch(path.name) is not None and path.name != OPERATIONS
+    return is_named_so or LogFile.parsed(path) is not None
 
 
 def _paths_of_log(log: Path) -> list[Path]:

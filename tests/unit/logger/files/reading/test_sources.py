@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.readable_logs import START_NS, Folder, json_line
 
+from metaexpert.logger.files.names import OPERATIONS
 from metaexpert.logger.files.reading.sources import ReadError, Source, sources_in
 
 LINE = json_line(START_NS)
@@ -26,6 +27,13 @@ def test_a_folder_gives_its_log_files_and_nothing_else(tmp_path: Path):
     (tmp_path / "below").mkdir()
     expected = [first.name, second.name, "old.log", "old.log.1", "old.log.2.gz", "other.jsonl"]
     assert names(sources_in([tmp_path])) == sorted(expected)
+
+
+def test_the_record_of_commands_is_no_log_of_the_folder_but_can_be_asked_for(tmp_path: Path):
+    file = Folder(tmp_path).write([LINE])
+    (tmp_path / OPERATIONS).write_bytes(b'{"time": "2026-11-23T17:15:42+00:00", "command": "logs hold add"}\n')
+    assert names(sources_in([tmp_path])) == [file.name]
+    assert names(sources_in([tmp_path / OPERATIONS])) == [OPERATIONS]
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])

@@ -7,7 +7,7 @@ place reading goes on at the next member or frame. Memory is bounded by the form
 import importlib
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol, final
 
 from metaexpert.logger.files.reading.report import ReadReport
 from metaexpert.logger.files.reading.sources import ReadError, Source
@@ -54,6 +54,38 @@ class _Gzip:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
+@final
+class _Feed:
+    """A compressed file piece by piece; the last one is kept, for it is where damage is noticed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._last = b""
+        self._looked_at = 0
+
+    def read(self) -> bytes:
+        """The next piece; empty at the end."""
+        self._last, self._looked_at = self._file.read(_READ_BYTES), 0
+        return self._last
+
+    def begin(self, data: bytes) -> bytes:
+        """Take what a member begins with for the last piece."""
+        self._last, self._looked_at = data, 1
+        return data
+
+    def next_member(self, magic: bytes) -> bytes:
+        """What follows from the next member's begin on; empty where there is none."""
+        data = self._last[self._looked_at :]
+        while True:
+            at = data.find(magic)
+            if at >= 0:
+                return data[at:]
+            more = self.read()
+            if not more:
+                return b""
+            data = data[-len(magic) :] + more
+
+
 def _zstd_module() -> object:
     for name in ("compression.zstd", "backports.zstd"):
         try:
@@ -93,45 +125,33 @@ def unpacked(source: Source, report: ReadReport, most_bytes: int = GIVEN_BYTES) 
         report.note(f"{source.path}: {error.strerror or error}; not read")
         return
     with file:
-        waiting = file.read(_READ_BYTES)
+        feed = _Feed(file)
+        waiting = feed.read()
         while waiting:
             one = _decompressor(source.packing)
             try:
-                for piece in _member(one, waiting, file, most_bytes):
+                for piece in _member(one, feed.begin(waiting), feed, most_bytes):
                     given += len(piece)
                     yield piece
             except errors as error:
                 report.damage(source.path, given, f"damaged {source.packing} data: {error}")
-                waiting = _next_member(file, waiting, _MAGIC[source.packing])
+                waiting = feed.next_member(_MAGIC[source.packing])
                 continue
             if not one.eof:
                 report.damage(source.path, given, f"the {source.packing} data end too early")
-            waiting = (one.unused_data or file.read(_READ_BYTES)) if one.eof else b""
+            waiting = (one.unused_data or feed.read()) if one.eof else b""
             if waiting and not waiting.strip(b"\0"):
                 return  # padding
 
 
-def _member(one: _Decompressor, waiting: bytes, file: BinaryIO, most_bytes: int) -> Iterator[bytes]:
-    data = waiting
+def _member(one: _Decompressor, begun: bytes, feed: _Feed, most_bytes: int) -> Iterator[bytes]:
+    data = begun
     while True:
         piece = one.decompress(data, most_bytes)
         if piece:
             yield piece
         if one.eof:
             return
-        data = file.read(_READ_BYTES) if one.needs_input else b""
+        data = feed.read() if one.needs_input else b""
         if not data and one.needs_input:
             return
-
-
-def _next_member(file: BinaryIO, waiting: bytes, magic: bytes) -> bytes:
-    """What follows from the next member's begin on; empty where there is none."""
-    data = waiting[1:]
-    while True:
-        at = data.find(magic)
-        if at >= 0:
-            return data[at:]
-        more = file.read(_READ_BYTES)
-        if not more:
-            return b""
-        data = data[-len(magic) :] + more

@@ -90,15 +90,24 @@ class Reader:
     def _entries(self) -> Generator[LogEntry]:
         self.report, self._open = ReadReport(), 0
         files = list(self._files())
-        processes = self._processes(files)
-        if processes <= 1:
+        ahead = self._ahead(files)
+        if ahead is None:
             yield from self._told(merged(self._here(files), self._opened))
             return
-        ahead = Ahead(files, self._query, processes, self.report, lambda: self._open)
         try:
             yield from self._told(merged(self._beside(files, ahead), self._opened))
         finally:
             ahead.close()
+
+    def _ahead(self, files: list[tuple[Source, Range]]) -> Ahead | None:
+        """The processes that look through the files; None where this one does alone, as it does if none can start."""
+        processes = self._processes(files)
+        if processes <= 1:
+            return None
+        try:
+            return Ahead(files, self._query, processes, self.report, lambda: self._open)
+        except OSError:
+            return None
 
     def _files(self) -> Iterator[tuple[Source, Range]]:
         for source in self._sources:

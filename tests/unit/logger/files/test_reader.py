@@ -169,6 +169,22 @@ def test_reading_that_is_given_up_ends_its_processes(tmp_path: Path, monkeypatch
     assert [helper._process.poll() is not None for helper in helpers] == [True, True]
 
 
+def test_where_a_process_cannot_be_started_this_one_reads_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    helpers = remembered_helpers(monkeypatch)
+    start = ahead.Helper
+
+    def first_alone(query: Query) -> ahead.Helper:
+        if helpers:
+            raise BlockingIOError("no more processes")
+        return start(query)
+
+    monkeypatch.setattr(ahead, "Helper", first_alone)
+    lines = [json_line(START_NS + seq, seq=seq) for seq in range(10)]
+    Folder(tmp_path).write(lines)
+    assert [entry.line for entry in Reader(sources_in([tmp_path]), parallel=2)] == lines
+    assert [helper._process.poll() is not None for helper in helpers] == [True]
+
+
 def test_duplicates_are_left_out_also_when_they_come_late(tmp_path: Path):
     folder = Folder(tmp_path)
     lines = [json_line(START_NS + seq * SECOND, "ERROR", seq=seq) for seq in range(1000)]

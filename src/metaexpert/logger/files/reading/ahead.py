@@ -74,6 +74,9 @@ class Ahead:
         processes: how many processes, at least one.
         report: what reading comes upon.
         opened: how many files the merge reads at once.
+
+    Raises:
+        OSError: a process cannot be started; none is left running.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class Ahead:
         self._here = Looking(query)
         self._due = [(file.time_ns, number) for number, file in enumerate(self._files)]
         heapq.heapify(self._due)
-        self._helpers = [Helper(query) for _ in range(processes)]
+        self._helpers = _started(query, processes)
         self._ended = set[int]()
         self._tickets = list[_Ticket]()
 
@@ -210,3 +213,15 @@ class Ahead:
                 if future.done() and future.exception() is None:
                     file.go_on(future.result())
                     self._push(number)
+
+
+def _started(query: Query, processes: int) -> list[Helper]:
+    helpers = list[Helper]()
+    try:
+        for _ in range(processes):
+            helpers.append(Helper(query))
+    except BaseException:
+        for helper in helpers:
+            helper.close()
+        raise
+    return helpers

@@ -11,6 +11,7 @@ from typing import Final, final
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.files.keeping.packing import SUFFIXES
 from metaexpert.logger.files.keeping.retention import KeptFile, Rules
+from metaexpert.logger.files.keeping.transfer import is_one_place
 from metaexpert.logger.files.names import CHAIN, LogFile, Run
 from metaexpert.logger.files.ownership import is_written
 from metaexpert.logger.options.keeping import TRADE_TERM_SECONDS
@@ -96,6 +97,8 @@ def found(log: KeptLog) -> list[KeptFile]:
     kept: list[KeptFile] = []
     for folder in log.folders:
         is_archive = folder != log.path.parent
+        if is_archive and is_one_place(folder, log.path.parent):
+            continue  # by another name: what is there was found
         names = _listed(folder)
         chains = {name: entry for name, entry in names.items() if name.endswith(CHAIN)}
         for name, entry in names.items():

@@ -16,7 +16,7 @@ from typing import Any, Final
 from metaexpert.logger.files.evidence.chain import record_removal
 from metaexpert.logger.files.keeping.pace import Pace
 from metaexpert.logger.files.keeping.retention import KeptFile
-from metaexpert.logger.files.keeping.transfer import DamageError, Digest, digest, transfer
+from metaexpert.logger.files.keeping.transfer import DamageError, Digest, digest, is_one_place, transfer
 from metaexpert.logger.files.links import release
 from metaexpert.logger.files.names import CHAIN, LogFile
 from metaexpert.logger.journal.segments import sync_folder
@@ -113,6 +113,7 @@ def settle(copies: Sequence[KeptFile], pace: Pace) -> str:
     damaged: list[str] = []
     kept, *behind = sorted(copies, key=_progress, reverse=True)
     for each in behind:
+        _require_two(each.file.path, kept.file.path)
         content = digest(each.file.path, pace)
         there = _digest_or_none(kept.file.path, pace)
         if there is None:
@@ -141,7 +142,14 @@ def _differ(one: Path, other: Path) -> DamageError:
     return DamageError(f"{one} and {other} differ, which should be the same; both stay, look at them")
 
 
+def _require_two(one: Path, other: Path) -> None:
+    """That they are two files, so that one is left when the other goes."""
+    if is_one_place(one, other):
+        raise DamageError(f"{one} and {other} are one file; give the archive a folder of its own")
+
+
 def _require_same(one: Path, other: Path, pace: Pace) -> None:
+    _require_two(one, other)
     if digest(one, pace, "") != digest(other, pace, ""):
         raise _differ(one, other)
 

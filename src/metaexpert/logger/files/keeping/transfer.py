@@ -159,6 +159,14 @@ def _verify(temporary: Path, written: Digest, pace: Pace, packing: str) -> None:
         raise DamageError(f"{temporary} does not hold what was written to it: the disk, or its memory, is faulty")
 
 
+def is_one_place(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file or folder, through links or mounts; what is missing is in no place."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
 def sweep(folder: Path, now: float) -> list[Path]:
     """Take away the temporary files in a folder whose makers are dead.
 

@@ -63,6 +63,17 @@ def refusing(number: int) -> Callable[..., Any]:
 
 
 class TestAPass:
+    @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege there")
+    @pytest.mark.parametrize("after", [0.0, 1000 * DAY])
+    def test_an_archive_that_is_the_folder_of_the_log_by_another_name_costs_no_file(self, house: House, after: float):
+        for number in (1, 2):
+            written(house.log, number, chain=b"chain")
+        before = names(house.folder)
+        house.archive.symlink_to(house.folder.name)
+        keeper = house.keep(archive=True, archive_after_seconds=after, max_files=2)
+        assert names(house.folder) == before
+        assert (keeper.counters.last_error is not None) is (after == 0.0)
+
     def test_finished_files_are_compressed_and_nothing_else_is_left(self, house: House):
         for number in (1, 2):
             written(house.log, number, chain=b"chain")

@@ -18,6 +18,7 @@ TEMPORARY: Final = ".tmp"
 """What the names of files end in that are not finished."""
 
 _ASIDE: Final = "%Y%m%dT%H%M%SZ"
+_MODE: Final = 0o600
 
 
 def is_written_directly(log: Path) -> bool:
@@ -61,22 +62,24 @@ def point(file: LogFile) -> tuple[bool, Path | None]:
     return False, aside
 
 
-def leads_to_a_file(log: Path, *, or_to_one_that_was: bool = False) -> bool:
+def leads_to_a_file(log: Path, *, or_to_one_that_was: bool = False, at: Path | None = None) -> bool:
     """Whether the log's name leads to one of its files, of whichever process.
 
     Args:
         log: the log.
         or_to_one_that_was: a link to one that is no longer there will do as well; a hard one is looked for among the
             files, which takes long where there are many.
+        at: where the link was brought, when it is not at the log's name.
     """
+    link = log if at is None else at
     try:
-        state = log.lstat()
+        state = link.lstat()
     except FileNotFoundError:
         return False
     if not stat.S_ISLNK(state.st_mode):
         is_linked = stat.S_ISREG(state.st_mode) and state.st_nlink > 1
         return is_linked and (not or_to_one_that_was or any(_is_same(file.path, state) for file in files_of(log)))
-    target = log.parent / log.readlink()
+    target = log.parent / link.readlink()
     file = LogFile.parsed(target) if target.parent == log.parent else None
     if file is None or (file.stem, file.suffix) != (log.stem, log.suffix):
         return False
@@ -99,21 +102,39 @@ def _is_same(path: Path, state: os.stat_result) -> bool:
 
 
 def _set_aside(log: Path) -> Path | None:
-    """Rename what stands at the log's name, and is not ours; None when there is nothing."""
+    """Rename what stands at the log's name, and is not ours; None when there is nothing.
+
+    Several processes may be at it at once: each has a name of its own for it, so that none replaces what another one
+    kept; and who finds that he took the link of one that was faster has taken nothing of value.
+    """
     try:
         mode = log.lstat().st_mode
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(log))
-    aside = _unused(log.with_name(f"{log.stem}.aside-{datetime.now(UTC).strftime(_ASIDE)}{log.suffix}"))
-    log.rename(aside)
+    aside = _reserved(log.with_name(f"{log.stem}.aside-{datetime.now(UTC).strftime(_ASIDE)}{log.suffix}"))
+    try:
+        log.replace(aside)
+    except OSError as error:
+        aside.unlink()
+        if isinstance(error, FileNotFoundError):
+            return None  # another process has set it aside
+        raise
+    if leads_to_a_file(log, or_to_one_that_was=True, at=aside):
+        aside.unlink()
+        return None
     return aside
 
 
-def _unused(path: Path) -> Path:
+def _reserved(path: Path) -> Path:
+    """A name nobody has, held by an empty file."""
     number, unused = 0, path
-    while os.path.lexists(unused):
-        number += 1
-        unused = path.with_name(f"{path.stem}.{number}{path.suffix}")
-    return unused
+    while True:
+        try:
+            os.close(os.open(unused, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE))
+        except FileExistsError:
+            number += 1
+            unused = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        else:
+            return unused

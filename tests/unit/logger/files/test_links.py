@@ -1,6 +1,7 @@
 """The log's own name: it leads to the file begun last, and what is somebody else's is kept."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,37 @@ class TestPoint:
             assert is_linked
             assert kept in aside(log)
         assert sorted(path.read_bytes() for path in aside(log)) == [b"first\n", b"second\n"]
+
+    def test_it_is_kept_when_another_process_sets_it_aside_at_the_same_moment(
+        self, log: Path, file: LogFile, monkeypatch: pytest.MonkeyPatch
+    ):
+        log.write_bytes(b"theirs\n")
+        other = replace(file, number=7)
+        other.path.write_bytes(b"of the other process\n")
+        rename = Path.replace
+
+        def slower(source: Path, target: Path) -> Path:
+            monkeypatch.setattr(Path, "replace", rename)
+            assert point(other)[1] is not None
+            return source.replace(target)
+
+        monkeypatch.setattr(Path, "replace", slower)
+        assert point(file) == (True, None)
+        assert [path.read_bytes() for path in aside(log)] == [b"theirs\n"]
+        assert log.read_bytes() == b"ours\n"
+
+    def test_nothing_is_left_of_a_name_that_could_not_be_used(
+        self, log: Path, file: LogFile, monkeypatch: pytest.MonkeyPatch
+    ):
+        def refuse(_path: Path, _target: Path) -> Path:
+            raise PermissionError("in use")
+
+        log.write_bytes(b"theirs\n")
+        monkeypatch.setattr(Path, "replace", refuse)
+        with pytest.raises(PermissionError):
+            point(file)
+        assert log.read_bytes() == b"theirs\n"
+        assert not aside(log)
 
     def test_so_is_a_link_to_elsewhere(self, log: Path, file: LogFile, tmp_path: Path):
         (tmp_path / "other.txt").write_bytes(b"theirs\n")

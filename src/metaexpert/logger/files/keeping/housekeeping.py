@@ -102,7 +102,7 @@ class Housekeeper:
     ) -> None:
         self.counters = Counters()
         self._log_dir = log_dir
-        self._logs = tuple(logs)
+        self._next = (log_dir, tuple(logs))
         self._tell = tell
         self._pace = pace
         self._clock = clock
@@ -111,8 +111,8 @@ class Housekeeper:
         self._trouble: str | None = None
 
     def go_over_to(self, log_dir: Path, logs: Sequence[KeptLog]) -> None:
-        """Keep other logs from the next pass on."""
-        self._log_dir, self._logs = log_dir, tuple(logs)
+        """Keep other logs from the next pass on; from any thread. One under way goes on by the holds it began with."""
+        self._next = (log_dir, tuple(logs))
 
     # ---- what would be done -----------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Housekeeper:
         """
         self._trouble = None
         free = True
-        logs = self._logs
+        self._log_dir, logs = self._next
         for folder in dict.fromkeys(log.path.parent for log in logs):
             free = self._keep_folder(folder, [log for log in logs if log.path.parent == folder]) and free
         self._conflicts = {path: each for path, each in self._conflicts.items() if path in {log.path for log in logs}}

@@ -234,6 +234,21 @@ class TestProtected:
         keeper.keep()
         assert "expert.0001.log" not in names(house.folder)
 
+    def test_a_configuration_that_comes_amid_a_pass_does_not_take_its_holds_away(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ):
+        written(house.log)
+        place(house.folder, reason="case 7", actor="me")
+        keeper, pack = house.keeper(packing=".gz", max_age_seconds=0.0), moves.pack
+
+        def reconfigured(*arguments: Any) -> Any:
+            keeper.go_over_to(house.folder.parent, [])
+            return pack(*arguments)
+
+        monkeypatch.setattr(moves, "pack", reconfigured)
+        keeper.keep()
+        assert "expert.0001.log.gz" in names(house.folder)
+
     def test_a_hold_placed_amid_a_pass_is_heeded(self, house: House, monkeypatch: pytest.MonkeyPatch):
         for number in (1, 2):
             written(house.log, number)

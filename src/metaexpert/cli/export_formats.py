@@ -10,7 +10,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final, final
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, final
 import orjson
 
 from metaexpert.cli.entry_text import picked_json
+from metaexpert.cli.tables import csv_text
 from metaexpert.logger.files.reading.captures import capture_of, run_of
 from metaexpert.logger.files.reading.entries import MISSING
-from metaexpert.logger.formats.controls import neutralised
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.entries import LogEntry
@@ -32,7 +31,6 @@ CSV_COLUMNS: Final = (
 )  # fmt: skip
 _REQUEST_ENTRIES: Final = 500
 _MAX_RUNS: Final = 256
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 type Export = Callable[[Iterable["LogEntry"]], Iterator[bytes]]
 """What makes entries the bytes of a file, piece by piece."""
@@ -60,14 +58,7 @@ def _cell(entry: "LogEntry", name: str) -> str:
     value: Any = entry.find("timestamp" if name == "time" else name)
     if value is MISSING or value is None:
         return ""
-    return _plain(value) if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _plain(text: str) -> str:
-    """Text that drives no terminal and that no spreadsheet runs (https://owasp.org/www-community/attacks/CSV_Injection)."""
-    text = "\n".join(map(neutralised, text.split("\n")))
-    is_formula = text[:1] in {"=", "@", "\t"} or (text[:1] in {"+", "-"} and not _NUMBER.fullmatch(text))
-    return f"'{text}" if is_formula else text
+    return csv_text(value) if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _row(cells: Sequence[str]) -> bytes:

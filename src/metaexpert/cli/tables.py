@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 _SIZING_ROWS: Final = 1000
 """Rows a table's widths are taken from; later ones may be wider."""
 
-_NUMBER: Final = re.compile(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?")
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _WIDEST: Final = 120
 _BOLD: Final = "\x1b[1m"
 _RESET: Final = "\x1b[0m"
@@ -84,12 +84,12 @@ def _width(text: str) -> int:
 def csv_line(cells: Iterable[object]) -> str:
     """A line of CSV as RFC 4180 says, without its end; None is an empty cell, and nothing is a formula."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow(["" if cell is None else _plain(str(cell)) for cell in cells])
+    csv.writer(buffer, lineterminator="").writerow(["" if cell is None else csv_text(str(cell)) for cell in cells])
     return buffer.getvalue()
 
 
-def _plain(text: str) -> str:
-    """Text that drives no terminal and that no spreadsheet runs (https://owasp.org/www-community/attacks/CSV_Injection)."""
+def csv_text(text: str) -> str:
+    """A cell's text that drives no terminal and that no spreadsheet runs (https://owasp.org/www-community/attacks/CSV_Injection)."""
     from metaexpert.logger.formats.text import neutralised  # noqa: PLC0415 - only when CSV is printed
 
     text = "\n".join(map(neutralised, text.split("\n")))

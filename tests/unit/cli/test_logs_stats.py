@@ -182,4 +182,4 @@ class TestTables:
         assert duration_text(duration_ns) == text
 
     def test_csv_quotes_what_needs_it_and_holds_no_formula(self):
-        assert csv_line(["a,b", None, 'q"', "-5", "-cmd", "=1+1", "@x"]) == '"a,b",,"q""",-5,\'-cmd,\'=1+1,\'@x'
+        assert csv_line(["a,b", None, 'q"', "-5", "-1.2.3", "=1+1", "@x"]) == '"a,b",,"q""",-5,\'-1.2.3,\'=1+1,\'@x'

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from metaexpert.cli.entry_text import Clock, indented, traceback_of
-from metaexpert.cli.error_groups import ErrorGroup, ErrorGroups
+from metaexpert.logger.files.reading.error_groups import ErrorGroup, ErrorGroups
 from metaexpert.logger.files.reading.fingerprints import normalised
 from metaexpert.logger.formats.controls import neutralised
 

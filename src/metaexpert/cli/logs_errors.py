@@ -10,7 +10,7 @@ from metaexpert.cli.logs_progress import Progress
 from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
 
 if TYPE_CHECKING:
-    from metaexpert.cli.error_groups import ErrorGroup
+    from metaexpert.logger.files.reading.error_groups import ErrorGroup
 
 
 @reads_logs
@@ -29,9 +29,9 @@ def errors(
     Taken are entries from ERROR on; --level changes that. Status 3 where there is none.
     """
     from metaexpert.cli.entry_text import Clock  # noqa: PLC0415 - the command line imports what it needs when it runs
-    from metaexpert.cli.error_groups import ErrorGroups  # noqa: PLC0415 - as above
     from metaexpert.cli.error_text import error_lines  # noqa: PLC0415 - as above
     from metaexpert.logger.files.reader import Reader  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.error_groups import ErrorGroups  # noqa: PLC0415 - as above
 
     query = (choice if choice.level else replace(choice, level="ERROR")).query()
     sources, groups = choice.sources(), ErrorGroups()

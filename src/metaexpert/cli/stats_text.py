@@ -13,6 +13,7 @@ from metaexpert.logger.formats.text import neutralised
 from metaexpert.logger.formats.timestamps import utc_parts
 
 if TYPE_CHECKING:
+    from metaexpert.logger.files.reading.error_groups import ErrorGroup
     from metaexpert.logger.files.reading.log_statistics import RunNumbers, WriterStatistics
     from metaexpert.logger.files.reading.timeline import Buckets
 
@@ -24,6 +25,8 @@ _SECOND_NS: Final = 1_000_000_000
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _SHOWN_STEPS: Final = 10
+_MESSAGE_CHARACTERS: Final = 300
+"""Of an error's message, for scripts."""
 
 
 def as_lines(found: LogStatistics, top: int, zone: tzinfo, *, colours: bool = False) -> Iterator[str]:
@@ -149,13 +152,13 @@ def _errors(found: LogStatistics, top: int, clock: Clock, *, colours: bool) -> I
     rows = (
         [
             f"{group.count:,}",
-            group.fingerprint,
-            group.level,
-            group.logger,
-            group.exception.rpartition(".")[2],
-            group.place,
+            group.fingerprint.digest,
+            group.example.level,
+            group.example.logger,
+            group.fingerprint.kind.rpartition(".")[2],
+            group.fingerprint.place,
             clock.to_the_second(group.last_ns),
-            group.message,
+            group.example.message,
         ]
         for group in groups
     )
@@ -233,9 +236,9 @@ def as_document(found: LogStatistics, top: int) -> dict[str, Any]:
     return {
         "writers": [_writer_document(writer) for _, writer in sorted(found.writers.items())],
         "rates": [each for log in sorted(found.timelines) for each in _rate_documents(found, log)],
-        "errors": [asdict(group) | _times(group.first_ns, group.last_ns) for group in found.top_errors(top)],
+        "errors": [_error_document(group) for group in found.top_errors(top)],
         "error_kinds": found.error_kinds,
-        "errors_of_further_kinds": sum(groups.ungrouped for groups in found.errors.values()),
+        "errors_of_further_kinds": sum(groups.others for groups in found.errors.values()),
         "drops": [asdict(drops) for _, drops in sorted(found.drops.items())],
         "runs": [asdict(run) for run in found.runs()],
         "clock_steps": [asdict(step) | {"time": _utc(step.time_ns)} for step in found.steps],
@@ -245,6 +248,21 @@ def as_document(found: LogStatistics, top: int) -> dict[str, Any]:
 
 def _writer_document(writer: "WriterStatistics") -> dict[str, Any]:
     return asdict(writer) | _times(writer.first_ns, writer.last_ns)
+
+
+def _error_document(group: "ErrorGroup") -> dict[str, Any]:
+    told = {
+        "fingerprint": group.fingerprint.digest,
+        "level": group.example.level,
+        "logger": group.example.logger,
+        "exception": group.fingerprint.kind,
+        "place": group.fingerprint.place,
+        "message": group.example.message[:_MESSAGE_CHARACTERS],
+        "count": group.count,
+        "first_ns": group.first_ns,
+        "last_ns": group.last_ns,
+    }
+    return told | _times(group.first_ns, group.last_ns)
 
 
 def _rate_documents(found: LogStatistics, log: str) -> Iterator[dict[str, Any]]:

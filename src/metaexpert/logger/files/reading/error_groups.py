@@ -1,64 +1,86 @@
-"""Errors counted by their fingerprint, for as many kinds as memory is set aside for; pure."""
+"""Errors grouped by fingerprint, as they come; how many, since when, until when, and an example; pure.
 
-from dataclasses import dataclass
+Memory is bounded: beyond so many groups those that come anew are counted together.
+"""
+
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from metaexpert.logger.files.reading.fingerprints import fingerprint_of
+from metaexpert.logger.files.reading.fingerprints import Fingerprint, fingerprint_of
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.entries import LogEntry
 
-_MAX_GROUPS: Final = 10_000
-_SHOWN_CHARACTERS: Final = 300
+MAX_GROUPS: Final = 10_000
+_MAX_LOGGERS: Final = 20
 
 
 @final
 @dataclass(slots=True)
 class ErrorGroup:
-    """Errors of one kind in one log.
+    """The occurrences of one error.
 
     Attributes:
-        fingerprint: names the kind.
-        exception: the exception's type; empty where there is none.
-        place: module and function.
-        message: of the newest one.
+        fingerprint: what they have in common.
+        example: the latest of them.
+        first_ns: when the first one was logged, UTC, nanoseconds since the epoch.
+        last_ns: when the last one was.
+        count: how many they are.
+        loggers: who logged them, the first of these.
     """
 
-    fingerprint: str
-    level: str
-    logger: str
-    exception: str
-    place: str
-    message: str = ""
+    fingerprint: Fingerprint
+    example: "LogEntry"
+    first_ns: int
+    last_ns: int
     count: int = 0
-    first_ns: int = 0
-    last_ns: int = 0
+    loggers: dict[str, None] = field(default_factory=dict[str, None])
+
+    def add(self, entry: "LogEntry") -> None:
+        """Take one more in."""
+        self.count += 1
+        self.first_ns = min(self.first_ns, entry.time_ns)
+        if len(self.loggers) < _MAX_LOGGERS:
+            self.loggers[entry.logger] = None
+        if entry.time_ns >= self.last_ns:
+            self.last_ns, self.example = entry.time_ns, entry.without_values()
 
 
 @final
 class ErrorGroups:
-    """The errors of one log.
+    """All groups.
+
+    Args:
+        most: how many there can be.
 
     Attributes:
         groups: by fingerprint.
-        ungrouped: errors of further kinds, once there are too many kinds.
+        entries: how many entries were taken in.
+        others: how many of them belong to no group, since there were too many.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_GROUPS) -> None:
+        self.entries = 0
+        self.others = 0
+        self._most = most
         self.groups: dict[str, ErrorGroup] = {}
-        self.ungrouped = 0
 
     def add(self, entry: "LogEntry") -> None:
-        """Count an error."""
-        found = fingerprint_of(entry)
-        group = self.groups.get(found.digest)
+        """Take an entry in; its values are decoded again when they are asked for once more."""
+        self.entries += 1
+        fingerprint = fingerprint_of(entry)
+        group = self.groups.get(fingerprint.digest)
         if group is None:
-            if len(self.groups) >= _MAX_GROUPS:
-                self.ungrouped += 1
+            if len(self.groups) >= self._most:
+                self.others += 1
                 return
-            group = ErrorGroup(found.digest, entry.level, entry.logger, found.kind, found.place, first_ns=entry.time_ns)
-            self.groups[found.digest] = group
-        group.count += 1
-        group.first_ns = min(group.first_ns, entry.time_ns)
-        if entry.time_ns >= group.last_ns:
-            group.last_ns, group.message = entry.time_ns, entry.message[:_SHOWN_CHARACTERS]
+            group = ErrorGroup(fingerprint, entry, entry.time_ns, entry.time_ns)
+            self.groups[fingerprint.digest] = group
+        group.add(entry)
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def most_frequent(self) -> list[ErrorGroup]:
+        """The groups, those with the most occurrences first, and the latest first among equals."""
+        return sorted(self.groups.values(), key=lambda each: (-each.count, -each.last_ns))

@@ -187,10 +187,10 @@ class LogStatistics:
         """The most frequent kinds; one that stands in several logs counts as in the log with the most of it."""
         best: dict[str, ErrorGroup] = {}
         for groups in self.errors.values():
-            for fingerprint, group in groups.groups.items():
-                if fingerprint not in best or group.count > best[fingerprint].count:
-                    best[fingerprint] = group
-        return sorted(best.values(), key=lambda group: (-group.count, group.first_ns, group.fingerprint))[:most]
+            for digest, group in groups.groups.items():
+                if digest not in best or group.count > best[digest].count:
+                    best[digest] = group
+        return sorted(best.values(), key=lambda group: (-group.count, group.first_ns, group.fingerprint.digest))[:most]
 
     @property
     def error_kinds(self) -> int:
@@ -231,10 +231,10 @@ class FileStatistics:
         if timeline is None:
             timeline = self._timelines[level] = Timeline()
         timeline.add(time_ns)
-        if entry.level_number >= ERROR:
-            self._errors.add(entry)
         self._watch_clock(entry_id, time_ns)
         self._count_gap(entry)
+        if entry.level_number >= ERROR:
+            self._errors.add(entry)
 
     def _watch_clock(self, entry_id: str | None, time_ns: int) -> None:
         boot_id = (entry_id or "").rpartition("-")[0]  # what was recovered from another run is as old as it is

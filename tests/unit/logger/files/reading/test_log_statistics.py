@@ -121,7 +121,7 @@ class TestLogStatistics:
         lines = [error_line(1, "feed lost", "refused"), error_line(2, "feed lost", "refused")]
         found = statistics_of(expert=entries(*lines), errors=entries(lines[0]))
         (group,) = found.top_errors(5)
-        assert (group.count, group.exception, group.message) == (2, "ConnectionError", "feed lost")
+        assert (group.count, group.fingerprint.kind, group.example.message) == (2, "ConnectionError", "feed lost")
         assert (group.first_ns, group.last_ns) == (1000 * SECOND_NS, 1001 * SECOND_NS)
         assert found.error_kinds == 1
 

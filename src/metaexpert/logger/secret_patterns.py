@@ -18,7 +18,6 @@ _MARK: Final = "[REDACTED"
 _ADDRESS: Final = "[REDACTED e-mail]"
 _LONG_TOKEN: Final = 32
 _CARD_DIGITS: Final = 15
-_LONG_SECRET: Final = 40
 _HEX_SECRET: Final = 64
 _LEAST_DIFFERENT: Final = 8
 _WORDS: Final = 12
@@ -27,40 +26,65 @@ _MOST_SHOWN: Final = 64 * 1024
 """Characters of one text that are looked through, and those that any entry has room for."""
 
 _PEM: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    re.DOTALL,
 )
-_KEY_BACKWARDS: Final = re.compile(r"""\s?["']?\\?([\w.\-]{0,63}[A-Za-z])""")
-_VALUE_AFTER: Final = re.compile(r"""\s?\\?["']?([^\s&"'\\,;(){}\[\]<>]+)""")
-_KEY_CHARACTERS: Final = 70
+_MEMBER: Final = re.compile(r"""(?<![\w.\-])([\w.\-]++)\\{0,3}["']?\s{0,8}+([=:])""")
+"""Begins at words alone and gives none of them back, so that its time grows with the text and no faster."""
+
+_OPENING: Final = re.compile(
+    r"""[=>]{0,2}+\s{0,8}+(?:\(|\[(?!REDACTED))?(?:(?P<escaped>\\{1,3}["'])|[bru]?(?P<quote>["']))?"""
+)
+_PLAIN: Final = re.compile(r"""[^\s&"'\\,;(){}\[\]<>]+""")
+_TO_QUOTE: Final = {quote: re.compile(rf"(?:[^\\{quote}]|\\.)++(?={quote})", re.DOTALL) for quote in "\"'"}
+_TO_ESCAPE: Final = re.compile(r"""[^\\"']+""")
+_HEADER: Final = re.compile(r"""[^\r\n"']+""")
+_HEADERS: Final = ("authorization", "cookie")
+"""What a header of such a name has is one secret up to the end of its line."""
+
+_SECOND_WORDS: Final = frozenset({"key", "keys", "phrase"})
+"""Say what is secret together with the word before them: "api key", "seed phrase"."""
+
+_WORD_BEFORE: Final = re.compile(r"[A-Za-z]+[ \-]\Z")
+_BEFORE_CHARACTERS: Final = 16
+_KEY_CHARACTERS: Final = 64
 _LEAST_AFTER_COLON: Final = 6
-_USER: Final = re.compile(r"://[^\s/@:]+:[^\s/@]+@")
-_SCHEME: Final = re.compile(r"(?i)\b(bearer|basic|token)(\s+)[A-Za-z0-9._~+/=\-]{8,}")
-_JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]{4,}\.[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)?")
+_USER: Final = re.compile(r"""://[^\s/@:]*:[^\s/@]+@(?:[^\s/@"',]+@)?""")
+_SCHEME: Final = re.compile(r"(?i)\b(bearer|basic|token)(\s{1,8})[A-Za-z0-9._~+/=\-]{8,}")
+_CHAIN: Final = re.compile(r"[A-Za-z0-9_.\-]+")
+_JWT_BEGIN: Final = "eyJ"
+_JWT_LEAST: Final = 7
+_JWT_LEAST_BODY: Final = 4
 _RUN: Final = re.compile(r"(?:0x)?[A-Za-z0-9]{32,}|[A-Za-z0-9+/_\-]{40,}={0,2}")
+_PIECE: Final = re.compile(r"[A-Za-z0-9]{32,}|[A-Za-z0-9+_\-]{40,}={0,2}")
 _HEX: Final = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _UPPER_HEX: Final = re.compile(r"[0-9A-F]+")
 _UPPER: Final = re.compile(r"[A-Z]")
 _LOWER: Final = re.compile(r"[a-z]")
 _DIGIT: Final = re.compile(r"[0-9]")
-_LOCAL_BACKWARDS: Final = re.compile(r"[A-Za-z0-9._%+\-]{1,64}")
-_DOMAIN: Final = re.compile(r"[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+")
+_LOCAL_BACKWARDS: Final = re.compile(r"[\w.%+\-]{1,64}")
+_DOMAIN: Final = re.compile(r"(?<=[\w.%+\-])@(?:[\w\-]++\.)+[^\W\d_][\w\-]+")
 _LOCAL_CHARACTERS: Final = 64
+_PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_MOST_A_PART: Final = 4
+"""Letters and digits that a random run has for each of its words and numbers at the most; names have more."""
+
+_CARD_WORD: Final = re.compile(r"(?i)(?<![a-z])card")
 _CARD: Final = re.compile(
     r"(?<![\d.\-])(?:[3-6]\d{3}[ \-]\d{4}[ \-]\d{4}[ \-]\d{4}|3[47]\d{2}[ \-]\d{6}[ \-]\d{5})(?![\d\-])"
 )
 _BARE_CARD: Final = re.compile(r"(?<![\d.])(?:3[47]\d{13}|[3-6]\d{15})(?!\d)")
-_PHRASE: Final = re.compile(r"(?<![\w])(?:[a-z]{3,8}+[ ,]{1,2}+){11,}+(?:[a-z]{3,8}+(?![\w]))?")
-_WORD: Final = re.compile(r"[a-z]+[ ,]*")
+_PHRASE: Final = re.compile(r"(?<![\w])(?:[a-z]{3,8}+[\s,]{1,2}+){11,}+(?:[a-z]{3,8}+(?![\w]))?")
+_WORD: Final = re.compile(r"[a-z]+[\s,]*")
 _HIDDEN_PHRASE: Final = "[REDACTED phrase] "
 _SENTENCE_WORDS: Final = frozenset(
     {
-        "the", "and", "for", "was", "not", "with", "from", "that", "this", "has", "are", "were", "have", "will",
-        "been", "but", "its", "into", "than", "then", "they", "our", "all", "any", "did", "does", "had", "him",
-        "her", "his", "how", "may", "now", "out", "per", "see", "she", "too", "two", "via", "who", "why", "yet",
-        "you", "your", "which", "while", "when",
+        "the", "and", "for", "was", "not", "with", "from", "has", "are", "were", "been", "but", "its", "than", "our",
+        "did", "does", "had", "him", "her", "his", "how", "may", "out", "per", "see", "she", "too", "via", "who",
+        "why", "yet", "your", "which", "while",
     }
 )  # fmt: skip
-"""Words that any longer sentence has one of."""
+"""Words that any longer sentence has one of, and no recovery phrase: none is among BIP-39's (as "this", "will" are)."""
 
 
 @final
@@ -80,7 +104,7 @@ class SecretPatterns:
         self._further = tuple(re.compile(pattern) for pattern in further)
         self.least_characters = 1 if self._further else LEAST_CHARACTERS
 
-    def scrub(self, text: str) -> str:  # noqa: C901, PLR0912 - a question and an answer for each kind
+    def scrub(self, text: str) -> str:  # noqa: C901 - a question and an answer for each kind
         """`text` without what looks like a secret; the same object where nothing does."""
         if len(text) < self.least_characters:
             return text
@@ -93,22 +117,26 @@ class SecretPatterns:
             text = _PEM.sub("[REDACTED private key]", text)
         if "://" in text and "@" in text:
             text = _USER.sub(f"://{REDACTED}@", text)
-        for sign in "=:":
-            if sign in text:
-                text = self._without_members(text, sign)
-        if "eyJ" in text:
-            text = _JWT.sub("[REDACTED token]", text)
+        if "=" in text or ":" in text:
+            text = self._without_members(text)
+        if _JWT_BEGIN in text:
+            text = _CHAIN.sub(_without_token, text)
         if _has_long_word(text):
             text = _RUN.sub(_run, text)
         if "@" in text:
             text = _without_addresses(text)
         if len(text) >= _CARD_DIGITS and sum(map(text.count, "0123456789")) >= _CARD_DIGITS:
             text = _without_cards(text)
-        if text.count(" ") >= _WORDS - 1:
+        if text.count(" ") + text.count("\n") >= _WORDS - 1:
             text = _PHRASE.sub(_phrase, text)
+        text = self.scrub_id(text)
+        return given if text == given else text
+
+    def scrub_id(self, text: str) -> str:
+        """An id, which may well look like a secret, without what the user's own patterns match."""
         for pattern in self._further:
             text = pattern.sub(REDACTED, text)
-        return given if text == given else text
+        return text
 
     def _scrub_long(self, text: str) -> str:
         head = text[:_MOST_SCANNED]
@@ -117,19 +145,66 @@ class SecretPatterns:
             return text
         return scrubbed + (text[_MOST_SCANNED:] if len(scrubbed) > _MOST_SHOWN else "…")
 
-    def _without_members(self, text: str, sign: str) -> str:
+    def _without_members(self, text: str) -> str:
         """Without values of `key=value`, or of `key: value`, under keys that are hidden."""
-        at = text.find(sign)
-        while at >= 0:
-            key = _KEY_BACKWARDS.match(text[max(0, at - _KEY_CHARACTERS) : at][::-1])
-            if key is not None and self._hides(key.group(1)[::-1]) and (value := _VALUE_AFTER.match(text, at + 1)):
-                begin, end = value.span(1)
-                # after a colon there is prose as well
-                if (sign == "=" or end - begin >= _LEAST_AFTER_COLON) and not text.startswith(_MARK, begin):
-                    text = f"{text[:begin]}{REDACTED}{text[end:]}"
-                    at = begin + len(REDACTED) - 1
-            at = text.find(sign, at + 1)
-        return text
+        parts: list[str] = []
+        done = at = 0
+        while (member := _MEMBER.search(text, at)) is not None:
+            at = member.end()
+            key = member[1][-_KEY_CHARACTERS:]
+            if key.isdecimal() or not self._is_hidden(key, text, member.start()):
+                continue
+            begin, end = _value(text, at, key.lower(), member[2])
+            if end > begin and not text.startswith(_MARK, begin):
+                parts += (text[done:begin], REDACTED)
+                done = at = end
+        return "".join((*parts, text[done:])) if parts else text
+
+    def _is_hidden(self, key: str, text: str, begin: int) -> bool:
+        if self._hides(key):
+            return True
+        if key.lower() not in _SECOND_WORDS:
+            return False
+        before = _WORD_BEFORE.search(text[max(0, begin - _BEFORE_CHARACTERS) : begin])
+        return before is not None and self._hides(before[0] + key)
+
+
+def _value(text: str, at: int, key: str, sign: str) -> tuple[int, int]:
+    """Where the value after a key's sign begins and ends."""
+    opening = _OPENING.match(text, at)
+    begin = opening.end() if opening else at
+    quote = opening and opening["quote"]
+    if quote and (quoted := _TO_QUOTE[quote].match(text, begin)):
+        return begin, quoted.end()
+    if opening and opening["escaped"]:
+        pattern, least = _TO_ESCAPE, 1
+    elif sign == ":" and not quote and key.endswith(_HEADERS):
+        pattern, least = _HEADER, _LEAST_AFTER_COLON
+    else:
+        pattern, least = _PLAIN, 1 if sign == "=" else _LEAST_AFTER_COLON  # after a colon there is prose as well
+    found = pattern.match(text, begin)
+    return (begin, found.end()) if found and found.end() - begin >= least else (begin, begin)
+
+
+def _without_token(match: re.Match[str]) -> str:
+    """Parts with dots between them without a JSON web token among them."""
+    chain = match.group()
+    if _JWT_BEGIN not in chain:
+        return chain
+    told: list[str] = []
+    parts = chain.split(".")
+    at = 0
+    while at < len(parts):
+        part = parts[at]
+        begin = part.find(_JWT_BEGIN)
+        body = len(parts[at + 1]) if at + 1 < len(parts) else 0
+        if begin >= 0 and len(part) - begin >= _JWT_LEAST and body >= _JWT_LEAST_BODY:
+            told.append(f"{part[:begin]}[REDACTED token]")
+            at += 3
+        else:
+            told.append(part)
+            at += 1
+    return ".".join(told)
 
 
 def _has_long_word(text: str) -> bool:
@@ -145,16 +220,15 @@ def _has_long_word(text: str) -> bool:
 
 def _without_addresses(text: str) -> str:
     """Without e-mail addresses."""
-    at = text.find("@")
-    while at >= 0:
-        domain = _DOMAIN.match(text, at + 1)
-        local = domain and _LOCAL_BACKWARDS.match(text[max(0, at - _LOCAL_CHARACTERS) : at][::-1])
-        if domain and local:
-            begin = at - len(local.group())
-            text = f"{text[:begin]}{_ADDRESS}{text[domain.end() :]}"
-            at = begin + len(_ADDRESS) - 1
-        at = text.find("@", at + 1)
-    return text
+    parts: list[str] = []
+    done = 0
+    for domain in _DOMAIN.finditer(text):
+        at = domain.start()
+        local = _LOCAL_BACKWARDS.match(text[max(done, at - _LOCAL_CHARACTERS) : at][::-1])
+        if local is not None:
+            parts += (text[done : at - len(local.group())], _ADDRESS)
+            done = domain.end()
+    return "".join((*parts, text[done:])) if parts else text
 
 
 def _run(match: re.Match[str]) -> str:
@@ -166,14 +240,31 @@ def _run(match: re.Match[str]) -> str:
         secret = len(run.removeprefix("0x")) >= _HEX_SECRET or (
             len(run) >= _LONG_TOKEN and _UPPER_HEX.fullmatch(run) is not None
         )
+    elif _is_mixed(run):
+        secret = True
     else:
-        kinds = (_UPPER, _LOWER, _DIGIT)
-        secret = all(kind.search(run) for kind in kinds) and (run.isalnum() or len(run) >= _LONG_SECRET)
+        # a path or an address may end in one
+        return run if run.isalnum() else _PIECE.sub(_piece, run)
     return REDACTED if secret else run
 
 
+def _piece(match: re.Match[str]) -> str:
+    return REDACTED if _is_mixed(match.group()) else match.group()
+
+
+def _is_mixed(run: str) -> bool:
+    """Whether it has capitals, small letters and digits as if by chance."""
+    return all(kind.search(run) for kind in (_UPPER, _LOWER, _DIGIT)) and _is_random(run)
+
+
+def _is_random(run: str) -> bool:
+    """Whether its kinds of letters change as often as by chance; in paths, names of classes and of runs they don't."""
+    parts = _PART.findall(run)
+    return sum(map(len, parts)) <= _MOST_A_PART * len(parts)
+
+
 def _without_cards(text: str) -> str:
-    for pattern in (_CARD, _BARE_CARD) if "ard" in text else (_CARD,):
+    for pattern in (_CARD, _BARE_CARD) if _CARD_WORD.search(text) else (_CARD,):
         text = pattern.sub(lambda match: "[REDACTED card]" if _is_card(match.group()) else match.group(), text)
     return text
 

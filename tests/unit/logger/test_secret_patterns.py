@@ -1,6 +1,7 @@
 """What looks like a secret is hidden, and nothing else."""
 
 import re
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,43 @@ def test_a_secret_far_within_a_long_text_is_hidden_as_far_as_any_entry_shows_it(
     assert secret not in PATTERNS.scrub(text)[: 64 * 1024]
     harmless = "x " * 500_000
     assert PATTERNS.scrub(harmless) is harmless
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "eyJ",
+        "eyJaaaa.",
+        "a@b.co ",
+        "a@",
+        "@",
+        "=",
+        ":",
+        "a=",
+        "password='",
+        'password=\\"',
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN A",
+        "4111 ",
+        "word ",
+        "://a:",
+        "token ",
+        "aA1",
+        "aA1/",
+        " ",
+        "a",
+        "\n",
+    ],
+)
+def test_the_time_grows_with_the_text_and_no_faster(hostile: str):
+    def seconds(characters: int) -> float:
+        text = (hostile * characters)[:characters]
+        began = process_time()
+        PATTERNS.scrub(text)
+        return process_time() - began
+
+    # four times the text in the square of it would take sixteen times as long
+    assert any(seconds(64_000) < 9 * max(seconds(16_000), 0.003) for _ in range(3))
 
 
 @given(st.text(max_size=300))

@@ -1,11 +1,13 @@
 """What makes sense after what in the life of an order. Pure: it is shown events in order and says what cannot be.
 
 Orders are known from their `order_placed`. Each is told apart by exchange and order id, and by its client order id
-where only that is known yet. What is wrong is told once for each event, and the event counts all the same.
+where only that is known yet; an event that names no exchange, or alone does, is of the order with that id. What is
+wrong is told once for each event, and the event counts all the same. Nothing is said of what real exchanges do: an
+acceptance that arrives behind the fill, ids that are used again after an order's end, the noise of binary floats.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, final
@@ -19,7 +21,16 @@ _FILLED: Final = "order_filled"
 _MODIFIED: Final = "order_modified"
 _ENDS: Final = frozenset({_FILLED, "order_cancelled", "order_rejected", "order_expired"})
 _EVENTS: Final = _ENDS | {_PLACED, _PARTLY, _MODIFIED, "order_accepted"}
+_ACCEPTED: Final = "order_accepted"
+_REJECTED: Final = "order_rejected"
 _SAME: Final = ("symbol", "side")
+_SHOWN_CHARACTERS: Final = 128
+"""What is kept of an id or a name; of longer ones a part and a hash."""
+
+_NOISE: Final = Decimal("1e-9")
+"""By how much of an order's quantity sums may be wrong that somebody made of floats."""
+
+type _Key = tuple[str | None, str]
 
 
 @final
@@ -44,7 +55,8 @@ class _Order:
     quantity: Decimal | None = None
     executed: Decimal = Decimal(0)
     ended_by: str = ""
-    same: dict[str, object] = field(default_factory=dict[str, object])
+    exchange: str = ""
+    same: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @final
@@ -56,8 +68,8 @@ class Lifecycles:
     """
 
     def __init__(self, most_orders: int = MOST_ORDERS) -> None:
-        self._most_keys = 2 * most_orders  # by its own id and the client's
-        self._orders: OrderedDict[tuple[str, str], _Order] = OrderedDict()
+        self._most_keys = 4 * most_orders  # by its own id and the client's, with its exchange and without
+        self._orders: OrderedDict[_Key, _Order] = OrderedDict()
         self._has_placed = False
         self._has_forgotten = False
 
@@ -67,12 +79,32 @@ class Lifecycles:
         keys = list(_keys(data))
         if event not in _EVENTS or not keys:
             return []
-        known = next((order for key in keys if (order := self._orders.get(key)) is not None), None)
-        order = known or _Order()
+        known = self._placed_before(data, keys) if event == _PLACED else self._meant(data, keys)
         findings = list(self._found(str(event), data, known))
+        order = _Order() if known is None or (event == _PLACED and known.ended_by) else known
         self._apply(str(event), data, order)
         self._remember(keys, order)
         return findings
+
+    def _known(self, keys: Iterable[_Key]) -> _Order | None:
+        return next((order for key in keys if (order := self._orders.get(key)) is not None), None)
+
+    def _meant(self, data: Mapping[str, Any], keys: list[_Key]) -> _Order | None:
+        """The order an event is of; it may have been placed under what is its client's id now."""
+        order = self._known(filter(_has_place, keys)) or self._known(_placed_as(data, _exchange(data)))
+        if order is None:
+            order = self._known(filter(_has_none, keys)) or self._known(_placed_as(data, None))
+            if order is not None and "" not in {order.exchange, _exchange(data)}:
+                return None
+        return order
+
+    def _placed_before(self, data: Mapping[str, Any], keys: list[_Key]) -> _Order | None:
+        """The order that is placed again: not another exchange's, nor one whose client's id is free again."""
+        exact = list(filter(_has_place, keys))
+        order = self._known(exact)
+        if order is not None and order.ended_by and "order_id" in data:
+            return self._orders.get(exact[0])
+        return order
 
     def _found(self, event: str, data: Mapping[str, Any], known: _Order | None) -> Iterator[Finding]:
         if known is None:
@@ -82,17 +114,18 @@ class Lifecycles:
             return
         if event == _PLACED:
             yield Finding("placed_twice", "the order was placed before")
-        elif known.ended_by:
+        elif known.ended_by and (event != _ACCEPTED or known.ended_by == _REJECTED):
             yield Finding("after_end", f"{event} after {known.ended_by}")
         for name in _SAME:
-            if name in data and name in known.same and data[name] != known.same[name]:
-                yield Finding(name, f"{name} is {data[name]}, and was {known.same[name]}")
+            if name in data and name in known.same and (now := _short(data[name])) != known.same[name]:
+                yield Finding(name, f"{name} is {now}, and was {known.same[name]}")
         yield from _fill_found(event, data, known)
 
     def _apply(self, event: str, data: Mapping[str, Any], order: _Order) -> None:
+        order.exchange = order.exchange or _exchange(data)
         for name in _SAME:
             if name in data:
-                order.same.setdefault(name, data[name])
+                order.same.setdefault(name, _short(data[name]))
         if event in {_PLACED, _MODIFIED}:
             order.quantity = _number(data, "quantity") or order.quantity
             self._has_placed = self._has_placed or event == _PLACED
@@ -103,7 +136,7 @@ class Lifecycles:
         elif event in _ENDS:
             order.ended_by = event
 
-    def _remember(self, keys: list[tuple[str, str]], order: _Order) -> None:
+    def _remember(self, keys: list[_Key], order: _Order) -> None:
         for key in keys:
             self._orders[key] = order
             self._orders.move_to_end(key)
@@ -112,29 +145,58 @@ class Lifecycles:
             self._has_forgotten = True
 
 
-def _keys(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    exchange = str(data.get("exchange", ""))
-    for name, kind in (("order_id", ""), ("client_order_id", "client ")):
-        if name in data:
-            yield exchange, f"{kind}{data[name]}"
+def _keys(data: Mapping[str, Any]) -> Iterator[_Key]:
+    """What an order is known by: its own id first, and under its exchange before any exchange (None)."""
+    ids = [
+        f"{kind}{_short(data[name])}"
+        for name, kind in (("order_id", ""), ("client_order_id", "client "))
+        if name in data
+    ]
+    for place in (_exchange(data), None):
+        for each in ids:
+            yield place, each
+
+
+def _placed_as(data: Mapping[str, Any], place: str | None) -> Iterator[_Key]:
+    """What an order is known by whose placement was given its client's id for its own."""
+    if "client_order_id" in data:
+        yield place, _short(data["client_order_id"])
+
+
+def _exchange(data: Mapping[str, Any]) -> str:
+    return _short(data.get("exchange", ""))
+
+
+def _has_place(key: _Key) -> bool:
+    return key[0] is not None
+
+
+def _has_none(key: _Key) -> bool:
+    return key[0] is None
+
+
+def _short(value: object) -> str:
+    """A name as it is compared, bounded."""
+    text = str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…{hash(text)}"
 
 
 def _fill_found(event: str, data: Mapping[str, Any], order: _Order) -> Iterator[Finding]:
     if order.quantity is None or order.ended_by:
         return
-    executed = order.executed
+    executed, noise = order.executed, order.quantity * _NOISE
     if event == _PARTLY:
         executed += _number(data, "executed_quantity") or 0
     elif event == _FILLED:
         # in whole, or what was left
         whole = _number(data, "quantity") or order.quantity
-        executed = whole if whole >= order.quantity else executed + whole
-        if executed < order.quantity:
+        executed = whole if whole >= order.quantity - noise else executed + whole
+        if executed < order.quantity - noise:
             yield Finding("under_fill", f"filled in whole with {executed} of {order.quantity}")
-    if executed > order.quantity:
+    if executed > order.quantity + noise:
         yield Finding("over_fill", f"{executed} filled of {order.quantity}")
     remaining = _number(data, "remaining_quantity")
-    if remaining is not None and event in {_PARTLY, _FILLED} and remaining != order.quantity - executed:
+    if remaining is not None and event in {_PARTLY, _FILLED} and abs(order.quantity - executed - remaining) > noise:
         yield Finding("remaining_quantity", f"{remaining} is said to remain of {order.quantity}, {executed} are filled")
 
 

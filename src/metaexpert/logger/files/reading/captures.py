@@ -15,6 +15,9 @@ from metaexpert.logger.files.reading.entries import LogEntry
 from metaexpert.logger.site import placed
 
 _DIGEST_BYTES: Final = 10
+_LARGEST_LINE: Final = 2**31 - 1
+"""The interpreter keeps no larger one."""
+
 _EXCEPTION: Final = ("type", "message", "traceback")
 
 
@@ -58,7 +61,7 @@ def _seq(entry: LogEntry) -> int:
 
 def _line(values: dict[str, Any]) -> int:
     line = values.get("line")
-    return line if isinstance(line, int) else 0
+    return line if isinstance(line, int) and 0 <= line <= _LARGEST_LINE else 0
 
 
 def _details(values: dict[str, Any], key: str) -> Details | None:

@@ -262,5 +262,6 @@ class FileStatistics:
         drops.entries += count
         drops.gaps += 1
         by_level = fields.get("by_level")
-        for level, number in cast("dict[str, int]", by_level if isinstance(by_level, dict) else {}).items():
-            drops.by_level[level] = drops.by_level.get(level, 0) + number
+        for level, number in cast("dict[str, Any]", by_level if isinstance(by_level, dict) else {}).items():
+            if isinstance(number, int):
+                drops.by_level[level] = drops.by_level.get(level, 0) + number

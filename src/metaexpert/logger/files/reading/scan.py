@@ -104,8 +104,7 @@ class Scanner:
         time_ns = time_of(values)
         if time_ns is None:
             time_ns = self._time_before(block.data, begin)
-        name = values.get("id")
-        return LogEntry(line, self._path, time_ns, values, name if isinstance(name, str) else None)
+        return LogEntry(line, self._path, time_ns, values, _id_of(values))
 
     def _time_before(self, data: bytes, end: int) -> int:
         """The time of the last entry that has one before a place of a block."""
@@ -140,7 +139,12 @@ def time_and_id(line: bytes) -> tuple[int | None, str | None]:
         values = cast("dict[str, Any]", orjson.loads(line))
     except orjson.JSONDecodeError:
         return None, None
-    return time_of(values), values.get("id")
+    return time_of(values), _id_of(values)
+
+
+def _id_of(values: dict[str, Any]) -> str | None:
+    name = values.get("id")
+    return name if isinstance(name, str) else None
 
 
 def form_of(data: bytes) -> tuple[Form, int] | None:

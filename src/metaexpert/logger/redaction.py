@@ -41,6 +41,15 @@ _ANYWHERE: Final = (
 _WHOLE: Final = frozenset(
     {"auth", "cookie", "cookies", "jwt", "listenkey", "otp", "pin", "pwd", "seed", "setcookie", "token"}
 )
+_IDS: Final = frozenset(
+    {
+        "blockhash", "clientorderid", "executionid", "fillid", "orderid", "origclientorderid", "parentorderid",
+        "tradeid", "transactionhash", "transactionid", "txhash", "txid",
+    }
+)  # fmt: skip
+"""Keys of ids that may be as long and as random as a secret; without them a trade cannot be told from another."""
+
+_ID: Final = re.compile(r"[\w\-]{32,128}")
 _PUNCTUATION: Final = re.compile(r"[\W_]+")
 _REMEMBERED_KEYS: Final = 4096
 _PSEUDONYM: Final = "pseudonym:"
@@ -112,6 +121,12 @@ class Redactor:
         except Exception:  # noqa: BLE001 - a log call does not raise, and text that was not looked through is not shown
             return UNREADABLE
 
+    def id_under(self, key: str, text: str) -> str | None:
+        """What is shown of an id of one word under a key that says it is one; None of anything else."""
+        if self._patterns is None or not _ID.fullmatch(text) or normal_key(key) not in _IDS:
+            return None
+        return self._patterns.scrub_id(text)
+
     def _judge(self, key: str) -> bool:
         if key in self._pseudonyms:
             return True
@@ -135,6 +150,13 @@ class Clearing:
         except Exception:  # noqa: BLE001 - containers and keys of the user's own kind may do anything
             return REDACTED
 
+    def member(self, name: str, value: object) -> object:
+        """The same for the value of a key."""
+        if self._redactor.hides(name):
+            return self._redactor.in_place_of(name, value)
+        shown = self._redactor.id_under(name, value) if type(value) is str else None
+        return self.value(value) if shown is None else shown
+
     def _cleared(self, value: Any) -> Any:
         self._left -= 1
         kind = cast("type[object]", type(value))
@@ -142,16 +164,13 @@ class Clearing:
             return REDACTED
         if issubclass(kind, Mapping):
             return {
-                key: self._member(name, value[key])
+                self._redactor.scrub(key) if type(key) is str else key: self.member(name, value[key])
                 for key, name in ((key, described(key, str)) for key in self._some(value))
             }
         if issubclass(kind, list | tuple):
             cleared = [self._cleared(each) for each in self._some(value)]
             return tuple(cleared) if issubclass(kind, tuple) else cleared
         return self._redactor.scrub(value) if kind is str else value
-
-    def _member(self, name: str, value: object) -> object:
-        return self._redactor.in_place_of(name, value) if self._redactor.hides(name) else self._cleared(value)
 
     def _some(self, container: Iterable[Any]) -> Iterable[Any]:
         """Its members as long as any may still be looked at."""

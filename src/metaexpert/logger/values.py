@@ -135,7 +135,7 @@ class ValueEncoder:
         """The fields for other people's handlers: as they are, but for what hidden keys carry, at any depth."""
         clearing = Clearing(self._redactor)
         return {
-            name: self._redactor.in_place_of(name, value) if self._redactor.hides(name) else clearing.value(value)
+            self._redactor.scrub(name): clearing.member(name, value)
             for name, value in ((described(key, str), value) for key, value in fields.items())
         }
 
@@ -174,4 +174,5 @@ class ValueEncoder:
                 and key not in CALL_KEYWORDS
                 and is_utf8(key)
                 and not hides(key)
+                and self._redactor.scrub(key) is key
             )

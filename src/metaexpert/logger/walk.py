@@ -125,10 +125,13 @@ class Walk:
         for key, member in pairs:
             if kept >= MAX_ITEMS or self._left_bytes <= 0:
                 break
-            name = _free(safe_text(key, _KEY_BYTES) if type(key) is str else described(key, str), safe)
+            told = safe_text(key, _KEY_BYTES) if type(key) is str else described(key, str)
+            name = _free(self._redactor.scrub(told), safe)
             self._left_bytes -= utf8_size(name) + _SEPARATORS_BYTES
-            if self._hides(name):
-                safe[name] = self._redactor.in_place_of(name, member)
+            if self._hides(told):
+                safe[name] = self._redactor.in_place_of(told, member)
+            elif type(member) is str and (shown := self._redactor.id_under(told, member)) is not None:
+                safe[name] = self._bounded(shown)
             else:
                 safe[name] = self._fairly(member, depth, len(pairs) - kept - 1)
             kept += 1

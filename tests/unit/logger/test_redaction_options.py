@@ -1,6 +1,7 @@
 """Options of redaction: patterns of one's own, pseudonyms, and what is refused."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,38 @@ def test_a_start_without_the_key_fails_and_names_the_file(start: Callable[..., L
 def test_what_cannot_be_meant_is_refused(values: dict[str, Any], told: str):
     with pytest.raises(ConfigError, match=told):
         RedactionOptions(**values)
+
+
+def test_an_id_stays_that_looks_like_a_secret_where_its_key_says_what_it_is(
+    start: Callable[..., LoggingRuntime], lines_of: LinesOf, log: Logger
+):
+    order_hash, key = "0x" + "9f86d081884c7d65" * 4, "x-Mg8zBTcx2j4wq4VN0VL2YmM4WkqS1234"
+    runtime = start(redaction=RedactionOptions(patterns=(r"DESK-\d+",)))
+    log.trade.order_placed(order_id=order_hash, client_order_id=key, side="BUY", quantity=1, memo=order_hash)
+    log.trade.order_filled(order_id=order_hash, side="BUY", quantity=1, price=2)
+    log.info("sent", order_id=order_hash, tx={"tx_hash": order_hash, "note": order_hash})
+    log.info("not an id", order_id=f"api_key={key}", trade_id=f"{'x' * 40}-DESK-12")
+    placed, filled, sent, other = lines_of(runtime)  # and no warning of orders that are one because of their mark
+    assert (placed["trade_data"]["order_id"], placed["trade_data"]["client_order_id"]) == (order_hash, key)
+    assert placed["trade_data"]["memo"] == "[REDACTED]"
+    assert filled["trade_data"]["order_id"] == order_hash
+    assert sent["extra"] == {"order_id": order_hash, "tx": {"tx_hash": order_hash, "note": "[REDACTED]"}}
+    assert other["extra"] == {"order_id": "api_key=[REDACTED]", "trade_id": f"{'x' * 40}-[REDACTED]"}
+
+
+def test_a_key_that_is_a_secret_itself_is_hidden(start: Callable[..., LoggingRuntime], lines_of: LinesOf, log: Logger):
+    key = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
+    runtime = start()
+    seen: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = seen.append  # type: ignore[method-assign]  # to see what others get
+    log.addHandler(handler)
+    try:
+        for _ in range(2):  # the second time the key is known
+            log.info("limits", by_key={key: 3}, **{key: 1})
+    finally:
+        log.removeHandler(handler)
+    for found in lines_of(runtime):
+        assert found["extra"] == {"by_key": {"[REDACTED]": 3}, "[REDACTED]": 1}
+    assert len(seen) == 2
+    assert not any(key in repr(vars(record)) for record in seen)

@@ -60,17 +60,17 @@ def _step(phase: str, name: str, where: str, event: Any = "start", occurrence: i
 def _making(phase: str) -> tuple[Step, ...]:
     """The steps in which one file is made of another."""
     return (
-        _step(phase, "nothing made yet", "files.transfer:_write_and_verify"),
-        _step(phase, "temporary file made, empty", "files.transfer:_through"),
-        _step(phase, "written in part", "files.transfer:_through", "line", 9),
-        _step(phase, "written, not on the disk", "files.transfer:_bring_to_disk"),
-        _step(phase, "on the disk", "files.transfer:_bring_to_disk", "return"),
-        _step(phase, "about to be read back", "files.transfer:_verify"),
-        _step(phase, "read back", "files.transfer:_verify", "return"),
+        _step(phase, "nothing made yet", "files.keeping.transfer:_write_and_verify"),
+        _step(phase, "temporary file made, empty", "files.keeping.transfer:_through"),
+        _step(phase, "written in part", "files.keeping.transfer:_through", "line", 9),
+        _step(phase, "written, not on the disk", "files.keeping.transfer:_bring_to_disk"),
+        _step(phase, "on the disk", "files.keeping.transfer:_bring_to_disk", "return"),
+        _step(phase, "about to be read back", "files.keeping.transfer:_verify"),
+        _step(phase, "read back", "files.keeping.transfer:_verify", "return"),
         _step(phase, "has its name, folder not synced", "journal.segments:sync_folder"),
-        _step(phase, "made; the one it was made of still there", "files.moves:_delete"),
+        _step(phase, "made; the one it was made of still there", "files.keeping.moves:_delete"),
         _step(phase, "the one it was made of is gone", "journal.segments:sync_folder", "start", 2),
-        _step(phase, "first file done", "files.moves:_delete", "return"),
+        _step(phase, "first file done", "files.keeping.moves:_delete", "return"),
     )
 
 
@@ -82,32 +82,32 @@ ROTATE: Final = (
     _step("rotate", "the log's name led to it", "files.links:point", "return", 3),
     _step("rotate", "old file not closed yet", "files.retiring:Retiring._retire_here", "start", 2),
     _step("rotate", "old file closed, housekeeping woken", "files.retiring:Retiring._retire_here", "return", 1),
-    _step("rotate", "compressed beside the program, plain one there", "files.moves:_delete"),
+    _step("rotate", "compressed beside the program, plain one there", "files.keeping.moves:_delete"),
 )
 COMPRESS: Final = _making("compress")
 ARCHIVE: Final = (
     *_making("archive to another disk"),
-    _step("archive to another disk", "file moved, chain not", "files.moves:move", "start", 2),
-    _step("archive to another disk", "chain copied, not gone here", "files.moves:_delete", "start", 2),
-    _step("archive to another disk", "file and chain moved", "files.moves:archive", "return"),
-    _step("archive on this disk", "nothing moved yet", "files.moves:move"),
+    _step("archive to another disk", "file moved, chain not", "files.keeping.moves:move", "start", 2),
+    _step("archive to another disk", "chain copied, not gone here", "files.keeping.moves:_delete", "start", 2),
+    _step("archive to another disk", "file and chain moved", "files.keeping.moves:archive", "return"),
+    _step("archive on this disk", "nothing moved yet", "files.keeping.moves:move"),
     _step("archive on this disk", "file renamed, folders not synced", "journal.segments:sync_folder"),
-    _step("archive on this disk", "file moved, chain not", "files.moves:move", "start", 2),
-    _step("archive on this disk", "file and chain moved", "files.moves:archive", "return"),
+    _step("archive on this disk", "file moved, chain not", "files.keeping.moves:move", "start", 2),
+    _step("archive on this disk", "file and chain moved", "files.keeping.moves:archive", "return"),
 )
 PURGE: Final = (
-    _step("delete", "decided", "files.moves:purge"),
-    _step("delete", "written down", "files.moves:_write_down", "return"),
-    _step("delete", "in the seals", "files.chain:record_removal", "return"),
-    _step("delete", "file gone, chain not", "files.moves:purge", "line", 5),
-    _step("delete", "file and chain gone", "files.moves:purge", "line", 6),
-    _step("delete", "first of two gone", "files.moves:purge", "return"),
+    _step("delete", "decided", "files.keeping.moves:purge"),
+    _step("delete", "written down", "files.keeping.moves:_write_down", "return"),
+    _step("delete", "in the seals", "files.evidence.chain:record_removal", "return"),
+    _step("delete", "file gone, chain not", "files.keeping.moves:purge", "line", 5),
+    _step("delete", "file and chain gone", "files.keeping.moves:purge", "line", 6),
+    _step("delete", "first of two gone", "files.keeping.moves:purge", "return"),
 )
 ALL: Final = (
-    _step("all at once", "lock taken", "files.transfer:sweep"),
-    _step("all at once", "compressing the last one", "files.transfer:_through", "line", 60),
-    _step("all at once", "archiving the second one", "files.moves:archive", "start", 2),
-    _step("all at once", "deleting, all else done", "files.moves:purge"),
+    _step("all at once", "lock taken", "files.keeping.transfer:sweep"),
+    _step("all at once", "compressing the last one", "files.keeping.transfer:_through", "line", 60),
+    _step("all at once", "archiving the second one", "files.keeping.moves:archive", "start", 2),
+    _step("all at once", "deleting, all else done", "files.keeping.moves:purge"),
     _step("all at once", "about to unlock", "owner_lock:OwnerLock.release"),
 )
 STEPS: Final = (*ROTATE, *COMPRESS, *ARCHIVE, *PURGE, *ALL)

@@ -7,6 +7,7 @@ place reading goes on at the next member or frame. Memory is bounded by the form
 import importlib
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, Final, Protocol, final
 
 from metaexpert.logger.files.reading.report import ReadReport
@@ -58,14 +59,20 @@ class _Gzip:
 class _Feed:
     """A compressed file piece by piece; the last one is kept, for it is where damage is noticed."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, path: Path, report: ReadReport) -> None:
         self._file = file
+        self._path = path
+        self._report = report
         self._last = b""
         self._looked_at = 0
 
     def read(self) -> bytes:
-        """The next piece; empty at the end."""
-        self._last, self._looked_at = self._file.read(_READ_BYTES), 0
+        """The next piece; empty at the end, and where the disk gives no more, which is told."""
+        try:
+            self._last, self._looked_at = self._file.read(_READ_BYTES), 0
+        except OSError as error:
+            self._report.note(f"{self._path}: {error.strerror or error} while it was read")
+            self._last = b""
         return self._last
 
     def begin(self, data: bytes) -> bytes:
@@ -125,7 +132,7 @@ def unpacked(source: Source, report: ReadReport, most_bytes: int = GIVEN_BYTES) 
         report.note(f"{source.path}: {error.strerror or error}; not read")
         return
     with file:
-        feed = _Feed(file)
+        feed = _Feed(file, source.path, report)
         waiting = feed.read()
         while waiting:
             one = _decompressor(source.packing)

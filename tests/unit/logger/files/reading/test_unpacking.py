@@ -29,3 +29,11 @@ def test_a_zstd_file_without_what_reads_it_names_the_extra(tmp_path: Path, monke
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ReadError, match=r"install metaexpert\[zstd\], or Python 3\.14"):
         next(unpacked(Source.at(path), ReadReport()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that opens and cannot be read is one of Linux")
+def test_what_the_disk_does_not_give_is_told_and_ends_nothing(tmp_path: Path):
+    path, report = tmp_path / "old.log.gz", ReadReport()
+    path.symlink_to("/proc/self/mem")  # nothing is at its begin: EIO
+    assert list(unpacked(Source.at(path), report)) == []
+    assert report.notes == [f"{path}: Input/output error while it was read"]

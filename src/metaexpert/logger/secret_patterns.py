@@ -57,6 +57,9 @@ _JWT_LEAST: Final = 7
 _JWT_LEAST_BODY: Final = 4
 _RUN: Final = re.compile(r"(?:0x)?[A-Za-z0-9]{32,}|[A-Za-z0-9+/_\-]{40,}={0,2}")
 _PIECE: Final = re.compile(r"[A-Za-z0-9]{32,}|[A-Za-z0-9+_\-]{40,}={0,2}")
+_NUMBER: Final = re.compile(r"\d+[eE]?\d*")
+"""A part of a decimal number, or one without a point: 4.4501477170144020250819966727949918e-308."""
+
 _HEX: Final = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _UPPER_HEX: Final = re.compile(r"[0-9A-F]+")
 _UPPER: Final = re.compile(r"[A-Z]")
@@ -234,7 +237,7 @@ def _without_addresses(text: str) -> str:
 def _run(match: re.Match[str]) -> str:
     """A run of letters and digits that is no word and no id: an exchange's key, a signature, a key in hexadecimal."""
     run = match.group()
-    if run.isdecimal() or len(set(run)) < _LEAST_DIFFERENT:
+    if _NUMBER.fullmatch(run) or len(set(run)) < _LEAST_DIFFERENT:
         return run
     if _HEX.fullmatch(run):
         secret = len(run.removeprefix("0x")) >= _HEX_SECRET or (

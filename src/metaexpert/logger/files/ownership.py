@@ -7,7 +7,8 @@ file system knows no locks, a file counts as written until it was left alone for
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -29,17 +30,54 @@ _FAR: Final = 0x4000_0000
 """The upper half of the offset of the byte that is locked on Windows."""
 
 
-def hold(descriptor: int) -> None:
-    """Lock the open file for as long as it is open; where there are no locks, nothing happens."""
+def hold(descriptor: int) -> bool:
+    """Lock the open file for as long as it is open; False when somebody else keeps it.
+
+    Where there are no locks nothing happens, and it is ours.
+    """
     for _ in range(_ATTEMPTS):  # who asks whether it is written has a lock of its own for a moment
         try:
             _lock(descriptor)
         except (BlockingIOError, PermissionError):
             time.sleep(_PAUSE_SECONDS)
         except OSError:
-            return
+            return True
         else:
-            return
+            return True
+    return False
+
+
+@contextmanager
+def at_rest(path: Path) -> Generator[bool]:
+    """Keep a finished file from being gone on with meanwhile; whether it is finished.
+
+    Others who ask find it finished, too. On Windows, where an open file could not be deleted, it is only asked.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    if sys.platform == "win32":
+        yield not is_written(path)
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield True
+        return
+    try:
+        yield _is_free(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        _lock(descriptor, shared=True)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # no locks here: how long it was left alone has been looked at
+        return True
+    return True
 
 
 def is_written(path: Path, now: Callable[[], float] = time.time) -> bool:

@@ -134,7 +134,9 @@ class Series:
             raw = _opened(last.path, 0)
         except OSError:  # whatever is wrong with it, the next one has to do
             return None
-        hold(raw.fileno())
+        if not _is_ours(raw, last.path):
+            raw.close()
+            return None
         self._link(last)
         return OpenFile(raw, last, os.fstat(raw.fileno()).st_size, begun_at)
 
@@ -172,6 +174,14 @@ def _opened(path: Path, more_flags: int) -> FileIO:
     raw = FileIO(_reachable(path), "ab", opener=opener)
     _open.add(raw)
     return raw
+
+
+def _is_ours(raw: FileIO, path: Path) -> bool:
+    """Whether it is held, and still has its name: housekeeping may have it in hand, or had it a moment ago."""
+    try:
+        return hold(raw.fileno()) and os.path.samestat(path.stat(), os.fstat(raw.fileno()))
+    except OSError:
+        return False
 
 
 def _reachable(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from metaexpert.logger.files import ownership
-from metaexpert.logger.files.ownership import hold, is_written
+from metaexpert.logger.files.ownership import at_rest, hold, is_written
 
 _WRITER = """
 import os, sys
@@ -113,8 +113,30 @@ def test_a_writer_goes_on_without_a_lock_that_somebody_keeps(path: Path, held: i
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     second = os.open(path, os.O_WRONLY)
-    hold(second)
+    assert not hold(second)
     os.close(second)
     assert len(waits) == 100
     assert is_written(path)
     assert held >= 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it is only asked there")
+def test_one_at_rest_is_not_gone_on_with_and_others_find_it_finished(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with path.open("ab") as writer:
+        with at_rest(path) as is_finished:
+            assert is_finished
+            assert not is_written(path)
+            assert not hold(writer.fileno())
+        assert hold(writer.fileno())
+
+
+@pytest.mark.usefixtures("held")
+def test_one_that_is_held_is_not_at_rest(path: Path):
+    with at_rest(path) as is_finished:
+        assert not is_finished
+
+
+def test_one_that_is_missing_is_at_rest(tmp_path: Path):
+    with at_rest(tmp_path / "none.log") as is_finished:
+        assert is_finished

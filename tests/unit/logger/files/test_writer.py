@@ -19,9 +19,9 @@ from support.running_logger import logging_to, sink_stats
 from support.written_logs import IDENTITY, NO_ROTATION, in_order, listed, new_log, numbers, written
 
 from metaexpert.logger import FileOptions, get_logger
-from metaexpert.logger.files import retiring
+from metaexpert.logger.files import retiring, series
 from metaexpert.logger.files.names import LogFile
-from metaexpert.logger.files.ownership import hold, is_written
+from metaexpert.logger.files.ownership import at_rest, hold, is_written
 from metaexpert.logger.files.rotation import Rotation
 from metaexpert.logger.files.writer import AppendFile
 from metaexpert.logger.identity import Identity
@@ -124,6 +124,35 @@ class TestAppend:
             await file.append([b"two"], 2)
         await file.close()
         assert [each.read_bytes() for each in in_order(path)] == [b"one\n", b"two\n"]
+
+    async def test_nor_while_housekeeping_has_it_in_hand(self, tmp_path: Path, worker: Worker):
+        path = tmp_path / "expert.log"
+        file = new_log(path, worker)
+        await file.append([b"one"], 1)
+        await file.close()
+        with at_rest(path.resolve()) as is_finished:
+            assert is_finished
+            await file.append([b"two"], 2)
+        await file.close()
+        assert [each.read_bytes() for each in in_order(path)] == [b"one\n", b"two\n"]
+
+    async def test_nor_when_housekeeping_had_it_a_moment_ago(
+        self, tmp_path: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    ):
+        def too_late(descriptor: int) -> bool:
+            with suppress(FileNotFoundError):
+                path.resolve().unlink()
+            monkeypatch.setattr(series, "hold", hold)
+            return hold(descriptor)
+
+        path = tmp_path / "expert.log"
+        file = new_log(path, worker)
+        await file.append([b"one"], 1)
+        await file.close()
+        monkeypatch.setattr(series, "hold", too_late)
+        await file.append([b"two"], 2)
+        await file.close()
+        assert [each.read_bytes() for each in in_order(path)] == [b"two\n"]
 
     @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on file sizes")
     async def test_a_write_cut_short_goes_on_where_it_stopped(self, tmp_path: Path, worker: Worker):

@@ -20,6 +20,7 @@ from metaexpert.logger.files.keeping.kept_logs import KeptLog, found, same_conte
 from metaexpert.logger.files.keeping.pace import Pace, StoppedError
 from metaexpert.logger.files.keeping.retention import Action, Archive, Conflict, KeptFile, Pack, Purge, plan, protection
 from metaexpert.logger.files.keeping.transfer import sweep
+from metaexpert.logger.files.ownership import at_rest
 from metaexpert.logger.owner_lock import OwnerLock
 
 LOCK_FILE: Final = "housekeeping.lock"
@@ -203,7 +204,7 @@ class Housekeeper:
     def _pack(self, planned: Planned) -> int:
         packing = planned.log.rules.packing
         return sum(
-            self._try(action.kept.file.path, lambda action=action: self._pack_one(action, packing))
+            self._try_at_rest(action.kept, lambda action=action: self._pack_one(action, packing))
             for action in planned.actions
             if isinstance(action, Pack) and self._has_room(action.kept)
         )
@@ -221,7 +222,7 @@ class Housekeeper:
         count = 0
         for action in planned.actions:
             if isinstance(action, Archive):
-                if not self._try(action.kept.file.path, lambda action=action: self._archive_one(planned.log, action)):
+                if not self._try_at_rest(action.kept, lambda action=action: self._archive_one(planned.log, action)):
                     break  # the archive is away, or full: asked again at the next pass
                 count += 1
         return count
@@ -234,7 +235,7 @@ class Housekeeper:
     def _purge(self, planned: Planned) -> None:
         for action in planned.actions:
             if isinstance(action, Purge):
-                self._try(action.kept.file.path, lambda action=action: self._purge_one(planned.log, action))
+                self._try_at_rest(action.kept, lambda action=action: self._purge_one(planned.log, action))
 
     def _purge_one(self, log: KeptLog, action: Purge) -> None:
         kept, now = action.kept, self._clock()
@@ -256,6 +257,15 @@ class Housekeeper:
             self._fault(what, error)
             return False
         return True
+
+    def _try_at_rest(self, kept: KeptFile, work: Callable[[], object]) -> bool:
+        """As `_try`, unless the file's writer has gone on with it since it was found, and not while it is worked on."""
+        return self._try(kept.file.path, lambda: self._at_rest(kept.file.path, work))
+
+    def _at_rest(self, path: Path, work: Callable[[], object]) -> None:
+        with at_rest(path) as is_finished:
+            if is_finished:
+                work()
 
     def _fault(self, what: object, error: Exception) -> None:
         text = (error.strerror if isinstance(error, OSError) else None) or str(error)

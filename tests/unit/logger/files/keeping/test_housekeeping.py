@@ -234,6 +234,23 @@ class TestProtected:
         keeper.keep()
         assert "expert.0001.log" not in names(house.folder)
 
+    @pytest.mark.parametrize("rules", [{"packing": ".gz"}, {"max_age_seconds": 0.0}, {"archive_after_seconds": 0.0}])
+    def test_one_that_is_gone_on_with_since_it_was_found_stays(self, house: House, rules: dict[str, Any]):
+        path = written(house.log).path
+        keeper = house.keeper(archive="archive_after_seconds" in rules, **rules)
+        planned = keeper.planned
+
+        def then_gone_on_with(*arguments: Any) -> Any:
+            plan = planned(*arguments)
+            hold(writer.fileno())
+            return plan
+
+        with path.open("ab") as writer, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(keeper, "planned", then_gone_on_with)
+            keeper.keep()
+        assert names(house.folder) == ["expert.0001.log"]
+        assert keeper.counters.failures == 0
+
     def test_a_configuration_that_comes_amid_a_pass_does_not_take_its_holds_away(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ):

@@ -30,6 +30,9 @@ _SHOWN_CHARACTERS: Final = 128
 _NOISE: Final = Decimal("1e-9")
 """By how much of an order's quantity sums may be wrong that somebody made of floats."""
 
+_MOST_PLACES: Final = 64
+"""Of an amount; sums of larger ones overflow."""
+
 type _Key = tuple[str | None, str]
 
 
@@ -205,4 +208,4 @@ def _number(data: Mapping[str, Any], name: str) -> Decimal | None:
         number = Decimal(data[name])
     except (KeyError, TypeError, ValueError, InvalidOperation):
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= _MOST_PLACES else None

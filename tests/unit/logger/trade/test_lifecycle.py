@@ -121,6 +121,13 @@ def test_long_ids_are_told_apart_and_not_kept():
     assert rules(*long, long[0]) == ["placed_twice"]
 
 
+@pytest.mark.parametrize("absurd", ["9e999999", "1e-999999", "NaN", "-Infinity", "", "x"])
+def test_an_absurd_amount_counts_for_nothing(absurd: str):
+    placed = {**PLACED, "quantity": absurd}
+    assert rules(placed, partly(absurd), partly(absurd), partly("1", remaining_quantity=absurd)) == []
+    assert rules(PLACED, partly(absurd), partly(absurd), partly("3"), partly("1")) == ["over_fill"]
+
+
 def test_what_was_forgotten_is_not_unknown():
     others = [{**PLACED, "order_id": number} for number in range(2, 40)]
     assert rules(PLACED, *others, event("cancelled"), most_orders=10) == []

@@ -44,7 +44,7 @@ _WHOLE: Final = frozenset(
 _IDS: Final = frozenset(
     {
         "blockhash", "clientorderid", "executionid", "fillid", "orderid", "origclientorderid", "parentorderid",
-        "tradeid", "transactionhash", "transactionid", "txhash", "txid",
+        "spanid", "traceid", "tradeid", "transactionhash", "transactionid", "txhash", "txid",
     }
 )  # fmt: skip
 """Keys of ids that may be as long and as random as a secret; without them a trade cannot be told from another."""

@@ -169,7 +169,7 @@ class AppendFile:
 
     async def _is_half_written(self, opened: OpenFile) -> bool:
         """Whether a write was given up, perhaps amid a line, which the next one would go on with."""
-        if self._unfinished is None:
+        if self._unfinished is None or opened.file is None:  # a pipe is gone on with whatever came before
             return False
         await self._find_written(opened)
         return self._written_bytes > 0

@@ -93,7 +93,7 @@ def test_the_time_grows_with_the_text_and_no_faster(hostile: str):
         return process_time() - began
 
     # four times the text in the square of it would take sixteen times as long
-    assert any(seconds(64_000) < 9 * max(seconds(16_000), 0.003) for _ in range(3))
+    assert any(seconds(64_000) < 9 * max(seconds(16_000), 0.02) for _ in range(3))
 
 
 @given(st.text(max_size=300))

@@ -37,7 +37,11 @@ USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 """As shells report a command that a keyboard interrupt ended."""
 
-QUICK_TESTS = ("tests/unit", "tests/contract")
+QUICK_TESTS: Sequence[Sequence[str]] = (
+    ("tests/unit/logger",),
+    ("tests/unit", "tests/contract", "--ignore=tests/unit/logger"),
+)
+"""In two halves, for two cores."""
 
 # A shared CI machine may stop a process for a second at any point, and thousands of tests run real processes, sockets
 # and signals there: one that fails is repeated once. The summary lists it; it is a fault to be mended all the same.
@@ -128,7 +132,9 @@ def check(_arguments: list[str]) -> int:
     results: list[str] = []
     failures = not_run = 0
     started = time.monotonic()
-    beside, reason = _testing_on_newer_python()  # which has a core of its own, where there are two
+    tests, reason = _tests_on_newer_python()
+    # one half has a core of its own, where there are two; the other follows the steps here
+    beside = [Beside(command, cwd=ROOT) for command in tests[:1]]
     try:
         for name, action, arguments in steps:
             say(f"{name} ...")
@@ -137,18 +143,19 @@ def check(_arguments: list[str]) -> int:
             failures += status != 0
             results.append(f"{name}: {_outcome(status)}, {time.monotonic() - step_started:.1f} s")
             say(results[-1])
-        if beside is None:
+        beside += [Beside(command, cwd=ROOT) for command in tests[1:]]
+        if not beside:
             not_run += 1
             results.append(f"{newer}: not run: {reason}")
         else:
             say(f"{newer} ...")
-            status = beside.finished()
+            status = max([each.finished() for each in beside])
             failures += status != 0
             results.append(f"{newer}: {_outcome(status)}, {time.monotonic() - started:.1f} s beside the others")
         say(results[-1])
     finally:
-        if beside is not None:
-            beside.stop()
+        for each in beside:
+            each.stop()
     say(f"check: {_verdict(len(steps) + 1, failures, not_run)}")
     for result in results:
         say(f"  {result}")
@@ -175,13 +182,13 @@ def _in_development(tool: str, *arguments: str) -> int:
     return run([str(RUNTIME.python), "-m", tool, *arguments], cwd=ROOT, env=environment)
 
 
-def _testing_on_newer_python() -> tuple[Beside | None, str]:
-    """The quick tests on a newer Python, begun; or why they are not."""
+def _tests_on_newer_python() -> tuple[list[list[str]], str]:
+    """Commands for the quick tests on a newer Python; or why there are none."""
     interpreter = find(NEWER_MINOR)
     if interpreter is None:
-        return None, f"no Python 3.{NEWER_MINOR} found"
+        return [], f"no Python 3.{NEWER_MINOR} found"
     NEWER.prepare(TESTING, lambda: interpreter)
-    return Beside([str(NEWER.python), "-m", "pytest", "-q", *_repeated(), *QUICK_TESTS], cwd=ROOT), ""
+    return [[str(NEWER.python), "-m", "pytest", "-q", *_repeated(), *tests] for tests in QUICK_TESTS], ""
 
 
 def _repeated() -> Sequence[str]:

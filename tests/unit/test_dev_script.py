@@ -383,8 +383,8 @@ class TestCommandLine:
 
         for name in ("lint", "types", "examples", "docs", "bench"):
             monkeypatch.setattr(dev, name, step(name, 3 if name == "types" else 0))
-        beside = Beside([sys.executable, "-c", "print('tested'); raise SystemExit(4)"], cwd=Path.cwd())
-        monkeypatch.setattr(dev, "_testing_on_newer_python", lambda: (beside, ""))
+        tests = [[sys.executable, "-c", "pass"], [sys.executable, "-c", "raise SystemExit(4)"]]
+        monkeypatch.setattr(dev, "_tests_on_newer_python", lambda: (tests, ""))
         assert dev.main(["check"]) == 1
         assert ran == ["lint", "types", "examples", "docs", "bench --quick"]
         told = capsys.readouterr().err
@@ -397,8 +397,8 @@ class TestCommandLine:
             raise SystemExit(130)
 
         began = time.monotonic()
-        beside = Beside([sys.executable, "-c", "import time; time.sleep(600)"], cwd=Path.cwd())
-        monkeypatch.setattr(dev, "_testing_on_newer_python", lambda: (beside, ""))
+        tests = [[sys.executable, "-c", "import time; time.sleep(600)"]]
+        monkeypatch.setattr(dev, "_tests_on_newer_python", lambda: (tests, ""))
         monkeypatch.setattr(dev, "lint", interrupted)
         with pytest.raises(SystemExit):
             dev.main(["check"])

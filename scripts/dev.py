@@ -38,10 +38,10 @@ INTERRUPTED_STATUS = 130
 """As shells report a command that a keyboard interrupt ended."""
 
 QUICK_TESTS: Sequence[Sequence[str]] = (
-    ("tests/unit/logger",),
     ("tests/unit", "tests/contract", "--ignore=tests/unit/logger"),
+    ("tests/unit/logger",),
 )
-"""In two halves, for two cores."""
+"""In two halves, for two cores; the longer one first, since it runs beside the other steps of `check`."""
 
 # A shared CI machine may stop a process for a second at any point, and thousands of tests run real processes, sockets
 # and signals there: one that fails is repeated once. The summary lists it; it is a fault to be mended all the same.

@@ -2,7 +2,7 @@
 
 Lines are as the library writes them, in order of time, each with an id of its own; one in ``RARE_EVERY`` is about
 ``RARE_SYMBOL``. A sparse file has lines at its beginning and its end and a hole of one line between them, since a tail
-reads no more.
+reads no more, and was written last when its last entry was.
 """
 
 import os
@@ -60,6 +60,8 @@ def write_sparse_logs(folder: Path, files: int, file_bytes: int) -> LaidOut:
             file.seek(file_bytes - len(end), os.SEEK_SET)
             file.write(end)
             size_bytes += file.tell()
+        written_at = (_BEGAN + timedelta(microseconds=(index + 1) * lines * _STEP_MICROSECONDS)).timestamp()
+        os.utime(path, (written_at, written_at))
     return LaidOut(files * lines, -(-files * lines // RARE_EVERY), size_bytes)
 
 

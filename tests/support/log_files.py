@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from metaexpert.logger.files.keeping.clock_record import CLOCK_FILE
 from metaexpert.logger.files.keeping.pace import Pace
 from metaexpert.logger.files.names import CHAIN, LogFile, Run
 
@@ -44,8 +45,9 @@ def written(
 
 
 def names(folder: Path) -> list[str]:
-    """What a folder holds, in order, the run's part of log files' names left out."""
-    return sorted(path.name.replace(f".{RUN}.", ".") for path in folder.iterdir()) if folder.exists() else []
+    """What a folder holds, in order, the run's part of log files' names and what is known of the clock left out."""
+    there = folder.iterdir() if folder.exists() else ()
+    return sorted(path.name.replace(f".{RUN}.", ".") for path in there if path.name != CLOCK_FILE)
 
 
 def chain_of(file: LogFile) -> Path:

@@ -145,6 +145,8 @@ class HousekeepingStats:
         failures: what could not be done, each time it was tried.
         last_error: what was wrong at the latest pass; None when all went well.
         conflicts: the bounds that are exceeded by files which nothing may delete, and why.
+        clock_leaps: how often the clock was found to have leapt ahead; the state is degraded while it stands there.
+        clock_doubt: why no term is over by the clock's word now; None when it is believed.
     """
 
     state: SinkState
@@ -156,6 +158,8 @@ class HousekeepingStats:
     failures: int
     last_error: str | None
     conflicts: tuple[str, ...]
+    clock_leaps: int
+    clock_doubt: str | None
 
 
 @dataclass(frozen=True, slots=True)

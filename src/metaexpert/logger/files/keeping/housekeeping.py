@@ -9,12 +9,14 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, final
 
 from metaexpert.exceptions import MetaExpertError
 from metaexpert.logger.files.keeping import moves
+from metaexpert.logger.files.keeping.clock_record import CLOCK_FILE, record, recorded, up_time
+from metaexpert.logger.files.keeping.clock_trust import BELIEVED, ClockReading, ClockTrust, is_news, judged
 from metaexpert.logger.files.keeping.hold import Holds, read_holds
 from metaexpert.logger.files.keeping.kept_logs import KeptLog, found, same_contents
 from metaexpert.logger.files.keeping.pace import Pace, StoppedError
@@ -40,6 +42,8 @@ class Counters:
         failures: what could not be done, each time it was tried.
         last_error: the trouble of the latest pass; None when it had none.
         conflicts: bounds exceeded now by files that nothing may delete, in words.
+        clock_leaps: how often the clock was found to have leapt ahead.
+        clock_doubt: why no term is over by the clock's word now, in words; None when it is believed.
     """
 
     passes: int = 0
@@ -50,6 +54,8 @@ class Counters:
     failures: int = 0
     last_error: str | None = None
     conflicts: tuple[str, ...] = ()
+    clock_leaps: int = 0
+    clock_doubt: str | None = None
 
 
 @final
@@ -62,12 +68,20 @@ class Planned:
         files: its files as they were found.
         actions: what is to be done with them.
         holds: the holds in force.
+        now: the time it goes by, seconds since 1970.
+        clock: whether that is believed.
     """
 
     log: KeptLog
     files: tuple[KeptFile, ...]
     actions: tuple[Action, ...]
-    holds: Holds = field(default_factory=Holds)
+    holds: Holds
+    now: float
+    clock: ClockTrust
+
+    def protection(self, kept: KeptFile) -> str:
+        """Why a file may not be deleted, for people; empty when it may."""
+        return protection(kept, self.log.rules, self.now, self.holds, self.clock)
 
 
 def free_bytes(folder: Path) -> int | None:
@@ -88,6 +102,7 @@ class Housekeeper:
         tell: says what trouble there is, by subject and text.
         pace: how fast.
         clock: seconds since 1970.
+        up: seconds since some moment of this boot, and which boot it is.
         disk_free: room on a folder's disk, bytes.
     """
 
@@ -99,6 +114,7 @@ class Housekeeper:
         *,
         pace: Pace,
         clock: Callable[[], float] = time.time,
+        up: Callable[[], tuple[float, str]] = up_time,
         disk_free: Callable[[Path], int | None] = free_bytes,
     ) -> None:
         self.counters = Counters()
@@ -107,9 +123,11 @@ class Housekeeper:
         self._tell = tell
         self._pace = pace
         self._clock = clock
+        self._up = up
         self._disk_free = disk_free
         self._conflicts: dict[Path, tuple[Conflict, ...]] = {}
         self._trouble: str | None = None
+        self._has_leapt = False
 
     def go_over_to(self, log_dir: Path, logs: Sequence[KeptLog]) -> None:
         """Keep other logs from the next pass on; from any thread. One under way goes on by the holds it began with."""
@@ -129,8 +147,9 @@ class Housekeeper:
         """
         files, holds = tuple(found(log) if files is None else files), read_holds(self._log_dir)
         rules = replace(log.rules, archive_frees_disk=_is_elsewhere(log))
-        actions = plan(files, rules, self._clock(), self._disk_free(log.path.parent), holds)
-        return Planned(log, files, actions, holds)
+        now, clock = self._clock(), self._trust(log)
+        actions = plan(files, rules, now, self._disk_free(log.path.parent), holds, clock=clock)
+        return Planned(log, files, actions, holds, now, clock)
 
     # ---- a pass -----------------------------------------------------------------------------------------------
 
@@ -143,7 +162,8 @@ class Housekeeper:
         Raises:
             StoppedError: the work is to end.
         """
-        self._trouble = None
+        self._trouble = self.counters.clock_doubt = None
+        self._has_leapt = False
         free = True
         self._log_dir, logs = self._next
         for folder in dict.fromkeys(log.path.parent for log in logs):
@@ -167,6 +187,8 @@ class Housekeeper:
         if lock is None:
             return False
         try:
+            if any(map(_goes_by_time, logs)):
+                self._try(folder / CLOCK_FILE, lambda: self._look_at_clock(folder))
             for each in dict.fromkeys(place for log in logs for place in log.folders):
                 self._try(each, lambda each=each: bool(sweep(each, self._clock())))
             for log in logs:
@@ -239,11 +261,42 @@ class Housekeeper:
 
     def _purge_one(self, log: KeptLog, action: Purge) -> None:
         kept, now = action.kept, self._clock()
-        if kept.size_bytes and protection(kept, log.rules, now, read_holds(self._log_dir)):
-            return  # it was put under a hold a moment ago
+        if kept.size_bytes and protection(kept, log.rules, now, read_holds(self._log_dir), self._trust(log)):
+            return  # it was put under a hold a moment ago, or the clock was set
         moves.purge(log.path, kept.file, action.reason, now)
         self.counters.purged += 1
         self.counters.purged_bytes += kept.size_bytes
+
+    # ---- the clock --------------------------------------------------------------------------------------------
+
+    def _trust(self, log: KeptLog) -> ClockTrust:
+        """What is known of the clock now; changes nothing."""
+        if not _goes_by_time(log):
+            return BELIEVED
+        with suppress(OSError):
+            return judged(recorded(log.path.parent), self._reading())
+        return judged(None, self._reading())
+
+    def _reading(self) -> ClockReading:
+        return ClockReading(self._clock(), *self._up())
+
+    def _look_at_clock(self, folder: Path) -> None:
+        """Take down what is known of the clock, and tell when it leaps."""
+        before = recorded(folder)
+        after = judged(before, self._reading())
+        self.counters.clock_doubt = self.counters.clock_doubt or after.doubt or None
+        self._has_leapt = self._has_leapt or after.has_leapt
+        if before is not None and after.leaps > before.leaps:
+            self.counters.clock_leaps += 1
+            text = f"{after.doubt}; until then no file in {folder} goes because its time is over"
+            self._tell(f"{_SUBJECT}, clock", text)
+        if before is None or is_news(before, after):
+            record(folder, after)
+
+    @property
+    def has_leapt(self) -> bool:
+        """Whether the clock stands where it should not, as far as can be known."""
+        return self.counters.clock_doubt is not None and self._has_leapt
 
     # ---- trouble ----------------------------------------------------------------------------------------------
 
@@ -296,6 +349,11 @@ def _has_files(log: KeptLog) -> bool:
         if folder.is_dir()
         for path in folder.iterdir()
     )
+
+
+def _goes_by_time(log: KeptLog) -> bool:
+    """Whether the clock has a say in what is deleted."""
+    return log.rules.keep_for_seconds > 0 or log.rules.max_age_seconds is not None
 
 
 def _is_elsewhere(log: KeptLog) -> bool:

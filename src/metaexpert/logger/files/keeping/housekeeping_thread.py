@@ -90,7 +90,8 @@ class HousekeepingThread:
     def stats(self) -> HousekeepingStats:
         """A snapshot."""
         counters = self._keeper.counters
-        state = SinkState.ACTIVE if counters.last_error is None else SinkState.DEGRADED
+        is_well = counters.last_error is None and not self._keeper.has_leapt
+        state = SinkState.ACTIVE if is_well else SinkState.DEGRADED
         return HousekeepingStats(state=state, **asdict(counters))
 
     def _run(self) -> None:

@@ -3,13 +3,15 @@
 Deleted are the oldest first, until every bound holds. A file within its term or under a hold is never deleted: where a
 bound cannot be met for that reason, the plan has a `Conflict` that says so. Bounds count finished files alone: no
 writer has one of them any more, nor may go on with it. An age is taken from the last entry, so a
-clock that is set back makes files younger and never deletes more.
+clock that is set back makes files younger and never deletes more; one that leapt ahead ends no term, and makes no file
+older, until it is believed (`clock_trust`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
+from metaexpert.logger.files.keeping.clock_trust import BELIEVED, ClockTrust
 from metaexpert.logger.files.keeping.hold import Holds
 from metaexpert.logger.files.names import LogFile
 
@@ -120,7 +122,13 @@ type Action = Pack | Archive | Purge | Conflict
 
 
 def plan(
-    files: Iterable[KeptFile], rules: Rules, now: float, disk_free: int | None, holds: Holds
+    files: Iterable[KeptFile],
+    rules: Rules,
+    now: float,
+    disk_free: int | None,
+    holds: Holds,
+    *,
+    clock: ClockTrust = BELIEVED,
 ) -> tuple[Action, ...]:
     """What is to be done with the files of one log, in the order it is to be done: pack, archive, purge, and be told.
 
@@ -132,8 +140,9 @@ def plan(
         now: seconds since 1970.
         disk_free: room on the log's disk, bytes; None where it is not known.
         holds: the holds in force.
+        clock: whether `now` is believed.
     """
-    planning = _Planning(files, rules, now, holds)
+    planning = _Planning(files, rules, now, holds, clock)
     planning.empty()
     planning.by_age()
     planning.by_count()
@@ -151,10 +160,18 @@ def is_within_term(kept: KeptFile, rules: Rules, now: float) -> bool:
     return now - kept.modified_at < rules.keep_for_seconds
 
 
-def protection(kept: KeptFile, rules: Rules, now: float, holds: Holds) -> str:
+def protection(kept: KeptFile, rules: Rules, now: float, holds: Holds, clock: ClockTrust = BELIEVED) -> str:
     """Why a file may not be deleted, for people; empty when it may."""
-    term = "within its term (keep_for)" if is_within_term(kept, rules, now) else ""
-    return "; ".join(filter(None, (holds.over(kept.file, kept.began_at, kept.modified_at), term)))
+    held = holds.over(kept.file, kept.began_at, kept.modified_at)
+    return "; ".join(filter(None, (held, _term(kept, rules, now, clock))))
+
+
+def _term(kept: KeptFile, rules: Rules, now: float, clock: ClockTrust) -> str:
+    if is_within_term(kept, rules, now):
+        return "within its term (keep_for)"
+    if rules.keep_for_seconds and not clock.is_believed:
+        return f"whether its term (keep_for) is over cannot be told: {clock.doubt}"
+    return ""
 
 
 def _may_go_on(kept: KeptFile, now: float) -> bool:
@@ -171,12 +188,13 @@ def duration_text(seconds: float) -> str:
 class _Planning:
     """One plan in the making: what goes is taken out of what is left, bound by bound."""
 
-    def __init__(self, files: Iterable[KeptFile], rules: Rules, now: float, holds: Holds) -> None:
+    def __init__(self, files: Iterable[KeptFile], rules: Rules, now: float, holds: Holds, clock: ClockTrust) -> None:
         finished = (each for each in files if not each.is_written and not _may_go_on(each, now))
         self._left = sorted(finished, key=lambda each: (each.modified_at, each.file))
         self._rules = rules
         self._now = now
-        self._protected = {each.file: protection(each, rules, now, holds) for each in self._left}
+        self._now_for_ages = now - clock.ahead_seconds if clock.has_leapt else now
+        self._protected = {each.file: protection(each, rules, now, holds, clock) for each in self._left}
         self._left_bytes = _size(self._left)
         self._freed_bytes = 0
         self.purges: list[Purge] = []
@@ -193,7 +211,7 @@ class _Planning:
     def by_age(self) -> None:
         limit = self._rules.max_age_seconds
         if limit is not None:
-            old = [each for each in self._left if self._now - each.modified_at > limit]
+            old = [each for each in self._left if self._now_for_ages - each.modified_at > limit]
             self._purge(old, "max_age", lambda: True, f"its last entry is older than {duration_text(limit)}")
 
     def by_count(self) -> None:

@@ -9,12 +9,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from support.log_files import BEGAN_AT, QUICK, RUN, Told, chain_of, content, names, written
 
 from metaexpert.logger.files.keeping import housekeeping, moves
+from metaexpert.logger.files.keeping.clock_record import CLOCK_FILE
+from metaexpert.logger.files.keeping.clock_trust import HOLD_SECONDS
 from metaexpert.logger.files.keeping.hold import HOLDS_FILE, place
 from metaexpert.logger.files.keeping.housekeeping import LOCK_FILE, Housekeeper
 from metaexpert.logger.files.keeping.kept_logs import KeptLog, found
@@ -452,3 +454,136 @@ def test_the_free_room_of_a_folder_that_is_not_there_is_not_known(tmp_path: Path
     assert housekeeping.free_bytes(tmp_path / "none") is None
     with suppress(OSError):
         assert (housekeeping.free_bytes(tmp_path) or 0) > 0
+
+
+class Clocks:
+    """A clock that can be set, and the time that really passes."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self.up = 1000.0
+        self.boot = "one"
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.up += seconds
+
+    def keeper(self, house: House, **rules: Any) -> Housekeeper:
+        log = KeptLog(house.log, Rules(**rules))
+        return Housekeeper(
+            house.folder,
+            [log],
+            house.told,
+            pace=QUICK,
+            clock=lambda: self.now,
+            up=lambda: (self.up, self.boot),
+            disk_free=lambda _folder: None,
+        )
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks(BEGAN_AT + DAY)
+
+
+class TestTheClock:
+    RULES: ClassVar[dict[str, Any]] = {"keep_for_seconds": 100 * DAY, "max_age_seconds": 100 * DAY}
+
+    def test_one_that_leaps_ends_no_term(self, house: House, clocks: Clocks):
+        written(house.log)
+        keeper = clocks.keeper(house, **self.RULES)
+        keeper.keep()
+        clocks.passes(HOLD_SECONDS)
+        keeper.keep()
+        assert keeper.counters.clock_doubt is None
+        clocks.now += 1000 * DAY
+        keeper.keep()
+        clocks.passes(HOLD_SECONDS - 60)
+        clocks.keeper(house, **self.RULES).keep()  # a restart changes nothing
+        keeper.keep()
+        assert names(house.folder) == ["expert.0001.log"]
+        assert keeper.counters.clock_leaps == 1
+        assert keeper.counters.clock_doubt is not None
+        assert keeper.has_leapt
+        assert len(house.told.of("the clock leapt 1000 days ahead")) == 1
+
+    def test_one_that_stays_where_it_leapt_to_is_believed_after_a_day(self, house: House, clocks: Clocks):
+        written(house.log)
+        keeper = clocks.keeper(house, **self.RULES)
+        keeper.keep()
+        clocks.now += 1000 * DAY
+        keeper.keep()
+        clocks.passes(HOLD_SECONDS)
+        keeper.keep()
+        assert "expert.0001.log" not in names(house.folder)
+        assert not keeper.has_leapt
+
+    @pytest.mark.parametrize("bound", [{"max_files": 1}, {"max_bytes": 10}, {"max_age_seconds": 100 * DAY}])
+    def test_no_bound_deletes_what_only_a_doubtful_clock_lets_go(
+        self, house: House, clocks: Clocks, bound: dict[str, Any]
+    ):
+        for number in (1, 2):
+            written(house.log, number)
+        clocks.now += 1000 * DAY
+        keeper = clocks.keeper(house, keep_for_seconds=100 * DAY, **bound)
+        keeper.keep()
+        assert names(house.folder) == ["expert.0001.log", "expert.0002.log"]
+        assert "cannot be told: the clock is believed in" in keeper.counters.conflicts[0]
+
+    def test_ages_of_files_without_a_term_leave_a_leap_out(self, house: House, clocks: Clocks):
+        written(house.log)
+        keeper = clocks.keeper(house, max_age_seconds=100 * DAY)
+        keeper.keep()
+        clocks.now += 1000 * DAY
+        keeper.keep()
+        assert names(house.folder) == ["expert.0001.log"]
+        clocks.passes(HOLD_SECONDS)
+        keeper.keep()
+        assert "expert.0001.log" not in names(house.folder)
+
+    def test_a_boot_with_a_clock_years_ahead_ends_no_term(self, house: House, clocks: Clocks):
+        written(house.log)
+        keeper = clocks.keeper(house, **self.RULES)
+        keeper.keep()
+        clocks.passes(HOLD_SECONDS)
+        keeper.keep()
+        clocks.now, clocks.up, clocks.boot = clocks.now + 1000 * DAY, 20.0, "two"
+        keeper = clocks.keeper(house, **self.RULES)
+        keeper.keep()
+        assert names(house.folder) == ["expert.0001.log"]
+        assert keeper.counters.clock_leaps == 1
+
+    def test_what_cannot_be_taken_down_is_not_believed(self, house: House, clocks: Clocks):
+        written(house.log)
+        (house.folder / CLOCK_FILE).mkdir()
+        clocks.now += 1000 * DAY
+        keeper = clocks.keeper(house, **self.RULES)
+        keeper.keep()
+        clocks.passes(2 * HOLD_SECONDS)
+        keeper.keep()
+        assert "expert.0001.log" in names(house.folder)
+        assert keeper.counters.failures == 2
+
+    def test_a_clock_set_amid_a_pass_deletes_nothing(
+        self, house: House, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+    ):
+        for number in (1, 2):
+            written(house.log, number)
+        keeper = clocks.keeper(house, keep_for_seconds=DAY / 2, max_files=1)
+        keeper.keep()
+        clocks.passes(HOLD_SECONDS)
+        plan = housekeeping.plan
+
+        def planned(*arguments: Any, **more: Any) -> Any:
+            made = plan(*arguments, **more)
+            clocks.now += 1000 * DAY
+            return made
+
+        monkeypatch.setattr(housekeeping, "plan", planned)
+        keeper.keep()
+        assert names(house.folder) == ["expert.0001.log", "expert.0002.log"]
+
+    def test_logs_without_term_and_age_need_no_clock(self, house: House, clocks: Clocks):
+        written(house.log)
+        clocks.keeper(house, max_files=1).keep()
+        assert not (house.folder / CLOCK_FILE).exists()

@@ -21,7 +21,6 @@ from metaexpert.logger.files.reader import Query, Reader
 from metaexpert.logger.files.reading.blocks import blocks_of
 from metaexpert.logger.files.reading.conditions import QueryError
 from metaexpert.logger.files.reading.report import ReadReport
-from metaexpert.logger.files.reading.text_copies import without_text_copies
 from metaexpert.logger.files.reading.text_entries import HEAD
 from metaexpert.logger.files.reading.trade_events import TradeEvent
 
@@ -156,8 +155,7 @@ class LogQuery:
             self._insert("_files", [_name(source) for source in batch], [source.log for source in batch])
 
     def _load(self) -> None:
-        entries = iter(self.reader)
-        for batch in batched(without_text_copies(entries) if self._distinct else entries, _LOADED_ENTRIES):
+        for batch in batched(self.reader, _LOADED_ENTRIES):
             self._note_fields(batch)
             names = [os.path.abspath(each.source) for each in batch]  # noqa: PTH100 - links stay as they are
             self._insert("_read_lines", names, [_line_of(each) for each in batch])

@@ -11,7 +11,8 @@ import typer
 
 from metaexpert.cli.logs_output import Output, colours_wanted
 from metaexpert.cli.logs_progress import Progress
-from metaexpert.cli.logs_reading import NOTHING, OUTPUT, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.options import OUTPUT
 from metaexpert.cli.tables import Column, count_text, csv_line, duration_text, table_lines
 from metaexpert.cli.trade_rows import CHANGE_FIELDS, ORDER_FIELDS, change_row, digits, order_row
 
@@ -159,13 +160,12 @@ def _is_meant(order: "Order", symbols: frozenset[str], order_ids: frozenset[str]
 
 def _events(choice: Choice) -> Iterator["TradeEvent"]:
     from metaexpert.logger.files.reader import Reader  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.reading.text_copies import without_text_copies  # noqa: PLC0415 - as above
     from metaexpert.logger.files.reading.trade_events import TradeEvent  # noqa: PLC0415 - as above
 
     sources = choice.sources()
     reader = Reader(sources, replace(choice.query(), text=re.compile(_TRADE)))
     with Progress("reading", total_bytes(sources), lambda: reader.report.bytes):
-        for entry in without_text_copies(reader):
+        for entry in reader:
             event = TradeEvent.of(entry)
             if event is not None:
                 yield event

@@ -2,24 +2,21 @@
 
 Guaranteed: entries come out by time, and by id where times are equal, if within its file none stands behind more than
 `WINDOW_ENTRIES` later ones that are kept. One that stands further behind comes out as soon as it is met, counted as
-late. An entry is left out when its id came out before: always where both come out in order, and among the last
-`KNOWN_IDS` where one is late.
+late. An entry is left out when it came out before, as its id tells, or of text `text_copies`: always where both come
+out in order, and among the last `KNOWN_IDS` where one is late.
 """
 
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Final, final
 
-from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.files.reading.entries import LogEntry
 from metaexpert.logger.files.reading.report import ReadReport
+from metaexpert.logger.files.reading.text_copies import TextCopies
 
 WINDOW_ENTRIES: Final = 256
 KNOWN_IDS: Final = 65_536
-_KNOWN_LINES: Final = 1_024
-"""Lines without id of one time that are remembered; where there is no time, all are of one."""
 
 type Batches = Iterator[list[LogEntry]]
 type Opening = tuple[int, Callable[[], Batches]]
@@ -86,11 +83,10 @@ def each_once(entries: Iterable[LogEntry], report: ReadReport) -> Iterator[LogEn
 
 @final
 class Once:
-    """Leaves out entries whose id came out before.
+    """Leaves out entries that came out before: what every way of reading does.
 
     Two of one id have one time, so that in order they stand side by side: the ids of the present time tell all of
-    them. The last `KNOWN_IDS` ids tell those that come out of order. Lines of text have no id: there what one run wrote
-    to several logs at one time, as it does an error, comes out of one of them.
+    them. The last `KNOWN_IDS` ids tell those that come out of order. Lines of text have no id: `TextCopies` tells them.
 
     Args:
         report: what is left out is counted here.
@@ -100,43 +96,28 @@ class Once:
         self._report = report
         self._time_ns = -1
         self._present = set[str]()
-        self._lines = dict[bytes, Path]()
         self._known = set[str]()
         self._oldest = deque[str]()
+        self._copies = TextCopies()
 
     def of(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
-        """The entries whose ids are new."""
+        """The entries that are new."""
         for entry in entries:
-            if self._is_new(entry):
+            name = entry.entry_id
+            if self._copies.is_copy(entry) if name is None else self._is_known(name, entry.time_ns):
+                self._report.duplicates += 1
+            else:
                 yield entry
 
-    def _is_new(self, entry: LogEntry) -> bool:
-        name = entry.entry_id
-        if entry.time_ns != self._time_ns:
+    def _is_known(self, name: str, time_ns: int) -> bool:
+        if time_ns != self._time_ns:
             self._present.clear()
-            self._lines.clear()
-            self._time_ns = entry.time_ns
-        if name is None:
-            return self._is_of_first_log(entry)
+            self._time_ns = time_ns
         if name in self._present or name in self._known:
-            self._report.duplicates += 1
-            return False
+            return True
         self._present.add(name)
         self._known.add(name)
         self._oldest.append(name)
         if len(self._oldest) > KNOWN_IDS:
             self._known.remove(self._oldest.popleft())
-        return True
-
-    def _is_of_first_log(self, entry: LogEntry) -> bool:
-        if len(self._lines) >= _KNOWN_LINES:
-            self._lines.clear()
-        source = self._lines.setdefault(entry.line, entry.source)
-        is_copy = source != entry.source and _are_logs_of_one_run(source, entry.source)
-        self._report.duplicates += is_copy
-        return not is_copy
-
-
-def _are_logs_of_one_run(first: Path, second: Path) -> bool:
-    one, other = LogFile.parsed(first), LogFile.parsed(second)
-    return one is not None and other is not None and one.run == other.run and one.log.name != other.log.name
+        return False

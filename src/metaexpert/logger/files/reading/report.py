@@ -38,7 +38,7 @@ class ReadReport:
         lines: entries looked at, damaged lines among them; what a file's time bounds rule out is not looked at.
         bytes: as many bytes, uncompressed.
         kept: entries the query keeps.
-        duplicates: entries left out since one of that id was there already.
+        duplicates: entries left out since they were there already: ids tell, of text the lines and who wrote them.
         late: entries that came out after a later one, since they stand too far behind it in their file.
         damaged: damaged lines and places.
         places: the first of these.

@@ -5,7 +5,9 @@ compressed one is read through, but only then. What `merge` guarantees of the or
 the last ones if in its file no more than `WINDOW_ENTRIES` later ones stand before it, in the same 128 KiB.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from metaexpert.logger.files.reading.blocks import blocks_of
@@ -38,7 +40,8 @@ def last(
     told, query = ReadReport() if report is None else report, query or Query()
     precheck, found = Precheck.of(query), list[LogEntry]()
     for source in sorted(sources, key=latest_ns, reverse=True) if count > 0 else ():
-        if len(found) >= count and latest_ns(source) < found[-count].time_ns - MARGIN_NS:
+        begin = _begin(found, count)
+        if begin is not None and latest_ns(source) < found[begin].time_ns - MARGIN_NS:
             break
         part = _part(source, query)
         if part is None:
@@ -47,7 +50,8 @@ def last(
         told.files += 1
         scanner = Scanner(query, precheck, source.path, told, part.begin_ns)
         more = _last_of_packed if part.end is None else _last_of_plain
-        found = _newest(found + more(source, part, scanner, count, told), count)
+        found = sorted(found + more(source, part, scanner, count, told), key=_order)
+        found = found[_begin(found, count + WINDOW_ENTRIES) or 0 :]
     found = list(each_once(found, told))[-count:] if count > 0 else []
     told.kept += len(found)
     return found
@@ -66,9 +70,29 @@ def _part(source: Source, query: Query) -> Range | None:
     return range_in(source, query)
 
 
+def _order(entry: LogEntry) -> tuple[tuple[int, int, str], Path]:
+    return entry.order, entry.source  # of copies the original comes first
+
+
+def _begin(entries: list[LogEntry], count: int) -> int | None:
+    """Where the last `count` of sorted entries begin, what stands in several files counted once; None for fewer."""
+    known, lines = set[object](), Counter[object]()
+    for at in range(len(entries) - 1, -1, -1):
+        entry = entries[at]
+        if entry.entry_id:
+            known.add(entry.order)
+        else:  # lines of one file that are the same are repetitions
+            line = (entry.time_ns, entry.line, entry.source)
+            lines[line] += 1
+            known.add((*line[:2], lines[line]))
+        if len(known) > count:
+            return at + 1
+    return 0 if len(known) == count else None
+
+
 def _newest(entries: list[LogEntry], count: int) -> list[LogEntry]:
-    """The last ones, and as many before them as may be out of order, or there twice."""
-    return sorted(entries, key=lambda each: each.order)[-count - WINDOW_ENTRIES :]
+    """The last ones of a file, and as many before them as may be out of order."""
+    return sorted(entries, key=_order)[-count - WINDOW_ENTRIES :]
 
 
 def _last_of_plain(source: Source, part: Range, scanner: Scanner, count: int, report: ReadReport) -> list[LogEntry]:

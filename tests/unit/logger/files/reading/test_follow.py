@@ -201,3 +201,22 @@ def test_following_gives_each_entry_once_and_keeps_to_the_query(tmp_path: Path):
     entries = follow([tmp_path], Query.parsed(level="ERROR"), count=2, wait=looks(actions))
     names = [entry.entry_id for entry in entries]
     assert names == [f"{BOOT}9f3a01-{seq}" for seq in (1, 2, 3, 9)]
+
+
+def test_text_that_a_new_run_recovers_comes_once(tmp_path: Path):
+    folder = Folder(tmp_path)
+    lines = [text_line(START_NS + 60_000_000_000 + seq * 1000, "ERROR", f"m{seq}") for seq in range(10)]
+    folder.write(lines)
+    new = text_line(START_NS + 7_200_000_000_000)
+
+    later = tmp_path / "expert.20261123T010000Z-4712-bbbbbb.0001.log"
+    looks = iter([False, False, False, True])
+
+    def restarted(_: float) -> bool:
+        if not later.exists():
+            later.write_bytes(b"".join(each + b"\n" for each in [*lines, new]))
+        return next(looks)
+
+    report = ReadReport()
+    found = [entry.line for entry in follow([tmp_path], count=10, report=report, wait=restarted)]
+    assert (found, report.duplicates) == ([*lines, new], 10)

@@ -64,6 +64,34 @@ def test_an_entry_that_stands_twice_counts_once(tmp_path: Path):
     assert [each.line for each in last(sources_in([tmp_path]), None, 15)] == lines[5:]
 
 
+def test_as_many_come_as_are_asked_for_though_most_stand_twice(tmp_path: Path):
+    folder = Folder(tmp_path)
+    entries = [text_line(START_NS + 3600 * SECOND + seq * 1000, "ERROR", f"m{seq}") for seq in range(3000)]
+    for log in ("expert", "errors", "more"):
+        folder.write(entries, log=log)
+    assert [each.line for each in last(sources_in([tmp_path]), None, 1000)] == entries[-1000:]
+
+
+def test_of_lines_that_repeat_in_one_file_bounded_numbers_are_held(tmp_path: Path):
+    folder = Folder(tmp_path)
+    line = text_line(START_NS + 3600 * SECOND)
+    folder.pack(folder.write([line] * 5000))
+    report = ReadReport()
+    assert [each.line for each in last(sources_in([tmp_path]), None, 10, report=report)] == [line] * 10
+    assert report.duplicates == 0
+
+
+def test_what_a_later_run_recovered_is_among_the_last_ones_once(tmp_path: Path):
+    folder = Folder(tmp_path)
+    lines = [text_line(START_NS + 60 * SECOND + seq * 1000, "ERROR", f"m{seq}") for seq in range(100)]
+    folder.pack(folder.write(lines))
+    later = tmp_path / "expert.20261123T010000Z-4712-bbbbbb.0001.log"
+    new = text_line(START_NS + 7200 * SECOND)
+    later.write_bytes(b"".join(each + b"\n" for each in [*lines[50:], new]))
+    found = last(sources_in([tmp_path]), None, 80)
+    assert [each.line for each in found] == [*lines[-79:], new]
+
+
 def test_a_line_that_is_not_ended_is_left_to_its_living_writer(tmp_path: Path):
     path = Folder(tmp_path).write([json_line(START_NS)])
     with path.open("ab", buffering=0) as file:

@@ -9,7 +9,6 @@ import pytest
 
 from metaexpert.logger.files.reading.entries import LogEntry
 from metaexpert.logger.files.reading.position_changes import Positions
-from metaexpert.logger.files.reading.text_copies import without_text_copies
 from metaexpert.logger.files.reading.trade_events import TradeEvent, as_amount
 
 FILE = Path("trades.20261123T171500Z-4711-0bcd01.0001.log")
@@ -99,19 +98,3 @@ class TestPositions:
 
     def test_other_events_are_none(self):
         assert Positions().add(trade("balance_changed", asset="USDT")) is None
-
-
-class TestTextCopies:
-    def test_a_line_that_stands_in_two_logs_comes_once(self):
-        other = Path("expert.20261123T171500Z-4711-0bcd01.0001.log")
-        line = b"2026-11-23T17:15:01.000000Z INFO     demo: order_placed"
-        entries = [entry(line), entry(line, other), entry(line, other, 6), entry(line, FILE, 6)]
-        assert [(each.source, each.time_ns) for each in without_text_copies(entries)] == [(FILE, 5), (other, 6)]
-
-    def test_repetitions_within_a_file_stay(self):
-        line = b"2026-11-23T17:15:01.000000Z INFO     demo: tick"
-        assert len(list(without_text_copies([entry(line), entry(line)]))) == 2
-
-    def test_json_is_told_apart_by_its_ids_elsewhere(self):
-        other = Path("expert.20261123T171500Z-4711-0bcd01.0001.log")
-        assert len(list(without_text_copies([entry({"message": "a"}), entry({"message": "a"}, other)]))) == 2

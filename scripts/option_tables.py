@@ -44,8 +44,8 @@ from metaexpert.logger import (
     SplunkOptions,
     SpoolOptions,
 )
-from metaexpert.logger.config_presets import PRESETS
-from metaexpert.logger.config_schema import schema_text
+from metaexpert.logger.configuring.presets import PRESETS
+from metaexpert.logger.configuring.schema import schema_text
 from metaexpert.logger.options.sink import SinkOptions
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "guides" / "configure.md"

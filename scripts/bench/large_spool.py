@@ -13,9 +13,9 @@ from typing import Final
 from bench.workload import EXCHANGE, LOGGER_NAME, MESSAGE, SYMBOL
 from metaexpert.logger.entry import GENERAL, Capture, Lane
 from metaexpert.logger.segment import Kind, SegmentHeader, encode_header
-from metaexpert.logger.spool_assembly import folder_name
-from metaexpert.logger.spool_runs import segment_name
-from metaexpert.logger.spool_segment import encode_entry
+from metaexpert.logger.spool.assembly import folder_name
+from metaexpert.logger.spool.runs import segment_name
+from metaexpert.logger.spool.segment import encode_entry
 
 SINK: Final = "many"
 SEGMENT_BYTES: Final = 8 * 2**20

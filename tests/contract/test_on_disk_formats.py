@@ -14,7 +14,7 @@ from metaexpert.logger.segment import (
     newest_slot,
     slot_at,
 )
-from metaexpert.logger.spool_segment import decode_entry, encode_entry
+from metaexpert.logger.spool.segment import decode_entry, encode_entry
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "on-disk-formats.md"
 HEADER = SegmentHeader(kind=Kind.SPOOL, lane=4, created_ns=1_700_000_000_000_000_000, number=50_000_000)

@@ -16,7 +16,7 @@ from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.outcome import Delivered, Outcome
 from metaexpert.logger.retry import Backoff
-from metaexpert.logger.spilling import Spilling
+from metaexpert.logger.spool.spilling import Spilling
 
 type Answer = Callable[[Batch], Awaitable[Outcome]]
 

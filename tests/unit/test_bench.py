@@ -30,8 +30,8 @@ from bench.stats import percentile, ratio
 from bench.summary import Summary, summarise
 from bench.targets import State, judge_all
 from bench.workload import Empty, Style, emitter, number_of, price_of, spinner
-from metaexpert.logger.spool import SpoolLimits
-from metaexpert.logger.spool_queue import SegmentSpool
+from metaexpert.logger.spool.queue import SegmentSpool
+from metaexpert.logger.spool.spool import SpoolLimits
 
 OTHER = "stdlib-file"
 

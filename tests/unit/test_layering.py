@@ -61,7 +61,7 @@ SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks
 PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
-    "logger.workload logger.spill_gate logger.spill_transit logger.sinks.answer logger.trade.lifecycle "
+    "logger.workload logger.spool.spill_gate logger.spool.spill_transit logger.sinks.answer logger.trade.lifecycle "
     "logger.secret_patterns logger.files.keeping.retention logger.files.evidence.chain_format "
     "logger.files.evidence.verify_lines logger.files.evidence.verdict logger.files.reading.moments "
     "logger.files.reading.text_entries logger.files.reading.conditions logger.files.reading.patterns "
@@ -75,28 +75,32 @@ IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of on
 TESTING = rule("logger.testing pytest_plugin", "what is for tests costs a program nothing that does not import it")
 
 ONLY_IMPORTED_BY: Mapping[str, Rule] = {
-    "logger.spool": rule(
-        "logger.spilling logger.spill_work logger.spill_moves logger.spill_transit logger.spill_accounts "
-        "logger.spool_queue logger.spool_inspect logger.assembly cli",
+    "logger.spool.spool": rule(
+        "logger.spool.spilling logger.spool.spill_work logger.spool.spill_moves "
+        "logger.spool.spill_transit logger.spool.spill_accounts logger.spool.queue "
+        "logger.spool.inspection logger.assembly cli",
         "the disk queue is one sink's worker's, wired by assembly; an operator's command takes over what nobody has",
     ),
-    "logger.spool_assembly": rule("logger.assembly logger.config cli", "which sinks have disk queues, and where"),
-    "logger.spool_queue": rule("logger.assembly logger.spool_inspect", "who drives it knows what `spool` says alone"),
-    "logger.spool_segment": rule(
-        "logger.spool logger.spool_queue logger.spool_series logger.spool_runs logger.spool_inspect",
+    "logger.spool.assembly": rule("logger.assembly logger.config cli", "which sinks have disk queues, and where"),
+    "logger.spool.queue": rule(
+        "logger.assembly logger.spool.inspection", "who drives it knows what `spool` says alone"
+    ),
+    "logger.spool.segment": rule(
+        "logger.spool.spool logger.spool.queue logger.spool.series logger.spool.runs logger.spool.inspection",
         "how a segment looks is the disk queue's own business",
     ),
-    "logger.dead_letters_store": rule(
-        "logger.dead_letters logger.dead_letters_inspect", "where refused entries are kept is their own business"
+    "logger.dead_letters.store": rule(
+        "logger.dead_letters.dead_letters logger.dead_letters.inspection",
+        "where refused entries are kept is their own business",
     ),
     "logger.files.reading.helpers": rule(
         "logger.files.reading.ahead", "processes are started where a large log is read, nowhere else"
     ),
     "logger.files.reader": rule("cli", "what is written knows nothing of how it is read back"),
-    "logger.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
+    "logger.spool.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
     "logger.files.evidence.seals": rule(
         "logger.files.evidence.chain logger.files.evidence.anchors logger.files.evidence.verify "
-        "logger.files.evidence.verify_seals logger.config_check",
+        "logger.files.evidence.verify_seals logger.configuring.check",
         "the chain appends to them, verifying reads them; others say what they want said through the chain",
     ),
     "logger.runtime": rule(
@@ -294,8 +298,8 @@ def test_a_lawful_tree_passes(tmp_path: Path) -> None:
         ("logger/logger.py", "import metaexpert.logger.delivery", "logger.logger:1 imports logger.delivery: the log"),
         (
             "logger/sinks/loki.py",
-            "from ..spool import Spool",
-            "logger.sinks.loki:1 imports logger.spool: a sink encodes",
+            "from ..spool.spool import Spool",
+            "logger.sinks.loki:1 imports logger.spool.spool: a sink encodes",
         ),
         (
             "logger/sinks/loki.py",
@@ -306,8 +310,16 @@ def test_a_lawful_tree_passes(tmp_path: Path) -> None:
         ("core/expert.py", "import metaexpert.logger.testing.clock", "imports logger.testing.clock: what is for"),
         ("logger/lanes.py", "import asyncio.queues", "logger.lanes:1 imports asyncio.queues: these decide"),
         ("logger/lanes.py", "from time import monotonic", "logger.lanes:1 imports time: these decide"),
-        ("logger/lanes.py", "from .spool import Spool", "logger.lanes:1 imports logger.spool: the disk queue"),
-        ("logger/spool.py", "from . import runtime", "logger.spool:1 imports logger.runtime: runtime knows all"),
+        (
+            "logger/lanes.py",
+            "from .spool.spool import Spool",
+            "logger.lanes:1 imports logger.spool.spool: the disk queue",
+        ),
+        (
+            "logger/spool/spool.py",
+            "from .. import runtime",
+            "logger.spool.spool:1 imports logger.runtime: runtime knows all",
+        ),
         ("websocket/client.py", "from metaexpert.logger import runtime", "imports logger.runtime: runtime knows all"),
         ("logger/entry.py", "from .context import Context\nfrom .lanes import Lanes", "import cycle: logger.entry"),
         ("logger/entry.py", "from metaexpert.logger import LoggerConfig", "import cycle: logger"),

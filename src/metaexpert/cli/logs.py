@@ -73,7 +73,7 @@ def config(
     except ConfigError as error:
         errors = str(error).splitlines()
     if made is not None and check:
-        from metaexpert.logger.config_check import findings  # noqa: PLC0415 - as the module says
+        from metaexpert.logger.configuring.check import findings  # noqa: PLC0415 - as the module says
 
         found = findings(made)
         errors, warnings = list(found.errors), list(found.warnings)
@@ -88,7 +88,7 @@ def config(
 @logs.command()
 def schema() -> None:
     """Print the JSON schema of metaexpert.toml, for editors."""
-    from metaexpert.logger.config_schema import schema_text  # noqa: PLC0415 - as the module says
+    from metaexpert.logger.configuring.schema import schema_text  # noqa: PLC0415 - as the module says
 
     typer.echo(schema_text(), nl=False)
 
@@ -97,7 +97,7 @@ def _print_lines(made: "LoggerConfig") -> None:
     from rich.console import Console  # noqa: PLC0415 - as the module says
     from rich.text import Text  # noqa: PLC0415 - as the module says
 
-    from metaexpert.logger.config_settings import as_lines, settings  # noqa: PLC0415 - as the module says
+    from metaexpert.logger.configuring.settings import as_lines, settings  # noqa: PLC0415 - as the module says
 
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
@@ -111,7 +111,7 @@ def _print_lines(made: "LoggerConfig") -> None:
 def _print_json(made: "LoggerConfig | None", errors: list[str], warnings: list[str]) -> None:
     import json  # noqa: PLC0415 - as the module says
 
-    from metaexpert.logger.config_settings import settings  # noqa: PLC0415 - as the module says
+    from metaexpert.logger.configuring.settings import settings  # noqa: PLC0415 - as the module says
 
     document: dict[str, Any] = {
         "settings": [each.as_json() for each in settings(made)] if made else [],

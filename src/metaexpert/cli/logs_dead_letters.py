@@ -31,8 +31,8 @@ from metaexpert.cli.logs_operations import (
 if TYPE_CHECKING:
     from metaexpert.cli.logs_redelivery import Fate, Redelivery
     from metaexpert.logger import LoggerConfig
-    from metaexpert.logger.dead_letters_format import DeadLetter
-    from metaexpert.logger.dead_letters_inspect import Run, Sheet
+    from metaexpert.logger.dead_letters.format import DeadLetter
+    from metaexpert.logger.dead_letters.inspection import Run, Sheet
 
 dead_letters = typer.Typer(
     name="dead-letters",
@@ -145,7 +145,7 @@ def show(
 
 
 def _folders(config: "LoggerConfig") -> list[Path]:
-    from metaexpert.logger.dead_letters_inspect import folders_in  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.dead_letters.inspection import folders_in  # noqa: PLC0415 - only when a command runs
 
     try:
         return folders_in(config.log_dir)
@@ -156,7 +156,7 @@ def _folders(config: "LoggerConfig") -> list[Path]:
 
 def _runs(config: "LoggerConfig", tally: _Tally) -> Iterator[tuple[Path, list["Run"]]]:
     """The runs in each sink's folder; a folder that cannot be looked into is told."""
-    from metaexpert.logger.dead_letters_inspect import runs_in  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.dead_letters.inspection import runs_in  # noqa: PLC0415 - only when a command runs
 
     for folder in _folders(config):
         try:
@@ -174,7 +174,7 @@ def _sheets(config: "LoggerConfig", tally: _Tally) -> Iterator[tuple["Run", "She
 
 
 def _sheet_or_none(run: "Run", path: Path, tally: _Tally) -> Iterator[tuple["Run", "Sheet"]]:
-    from metaexpert.logger.dead_letters_inspect import read_sheet  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.dead_letters.inspection import read_sheet  # noqa: PLC0415 - only when a command runs
 
     try:
         sheet = read_sheet(path)
@@ -417,7 +417,7 @@ def _held(run: "Run", path: Path, wanted: Wanted, tally: _Tally) -> Generator[tu
 
     What the disk refuses within the block is told and counted.
     """
-    from metaexpert.logger.dead_letters_inspect import read_sheet  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.dead_letters.inspection import read_sheet  # noqa: PLC0415 - only when a command runs
 
     with ExitStack() as stack:
         found = None

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from metaexpert.cli.logs_redelivery import Redelivery
     from metaexpert.logger import LoggerConfig
-    from metaexpert.logger.spool import Block, Spool
-    from metaexpert.logger.spool_inspect import QueueState, WaitingEntry
+    from metaexpert.logger.spool.spool import Block, Spool
+    from metaexpert.logger.spool.inspection import QueueState, WaitingEntry
 
 spool = typer.Typer(
     name="spool",
@@ -88,8 +88,8 @@ def list_queues(*, file: ConfigFile = None, log_dir: LogDir = None, as_json: AsJ
 
 def _queues(config: "LoggerConfig", sink: str | None) -> list[_Queue]:
     """The queues there are; what cannot be read ends the command."""
-    from metaexpert.logger.spool_assembly import spool_folder  # noqa: PLC0415 - as above
-    from metaexpert.logger.spool_inspect import queue_folders, queue_state  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.spool.assembly import spool_folder  # noqa: PLC0415 - as above
+    from metaexpert.logger.spool.inspection import queue_folders, queue_state  # noqa: PLC0415 - only when a command runs
 
     known = {config.log_dir / spool_folder(options): (options.type, options.name) for options in config.all_sinks()}
     found: list[_Queue] = []
@@ -163,7 +163,7 @@ def show(
 
 
 def _show(queue: _Queue, is_meant: "Callable[[WaitingEntry], bool]", limit: int, *, as_json: bool) -> None:
-    from metaexpert.logger.spool_inspect import waiting_entries  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.spool.inspection import waiting_entries  # noqa: PLC0415 - only when a command runs
 
     try:
         for count, entry in enumerate(filter(is_meant, waiting_entries(queue.state.folder))):
@@ -197,7 +197,7 @@ def _since_ns(text: str) -> int:
 
 def _print_entry(queue: _Queue, entry: "WaitingEntry", *, as_json: bool) -> None:
     from metaexpert.cli.logs_redelivery import encoded, one_line  # noqa: PLC0415 - only when a command runs
-    from metaexpert.logger.dead_letters_format import entry_id_in  # noqa: PLC0415 - as above
+    from metaexpert.logger.dead_letters.format import entry_id_in  # noqa: PLC0415 - as above
 
     facts = {
         "time": _utc(entry.time_ns),
@@ -259,7 +259,7 @@ def _replay(config: "LoggerConfig", queue: _Queue) -> tuple[int, int, str]:
 
     from metaexpert.cli.logs_redelivery import Redelivery, one_line, sink_options  # noqa: PLC0415 - as above
     from metaexpert.exceptions import ConfigError  # noqa: PLC0415 - as above
-    from metaexpert.logger.spool_inspect import taken_over  # noqa: PLC0415 - as above
+    from metaexpert.logger.spool.inspection import taken_over  # noqa: PLC0415 - as above
 
     try:
         options = sink_options(config, queue.kind, queue.sink)
@@ -330,7 +330,7 @@ def drop(
     log_dir: LogDir = None,
 ) -> None:
     """Delete what waits in the queues of processes that ended; leaves an audit line, and prints how many they were."""
-    from metaexpert.logger.spool_inspect import drop as drop_queue  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.spool.inspection import drop as drop_queue  # noqa: PLC0415 - only when a command runs
 
     safe_output()
     config = loaded(file, log_dir)

@@ -8,7 +8,7 @@ from typing import Final, final
 
 from metaexpert.logger.batch import BatchLimits
 from metaexpert.logger.config import AnySink, LoggerConfig
-from metaexpert.logger.dead_letters import DeadLetters
+from metaexpert.logger.dead_letters.dead_letters import DeadLetters
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.evidence.chain import Anchor, Chain
@@ -46,10 +46,10 @@ from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.sinks.ndjson import NdjsonSink
 from metaexpert.logger.sinks.otlp import OtlpSink
 from metaexpert.logger.sinks.splunk import SplunkSink
-from metaexpert.logger.spilling import Spilling
-from metaexpert.logger.spool import SpoolLimits
-from metaexpert.logger.spool_assembly import spool_folder, spool_options, spools
-from metaexpert.logger.spool_queue import SegmentSpool
+from metaexpert.logger.spool.assembly import spool_folder, spool_options, spools
+from metaexpert.logger.spool.queue import SegmentSpool
+from metaexpert.logger.spool.spilling import Spilling
+from metaexpert.logger.spool.spool import SpoolLimits
 
 _SPILLING_BATCHES: Final = 5
 

@@ -19,7 +19,7 @@ from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.outcome import Rejection
 from metaexpert.logger.sieve import Sieve
 from metaexpert.logger.sinks.base import Sink
-from metaexpert.logger.spilling import Spilling
+from metaexpert.logger.spool.spilling import Spilling
 
 if TYPE_CHECKING:
     from metaexpert.logger.journal.custody import Custody

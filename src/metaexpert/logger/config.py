@@ -13,10 +13,10 @@ from typing import Annotated, Any, Final, Self, cast
 from pydantic import BaseModel, Field, PrivateAttr, field_validator, model_validator
 
 from metaexpert.exceptions import ConfigError
-from metaexpert.logger.config_origin import DEFAULT, ConfigSource, KeyPath, Origin, OriginKind, Provenance
-from metaexpert.logger.config_presets import PRESETS, Preset, over_preset, preset_value
-from metaexpert.logger.config_problems import made_or_problems
-from metaexpert.logger.config_sources import gathered
+from metaexpert.logger.configuring.origin import DEFAULT, ConfigSource, KeyPath, Origin, OriginKind, Provenance
+from metaexpert.logger.configuring.presets import PRESETS, Preset, over_preset, preset_value
+from metaexpert.logger.configuring.problems import made_or_problems
+from metaexpert.logger.configuring.sources import gathered
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
@@ -38,7 +38,7 @@ from metaexpert.logger.options.rotation import Fsync, RotationOptions
 from metaexpert.logger.options.secret_files import unreadable_secrets
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 from metaexpert.logger.options.splunk import SplunkOptions
-from metaexpert.logger.spool_assembly import spool_folder, spools
+from metaexpert.logger.spool.assembly import spool_folder, spools
 
 type AnySink = Annotated[
     ConsoleOptions

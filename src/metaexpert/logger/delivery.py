@@ -19,7 +19,7 @@ from metaexpert.logger.batching import Batching
 from metaexpert.logger.body_limit import CLOSED_UNDER_IT, BodyLimit, probe_of
 from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.dead_letters import DeadLetters
+from metaexpert.logger.dead_letters.dead_letters import DeadLetters
 from metaexpert.logger.endpoints import EndpointStats, HasEndpoints, left_alone
 from metaexpert.logger.entry import LEVEL, Capture
 from metaexpert.logger.journal.custody import Custody
@@ -31,7 +31,7 @@ from metaexpert.logger.retry import Backoff, SinkState
 from metaexpert.logger.settlement import DeliveryCounters, Settlement
 from metaexpert.logger.sieve import Sieve
 from metaexpert.logger.sinks.base import LooksAhead, Sink
-from metaexpert.logger.spilling import Spilling
+from metaexpert.logger.spool.spilling import Spilling
 from metaexpert.logger.workload import Workload
 
 SHUTDOWN: Final = "shutdown"

@@ -13,7 +13,8 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 _OWN_WORK: Final = frozenset(
-    f"metaexpert.logger.{name}" for name in ("delivery", "dispatcher", "jobs", "loop_thread", "pipeline", "spilling")
+    f"metaexpert.logger.{name}"
+    for name in ("delivery", "dispatcher", "jobs", "loop_thread", "pipeline", "spool.spilling")
 )
 """Modules whose work is marked; what is called from there, however far out, is part of it."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.dead_letters import DeadLetters
+from metaexpert.logger.dead_letters.dead_letters import DeadLetters
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, RECOVERED_FROM, SEQ, Capture, Lane, lane_of
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger

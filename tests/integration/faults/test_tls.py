@@ -12,7 +12,7 @@ from support.faults import trial
 from support.holding_collector import HoldingCollector
 from support.scripted_collector import serving
 
-from metaexpert.logger.spool_inspect import queue_state
+from metaexpert.logger.spool.inspection import queue_state
 
 
 @pytest.fixture(scope="module")

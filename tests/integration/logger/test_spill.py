@@ -34,7 +34,7 @@ from metaexpert.logger import (
     SpoolOptions,
     get_logger,
 )
-from metaexpert.logger.spool_inspect import queue_state
+from metaexpert.logger.spool.inspection import queue_state
 
 log = get_logger("integration.spill")
 

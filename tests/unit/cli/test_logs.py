@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from metaexpert.cli.app import app
 from metaexpert.logger import LoggerConfig
-from metaexpert.logger.config_schema import json_schema
+from metaexpert.logger.configuring.schema import json_schema
 
 SECRET = "hunter2-s3cret"
 TOML = f"""

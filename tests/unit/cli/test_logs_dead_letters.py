@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 
 from metaexpert.cli.app import app
 from metaexpert.logger import LokiOptions
-from metaexpert.logger.dead_letters_format import DeadLetter, new_letter
-from metaexpert.logger.dead_letters_inspect import folders_in, read_sheet, runs_in
-from metaexpert.logger.dead_letters_store import DeadLetterStore, label_of
+from metaexpert.logger.dead_letters.format import DeadLetter, new_letter
+from metaexpert.logger.dead_letters.inspection import folders_in, read_sheet, runs_in
+from metaexpert.logger.dead_letters.store import DeadLetterStore, label_of
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.outcome import Rejection

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, cast, override
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from metaexpert.exceptions import ConfigError
-from metaexpert.logger.config_errors import explain
+from metaexpert.logger.configuring.errors import explain
 
 SINK_TYPES: Final[dict[str, type[BaseModel]]] = {}
 """The options of every sink there is, by the `type` that tells them apart in a list."""

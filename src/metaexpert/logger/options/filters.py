@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from metaexpert.logger.config_errors import nearest
+from metaexpert.logger.configuring.errors import nearest
 from metaexpert.logger.entry import PROTECTED_LOG_TYPES
 from metaexpert.logger.filters import Scalar
 from metaexpert.logger.formats.selection import DocumentKeys

@@ -1,0 +1,1 @@
+"""Where a configuration comes from: sources over one another, checked and explained."""

@@ -1,0 +1,1 @@
+"""What destinations refused for good, kept on disk and looked at from outside."""

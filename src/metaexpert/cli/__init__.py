@@ -1,5 +1,5 @@
 """The `metaexpert` command line."""
 
-from metaexpert.cli.app import main
+from metaexpert.cli.quick import main
 
 __all__ = ["main"]

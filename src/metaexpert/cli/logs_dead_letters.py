@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from metaexpert.cli.declared import Option
+from metaexpert.cli.for_typer import SETTINGS, command_of
 from metaexpert.cli.logs_operations import (
     DONE,
     FAULT,
@@ -27,6 +29,7 @@ from metaexpert.cli.logs_operations import (
     tell,
     to_the_second,
 )
+from metaexpert.cli.options import AsJson, ConfigFile, LogDir, SinkName, Yes
 
 if TYPE_CHECKING:
     from metaexpert.cli.logs_redelivery import Fate, Redelivery
@@ -38,25 +41,17 @@ dead_letters = typer.Typer(
     name="dead-letters",
     help="Entries that collectors refused for good.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
+    **SETTINGS,
 )
 
 _BATCH_ENTRIES: Final = 500
 _BATCH_BYTES: Final = 512 * 1024
 _SHOWN_CHARACTERS: Final = 400
 
-SinkName = Annotated[str | None, typer.Option("--sink", help="Only this sink's, by its name.")]
-EntryId = Annotated[str | None, typer.Option("--id", help="Only the entry with this id.")]
+EntryId = Annotated[str | None, Option(("--id",), "Only the entry with this id.")]
 Reason = Annotated[
-    str | None, typer.Option("--reason", help="Only those refused with this status, or with this text in the reason.")
+    str | None, Option(("--reason",), "Only those refused with this status, or with this text in the reason.")
 ]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--file", help="A TOML file, instead of metaexpert.toml or pyproject.toml here.")
-]
-LogDir = Annotated[Path | None, typer.Option("--log-dir", help="Instead of the configuration's log_dir.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ class _Tally:
 # ---- list and show -----------------------------------------------------------------------------------------------
 
 
-@dead_letters.command("list")
+@command_of(dead_letters, "list")
 def list_letters(*, file: ConfigFile = None, log_dir: LogDir = None, as_json: AsJson = False) -> None:
     """List the sinks with dead letters: how many, since when, and why."""
     safe_output()
@@ -121,13 +116,13 @@ def list_letters(*, file: ConfigFile = None, log_dir: LogDir = None, as_json: As
     raise typer.Exit(tally.status())
 
 
-@dead_letters.command()
+@command_of(dead_letters, "show")
 def show(
     *,
     sink: SinkName = None,
     entry_id: EntryId = None,
     reason: Reason = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Letters at most, the newest.")] = 50,
+    limit: Annotated[int, Option(("--limit",), "Letters at most, the newest.", least=1)] = 50,
     file: ConfigFile = None,
     log_dir: LogDir = None,
     as_json: AsJson = False,
@@ -244,7 +239,7 @@ def _print_letter(letter: "DeadLetter") -> None:
 # ---- resubmit ----------------------------------------------------------------------------------------------------
 
 
-@dead_letters.command()
+@command_of(dead_letters, "resubmit")
 def resubmit(
     *,
     sink: SinkName = None,
@@ -372,7 +367,7 @@ def _print_fate(letter: "DeadLetter | None", fate: "Fate", *, as_json: bool) -> 
 # ---- drop --------------------------------------------------------------------------------------------------------
 
 
-@dead_letters.command()
+@command_of(dead_letters, "drop")
 def drop(
     *,
     sink: SinkName = None,

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from metaexpert.cli.declared import Option
 from metaexpert.cli.logs_output import Output, colours_wanted
 from metaexpert.cli.logs_progress import Progress
 from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.options import JsonLines
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.error_groups import ErrorGroup
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def errors(
     choice: Choice,
     *,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many kinds of errors to show.")] = 20,
+    limit: Annotated[int, Option(("--limit", "-n"), "How many kinds of errors to show.", least=1)] = 20,
     traceback: Annotated[
-        bool, typer.Option("--traceback/--no-traceback", help="Show the latest traceback of each kind.")
+        bool, Option(("--traceback/--no-traceback",), "Show the latest traceback of each kind.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each kind, a line each.")] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Show which errors there were, the most frequent first: how many, the first, the last, and an example.
 
@@ -50,7 +50,7 @@ def errors(
                 out.line(line)
     tell_damaged(reader.report)
     if not groups.entries:
-        raise typer.Exit(NOTHING)
+        raise SystemExit(NOTHING)
 
 
 def group_json(group: "ErrorGroup") -> bytes:

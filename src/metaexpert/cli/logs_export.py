@@ -5,13 +5,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from metaexpert.cli.declared import Option
 from metaexpert.cli.logs_operations import loaded, tell
 from metaexpert.cli.logs_output import Output
 from metaexpert.cli.logs_printing import picked
 from metaexpert.cli.logs_progress import Progress
-from metaexpert.cli.logs_reading import NOTHING, OUTPUT, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.options import OUTPUT
 
 if TYPE_CHECKING:
     from metaexpert.cli.export_formats import Export
@@ -30,29 +30,23 @@ class ExportFormat(StrEnum):
 def export(
     choice: Choice,
     *,
-    format: Annotated[ExportFormat, typer.Option("--format", help="What to write.")],  # noqa: A002 - the option's name
+    format: Annotated[ExportFormat, Option(("--format",), "What to write.")],  # noqa: A002 - the option's name
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A file, there only once it is whole; stdout when left out."),
+        Option(("--output", "-o"), "A file, there only once it is whole; stdout when left out."),
     ] = None,
     fields: Annotated[
         str | None,
-        typer.Option(
-            "--fields",
-            help="Of csv the columns, of ndjson the keys, such as time,level,symbol,price.",
-            rich_help_panel=OUTPUT,
-        ),
+        Option(("--fields",), "Of csv the columns, of ndjson the keys, such as time,level,symbol,price.", OUTPUT),
     ] = None,
     service: Annotated[
         str | None,
-        typer.Option(
-            "--service", help="Of ecs and otel the service's name; the configuration's log_name when left out."
-        ),
+        Option(("--service",), "Of ecs and otel the service's name; the configuration's log_name when left out."),
     ] = None,
     host: Annotated[
-        str | None, typer.Option("--host", help="Of ecs and otel the host's name; this machine's when left out.")
+        str | None, Option(("--host",), "Of ecs and otel the host's name; this machine's when left out.")
     ] = None,
-    environment: Annotated[str, typer.Option("--environment", help="Of ecs and otel the environment.")] = "",
+    environment: Annotated[str, Option(("--environment",), "Of ecs and otel the environment.")] = "",
 ) -> None:
     """Write entries for other programs: ecs, otel (OTLP in JSON lines), csv or ndjson, merged by time.
 
@@ -72,7 +66,7 @@ def export(
             to.write(data)
     tell_damaged(reader.report)
     if not reader.report.kept:
-        raise typer.Exit(NOTHING)
+        raise SystemExit(NOTHING)
     if output:
         tell(f"{reader.report.kept} {'entry' if reader.report.kept == 1 else 'entries'} written to {output}")
 
@@ -88,7 +82,9 @@ def _encoder(
     if wanted is ExportFormat.NDJSON:
         return formats.ndjson(names)
     if names:
-        raise typer.BadParameter(f"{wanted} has keys of its own; --fields is for csv and ndjson", param_hint="--fields")
+        from metaexpert.logger.files.reading.query import QueryError  # noqa: PLC0415 - as above
+
+        raise QueryError(f"{wanted} has keys of its own; --fields is for csv and ndjson")
     import socket  # noqa: PLC0415 - as above
 
     service, host, environment = origin

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
+from metaexpert.cli.declared import Argument, Option
 from metaexpert.cli.logs_output import RESET, Output, colours_wanted
-from metaexpert.cli.logs_printing import AsJson, Fields, printing
+from metaexpert.cli.logs_printing import printing
 from metaexpert.cli.logs_progress import Progress
 from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.options import EntriesAsJson, Fields
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.entries import LogEntry
@@ -25,16 +25,12 @@ _APART: Final = b"--\n"
 def grep(
     choice: Choice,
     *,
-    pattern: Annotated[
-        str, typer.Argument(show_default=False, help="A regular expression, found anywhere in an entry's line.")
-    ],
-    ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i", help="Capitals and small letters alike.")] = False,
-    context: Annotated[
-        int, typer.Option("--context", "-C", min=0, help="Entries shown before and after each found one.")
-    ] = 0,
-    count: Annotated[bool, typer.Option("--count", "-c", help="Print how many are found, and nothing else.")] = False,
+    pattern: Annotated[str, Argument("A regular expression, found anywhere in an entry's line.")],
+    ignore_case: Annotated[bool, Option(("--ignore-case", "-i"), "Capitals and small letters alike.")] = False,
+    context: Annotated[int, Option(("--context", "-C"), "Entries shown before and after each found one.", least=0)] = 0,
+    count: Annotated[bool, Option(("--count", "-c"), "Print how many are found, and nothing else.")] = False,
     fields: Fields = None,
-    as_json: AsJson = False,
+    as_json: EntriesAsJson = False,
 ) -> None:
     """Show the entries a regular expression is found in, of all processes, merged by time.
 
@@ -70,7 +66,7 @@ def grep(
                 out.write(as_bytes(entry))
     tell_damaged(reader.report)
     if not found:
-        raise typer.Exit(NOTHING)
+        raise SystemExit(NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metaexpert.cli.declared import Argument, Option
+from metaexpert.cli.for_typer import SETTINGS, command_of
 from metaexpert.cli.logs_operations import (
     DONE,
     FAULT,
@@ -25,6 +26,7 @@ from metaexpert.cli.logs_operations import (
     to_the_second,
     user_name,
 )
+from metaexpert.cli.options import AsJson, ConfigFile, LogDir, LogName, SinceUtc, UntilUtc, Yes
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.keeping.hold import Hold
@@ -33,30 +35,19 @@ hold = typer.Typer(
     name="hold",
     help="Legal holds: log files that nothing deletes until the hold is released.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
+    **SETTINGS,
 )
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("--file", help="A TOML file, instead of metaexpert.toml or pyproject.toml here.")
-]
-LogDir = Annotated[Path | None, typer.Option("--log-dir", help="Instead of the configuration's log_dir.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
-Since = Annotated[
-    str | None, typer.Option("--since", help="Only entries since: a time in UTC such as 2026-11-23T14:00, or 30d.")
-]
-Until = Annotated[str | None, typer.Option("--until", help="Only entries until then.")]
 
-
-@hold.command("add")
+@command_of(hold, "add")
 def add(
     *,
-    reason: Annotated[str, typer.Option("--reason", help="Why, such as the number of a case.")],
-    log: Annotated[str, typer.Option("--log", help="Only this log's files, such as trades.log.")] = "",
-    pattern: Annotated[str, typer.Option("--pattern", help="Only files with such a name; * and ? stand for any.")] = "",
-    since: Since = None,
-    until: Until = None,
-    actor: Annotated[str | None, typer.Option("--actor", help="Who asks for it, when it is not you.")] = None,
+    reason: Annotated[str, Option(("--reason",), "Why, such as the number of a case.")],
+    log: LogName = None,
+    pattern: Annotated[str, Option(("--pattern",), "Only files with such a name; * and ? stand for any.")] = "",
+    since: SinceUtc = None,
+    until: UntilUtc = None,
+    actor: Annotated[str | None, Option(("--actor",), "Who asks for it, when it is not you.")] = None,
     file: ConfigFile = None,
     log_dir: LogDir = None,
 ) -> None:
@@ -68,7 +59,7 @@ def add(
     facts = {
         "reason": reason,
         "actor": actor or user_name(),
-        "log": log,
+        "log": log or "",
         "pattern": pattern,
         "since": moment(since, "--since"),
         "until": moment(until, "--until"),
@@ -84,7 +75,7 @@ def add(
     raise typer.Exit(DONE)
 
 
-@hold.command("list")
+@command_of(hold, "list")
 def list_holds(*, file: ConfigFile = None, log_dir: LogDir = None, as_json: AsJson = False) -> None:
     """List the holds in force."""
     from metaexpert.logger.files.keeping.hold import read_holds  # noqa: PLC0415 - only when a command runs
@@ -104,12 +95,12 @@ def list_holds(*, file: ConfigFile = None, log_dir: LogDir = None, as_json: AsJs
     raise typer.Exit(DONE)
 
 
-@hold.command("release")
+@command_of(hold, "release")
 def release(
-    hold_id: Annotated[str, typer.Argument(metavar="ID", help="The hold's id, as `list` shows it.")],
+    hold_id: Annotated[str, Argument("The hold's id, as `list` shows it.", "ID")],
     *,
-    reason: Annotated[str, typer.Option("--reason", help="Why it may be released.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    reason: Annotated[str, Option(("--reason",), "Why it may be released.")],
+    yes: Yes = False,
     file: ConfigFile = None,
     log_dir: LogDir = None,
 ) -> None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from metaexpert.cli.declared import Option
+from metaexpert.cli.options import AsJson, ConfigFile
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,14 +24,12 @@ NOTHING_FOUND = 1
 def last_crash(
     *,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="The journal's folder, instead of the configuration's.")
+        Path | None, Option(("--folder",), "The journal's folder, instead of the configuration's.")
     ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", help="A TOML file, instead of metaexpert.toml or pyproject.toml here.")
-    ] = None,
-    number: Annotated[int, typer.Option("--number", min=1, help="1 for the last crash, 2 for the one before it …")] = 1,
-    entries: Annotated[int, typer.Option("--entries", min=0, help="How many of its last entries to print.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+    file: ConfigFile = None,
+    number: Annotated[int, Option(("--number",), "1 for the last crash, 2 for the one before it …", least=1)] = 1,
+    entries: Annotated[int, Option(("--entries",), "How many of its last entries to print.", least=0)] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """Show how the last run ended that did not stop, what was recovered of it, and its last entries.
 

@@ -4,18 +4,13 @@ Exit status: 0 all that was asked for is done; 1 the configuration or the disk i
 stays that was to go: refused again, not taken now, or not confirmed; 4 a running process has what was asked for.
 """
 
-import getpass
-import json
 import os
-import socket
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import typer
 
 if TYPE_CHECKING:
     from metaexpert.logger import LoggerConfig
@@ -39,12 +34,12 @@ def loaded(file: Path | None, log_dir: Path | None) -> "LoggerConfig":
     except ConfigError as error:
         for line in str(error).splitlines():
             tell(f"error: {line}")
-        raise typer.Exit(FAULT) from None
+        raise SystemExit(FAULT) from None
 
 
 def tell(text: str) -> None:
     """A line on stderr, beside the result on stdout."""
-    typer.echo(text, err=True)
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks
 
 
 def safe_output() -> None:
@@ -79,6 +74,9 @@ def audit(log_dir: Path, command: str, **facts: Any) -> None:
     Raises:
         OSError: it cannot be written; nothing may be changed then.
     """
+    import json  # noqa: PLC0415 - as above
+    import socket  # noqa: PLC0415 - as above
+
     from metaexpert.logger.files.names import OPERATIONS  # noqa: PLC0415 - as above
 
     line = {
@@ -98,6 +96,8 @@ def audit(log_dir: Path, command: str, **facts: Any) -> None:
 
 def user_name() -> str:
     """Who runs the command."""
+    import getpass  # noqa: PLC0415 - as above
+
     with suppress(OSError, KeyError, ImportError):  # an account without a name, as in containers
         return getpass.getuser()
     return str(getattr(os, "getuid", lambda: "unknown")())
@@ -105,6 +105,8 @@ def user_name() -> str:
 
 def confirmed(question: str, *, yes: bool) -> bool:
     """Whether to go on: asked on the terminal unless `yes`."""
+    import typer  # noqa: PLC0415 - as above
+
     return yes or typer.confirm(question, err=True)
 
 

@@ -37,7 +37,7 @@ def configured_places(file: Path | None) -> list[Path]:
         file: a TOML file, instead of those the configuration looks for here.
 
     Raises:
-        typer.Exit: the configuration is not usable; what is wrong has been told.
+        SystemExit: the configuration is not usable; what is wrong has been told.
     """
     try:
         return _existing(*_plain_places(_with_variables(_file_values(file))))

@@ -1,11 +1,7 @@
 """How the reading commands print an entry: as text for people, as the fields one picks, or as JSON for scripts."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from metaexpert.cli.logs_reading import OUTPUT
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,31 +9,18 @@ if TYPE_CHECKING:
     from metaexpert.cli.logs_reading import Choice
     from metaexpert.logger.files.reading.entries import LogEntry
 
-Fields = Annotated[
-    str | None,
-    typer.Option(
-        "--fields",
-        help="Show these alone, such as time,level,symbol,price; found at the top, among fields and trade data.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-AsJson = Annotated[
-    bool,
-    typer.Option(
-        "--json", help="Lines as they stand in the log; with --fields objects of these.", rich_help_panel=OUTPUT
-    ),
-]
-
 
 def picked(fields: str | None) -> list[str]:
     """The names in a list of `--fields`.
 
     Raises:
-        typer.BadParameter: there is none in it.
+        QueryError: there is none in it.
     """
     names = [name.strip() for name in (fields or "").split(",") if name.strip()]
     if fields is not None and not names:
-        raise typer.BadParameter("must name at least one, such as time,symbol", param_hint="--fields")
+        from metaexpert.logger.files.reading.query import QueryError  # noqa: PLC0415 - only what is wrong needs it
+
+        raise QueryError("--fields must name at least one, such as time,symbol")
     return names
 
 

@@ -6,14 +6,15 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, final
 
-import typer
-
+from metaexpert.cli.declared import Argument, Option
 from metaexpert.cli.logs_operations import DONE, tell
 from metaexpert.cli.logs_output import Output, colours_wanted
 from metaexpert.cli.logs_progress import Progress
-from metaexpert.cli.logs_reading import NOTHING, OUTPUT, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.options import AsCsv, JsonLines, Parquet
 from metaexpert.cli.tables import Column, count_text, csv_line, table_lines
 from metaexpert.exceptions import MetaExpertError
+from metaexpert.logger.files.reading.conditions import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,19 +36,12 @@ _NUMBERS: Final = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLO
 def query(
     choice: Choice,
     *,
-    sql: Annotated[
-        str,
-        typer.Argument(
-            show_default=False, help='One SELECT, such as "SELECT level, count(*) FROM logs GROUP BY level".'
-        ),
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row.", rich_help_panel=OUTPUT)] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, with a heading.", rich_help_panel=OUTPUT)] = False,
-    parquet: Annotated[
-        Path | None, typer.Option("--parquet", help="Write the rows to a Parquet file.", rich_help_panel=OUTPUT)
-    ] = None,
+    sql: Annotated[str, Argument('One SELECT, such as "SELECT level, count(*) FROM logs GROUP BY level".')],
+    as_json: JsonLines = False,
+    as_csv: AsCsv = False,
+    parquet: Parquet = None,
     copies: Annotated[
-        bool, typer.Option("--copies", help="Count entries as often as they stand in files: less work for much data.")
+        bool, Option(("--copies",), "Count entries as often as they stand in files: less work for much data.")
     ] = False,
 ) -> None:
     """Ask the logs with SQL (extra query): live, rotated, compressed and archived files; nothing is imported.
@@ -58,7 +52,7 @@ def query(
     Status 3 where there is no row.
     """
     if as_json + as_csv + (parquet is not None) > 1:
-        raise typer.BadParameter("--json, --csv and --parquet exclude each other")
+        raise QueryError("--json, --csv and --parquet exclude each other")
     form = "json" if as_json else "csv" if as_csv else "table"
     refused: set[str] = set()
     for attempt in count():
@@ -70,7 +64,7 @@ def query(
                 raise
             refused |= error.files
         else:
-            raise typer.Exit(DONE if found else NOTHING)
+            raise SystemExit(DONE if found else NOTHING)
 
 
 @final

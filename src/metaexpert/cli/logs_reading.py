@@ -7,23 +7,33 @@ Exit status: 0 something was found, or done; 1 what is asked for cannot be read,
 2 wrong usage; 3 nothing was found; 130 interrupted. A reader who closes the pipe has seen enough: status 0, no word.
 """
 
-import inspect
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, tzinfo
 from errno import EINVAL
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, final
+from typing import TYPE_CHECKING, Any, Concatenate, Final, final
 
-import typer
-
+from metaexpert.cli.declared import PARAMETERS, parameters_of
 from metaexpert.cli.local_zone import LocalZone
 from metaexpert.cli.logs_operations import DONE, FAULT, safe_output, tell
-from metaexpert.cli.logs_places import configured_places, plain_places
+from metaexpert.cli.options import (
+    Color,
+    ConfigFile,
+    Level,
+    LoggerName,
+    LogName,
+    LogType,
+    Places,
+    Since,
+    Until,
+    Utc,
+    Where,
+)
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.query import Query
@@ -34,38 +44,10 @@ USAGE: Final = 2
 NOTHING: Final = 3
 INTERRUPTED: Final = 130
 
-LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LOG_TYPES: Final = ("general", "trade", "audit", "gap", "recovery", "error")
-_SEVERAL: Final = frozenset({"places", "where", "logger", "log_type"})
 _SHOWN_PLACES: Final = 3
 _SHOWN_BYTES: Final = 80
 _USUAL_RATIO: Final = 10
 """How much smaller log files are when they are compressed."""
-
-
-def _levels(incomplete: str) -> list[str]:
-    names = [level.lower() for level in LEVELS] if incomplete.islower() else LEVELS
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def _log_types(incomplete: str) -> list[str]:
-    return [log_type for log_type in LOG_TYPES if log_type.startswith(incomplete)]
-
-
-def _log_names(incomplete: str) -> list[str]:
-    """The logs there are in the configuration's folder."""
-    from metaexpert.logger.files.names import LogFile  # noqa: PLC0415 - the command line imports what it needs when it runs
-
-    try:
-        files = [LogFile.parsed(path) for place in plain_places() for path in place.iterdir()]
-    except OSError:
-        return []
-    return sorted({file.log.name for file in files if file is not None and file.log.name.startswith(incomplete)})
-
-
-FILTERS: Final = "Which entries"
-OUTPUT: Final = "Output"
-"""The panels of `--help`."""
 
 
 @final
@@ -79,74 +61,17 @@ class Choice:
         color: whether to colour; None for on a terminal, unless NO_COLOR is set.
     """
 
-    places: Annotated[
-        list[Path],
-        typer.Argument(
-            show_default=False, help="Folders, logs and files to read; the configuration's log_dir when left out."
-        ),
-    ] = field(default_factory=list[Path])
-    level: Annotated[
-        str | None,
-        typer.Option("--level", "-l", help="From this level on.", autocompletion=_levels, rich_help_panel=FILTERS),
-    ] = None
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            help="From this time on: 2026-11-23, 2026-11-23T17:15, 17:15, 15m, 2h, 3d, yesterday.",
-            rich_help_panel=FILTERS,
-        ),
-    ] = None
-    until: Annotated[
-        str | None, typer.Option("--until", help="Before this time, given like --since.", rich_help_panel=FILTERS)
-    ] = None
-    where: Annotated[
-        list[str],
-        typer.Option(
-            "--where",
-            "-w",
-            help="A condition on a field, such as symbol=BTCUSDT or latency_ms>100; all given ones hold.",
-            rich_help_panel=FILTERS,
-        ),
-    ] = field(default_factory=list[str])
-    logger: Annotated[
-        list[str],
-        typer.Option("--logger", help="Of this logger and those below it; several allowed.", rich_help_panel=FILTERS),
-    ] = field(default_factory=list[str])
-    log_type: Annotated[
-        list[str],
-        typer.Option(
-            "--log-type",
-            "-t",
-            help="Of this log type; several allowed.",
-            autocompletion=_log_types,
-            rich_help_panel=FILTERS,
-        ),
-    ] = field(default_factory=list[str])
-    log: Annotated[
-        str | None,
-        typer.Option(
-            "--log",
-            help="Of this log alone, such as trades.log; all logs when left out.",
-            autocompletion=_log_names,
-            rich_help_panel=FILTERS,
-        ),
-    ] = None
-    utc: Annotated[bool, typer.Option("--utc", help="Times are UTC, not the machine's.", rich_help_panel=OUTPUT)] = (
-        False
-    )
-    color: Annotated[
-        bool | None,
-        typer.Option(
-            "--color/--no-color",
-            show_default=False,
-            help="Colours; when left out, on a terminal unless NO_COLOR is set.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    file: Annotated[
-        Path | None, typer.Option("--file", help="A TOML file, instead of metaexpert.toml or pyproject.toml here.")
-    ] = None
+    places: Places = None
+    level: Level = None
+    since: Since = None
+    until: Until = None
+    where: Where = field(default_factory=list[str])
+    logger: LoggerName = field(default_factory=list[str])
+    log_type: LogType = field(default_factory=list[str])
+    log: LogName = None
+    utc: Utc = False
+    color: Color = None
+    file: ConfigFile = None
 
     @property
     def zone(self) -> tzinfo:
@@ -159,7 +84,7 @@ class Choice:
         Raises:
             QueryError: an option's value is not usable; `reads_logs` tells it.
         """
-        from metaexpert.logger.files.reading.query import Query  # noqa: PLC0415 - as above
+        from metaexpert.logger.files.reading.query import Query  # noqa: PLC0415 - the command line imports what it needs when it runs
 
         return Query.parsed(
             level=self.level,
@@ -175,13 +100,15 @@ class Choice:
 
     def all_places(self) -> list[Path]:
         """Where to read: what was named, else the configuration's folders."""
+        from metaexpert.cli.logs_places import configured_places  # noqa: PLC0415 - as above
+
         return self.places or configured_places(self.file)
 
     def sources(self) -> "tuple[Source, ...]":
         """The files to read; none at all ends the command.
 
         Raises:
-            typer.Exit: there is none; it has been told where was looked.
+            SystemExit: there is none; it has been told where was looked.
         """
         from metaexpert.logger.files.reading.sources import sources_in  # noqa: PLC0415 - as above
 
@@ -190,7 +117,7 @@ class Choice:
         if not found:
             named = f" of {self.log}" if self.log else ""
             tell(f"no log files{named} in {', '.join(map(str, places))}")
-            raise typer.Exit(NOTHING)
+            raise SystemExit(NOTHING)
         return found
 
 
@@ -221,24 +148,22 @@ def reads_logs[**P](command: Callable[Concatenate[Choice, P], None]) -> Callable
 
     An error we raise on purpose is told on stderr; one of usage ends the command with status 2, others with 1.
     """
-    own = [*inspect.signature(command, eval_str=True).parameters.values()][1:]
-    shared = _parameters_of_choice()
+    own = parameters_of(command)[1:]
+    shared = parameters_of(Choice, _DEFAULTS)
 
     @wraps(command)
-    def run(*_: Any, **given: Any) -> None:
+    def run(**given: Any) -> None:
         choice = Choice(**{each.name: given.pop(each.name) for each in shared})
         with ending_well():
-            command(choice, **given)  # pyright: ignore[reportCallIssue] - typer calls by name alone
+            command(choice, **given)  # pyright: ignore[reportCallIssue] - called by name alone
 
-    keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared)]
-    run.__dict__["__signature__"] = inspect.Signature(keywords)
-    run.__annotations__ = {}
+    run.__dict__[PARAMETERS] = (*own, *shared)
     return run
 
 
-def _parameters_of_choice() -> list[inspect.Parameter]:
-    signature = inspect.signature(Choice, eval_str=True)
-    return [each.replace(default=[]) if each.name in _SEVERAL else each for each in signature.parameters.values()]
+_DEFAULTS: Final[dict[str, Any]] = {
+    each.name: each.default if each.default is not MISSING else [] for each in fields(Choice)
+}
 
 
 @contextmanager
@@ -246,7 +171,7 @@ def ending_well() -> Generator[None]:
     """What a reading command may meet, as its exit status.
 
     Raises:
-        typer.Exit: with the status the module's docstring tells.
+        SystemExit: with the status the module's docstring tells.
     """
     from metaexpert.exceptions import MetaExpertError  # noqa: PLC0415 - as above
 
@@ -255,16 +180,16 @@ def ending_well() -> Generator[None]:
         yield
         sys.stdout.flush()
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     except MetaExpertError as error:
         _tell_error(error)
-        raise typer.Exit(_status_of(error)) from None
+        raise SystemExit(_status_of(error)) from None
     except OSError as error:
         if _is_closed_pipe(error):
             _drop_output()
-            raise typer.Exit(DONE) from None
+            raise SystemExit(DONE) from None
         _tell_error(error)
-        raise typer.Exit(FAULT) from None
+        raise SystemExit(FAULT) from None
 
 
 def _is_closed_pipe(error: OSError) -> bool:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from metaexpert.cli.logs_hold import Since, Until, moment
+from metaexpert.cli.declared import Option
+from metaexpert.cli.logs_hold import moment
 from metaexpert.cli.logs_operations import DONE, FAULT, audit, loaded, safe_output, size_text, tell
-from metaexpert.cli.logs_retention import AsJson, ConfigFile, LogDir, LogName, files_text, logs_named
+from metaexpert.cli.logs_retention import files_text, logs_named
+from metaexpert.cli.options import AsJson, ConfigFile, LogDir, LogName, SinceUtc, UntilUtc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +31,10 @@ _NOTHING: Final = 3
 
 def restore(
     *,
-    to: Annotated[Path, typer.Option("--to", help="The folder for the copies; not one that logs are in.")],
+    to: Annotated[Path, Option(("--to",), "The folder for the copies; not one that logs are in.")],
     log: LogName = None,
-    since: Since = None,
-    until: Until = None,
+    since: SinceUtc = None,
+    until: UntilUtc = None,
     file: ConfigFile = None,
     log_dir: LogDir = None,
     as_json: AsJson = False,

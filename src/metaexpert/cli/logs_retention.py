@@ -6,7 +6,6 @@ process keeps the files at this moment.
 """
 
 import json
-import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from metaexpert.cli.declared import Option
 from metaexpert.cli.logs_operations import (
     DONE,
     FAULT,
@@ -28,6 +28,7 @@ from metaexpert.cli.logs_operations import (
     tell,
     to_the_second,
 )
+from metaexpert.cli.options import AsJson, ConfigFile, LogDir, LogName, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,18 +38,10 @@ if TYPE_CHECKING:
     from metaexpert.logger.files.keeping.kept_logs import KeptLog
     from metaexpert.logger.files.keeping.retention import KeptFile
 
-LogName = Annotated[str | None, typer.Option("--log", help="Only this log's files, such as trades.log.")]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--file", help="A TOML file, instead of metaexpert.toml or pyproject.toml here.")
-]
-LogDir = Annotated[Path | None, typer.Option("--log-dir", help="Instead of the configuration's log_dir.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
-
 
 def retention(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done, and why.")] = False,
+    dry_run: Annotated[bool, Option(("--dry-run",), "Only show what would be done, and why.")] = False,
     log: LogName = None,
     yes: Yes = False,
     file: ConfigFile = None,
@@ -184,12 +177,11 @@ def _rows(planned: "Planned", *, todo: bool = False) -> list[dict[str, Any]]:
 
 def _kept_against(planned: "Planned") -> dict[Path, str]:
     """The files that a bound would have deleted, and why they stay."""
-    from metaexpert.logger.files.keeping.retention import Conflict, protection  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.retention import Conflict  # noqa: PLC0415 - only when a command runs
 
     conflicts = [action for action in planned.actions if isinstance(action, Conflict)]
     kept = {each.file: each for conflict in conflicts for each in conflict.kept}
-    rules, now, holds = planned.log.rules, time.time(), planned.holds
-    return {file.path: protection(each, rules, now, holds) for file, each in kept.items()}
+    return {file.path: planned.protection(each) for file, each in kept.items()}
 
 
 def _row(kept: "KeptFile", verb: str, reason: str) -> dict[str, Any]:
@@ -205,8 +197,6 @@ def _row(kept: "KeptFile", verb: str, reason: str) -> dict[str, Any]:
 
 
 def _why_kept(planned: "Planned", kept: "KeptFile") -> str:
-    from metaexpert.logger.files.keeping.retention import protection  # noqa: PLC0415 - only when a command runs
-
     if kept.is_written:
         return "it is being written"
-    return protection(kept, planned.log.rules, time.time(), planned.holds) or "within every bound"
+    return planned.protection(kept) or "within every bound"

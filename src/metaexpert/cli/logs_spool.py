@@ -17,6 +17,8 @@ from urllib.parse import unquote
 
 import typer
 
+from metaexpert.cli.declared import Option
+from metaexpert.cli.for_typer import SETTINGS, command_of
 from metaexpert.cli.logs_operations import (
     DONE,
     FAULT,
@@ -31,21 +33,21 @@ from metaexpert.cli.logs_operations import (
     tell,
     to_the_second,
 )
+from metaexpert.cli.options import AsJson, ConfigFile, LogDir, SinkName, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metaexpert.cli.logs_redelivery import Redelivery
     from metaexpert.logger import LoggerConfig
-    from metaexpert.logger.spool.spool import Block, Spool
     from metaexpert.logger.spool.inspection import QueueState, WaitingEntry
+    from metaexpert.logger.spool.spool import Block, Spool
 
 spool = typer.Typer(
     name="spool",
     help="Entries that wait on disk for a collector.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
+    **SETTINGS,
 )
 
 _BATCH_ENTRIES: Final = 1000
@@ -53,13 +55,6 @@ _BATCH_BYTES: Final = 512 * 1024
 _SHOWN_CHARACTERS: Final = 400
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _NANOSECONDS: Final = 1_000_000_000
-
-SinkName = Annotated[str | None, typer.Option("--sink", help="Only this sink's queue, by the sink's name.")]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--file", help="A TOML file, instead of metaexpert.toml or pyproject.toml here.")
-]
-LogDir = Annotated[Path | None, typer.Option("--log-dir", help="Instead of the configuration's log_dir.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,7 @@ class _Queue:
 # ---- list --------------------------------------------------------------------------------------------------------
 
 
-@spool.command("list")
+@command_of(spool, "list")
 def list_queues(*, file: ConfigFile = None, log_dir: LogDir = None, as_json: AsJson = False) -> None:
     """List the disk queues: whose they are, how much waits in them, and since when."""
     safe_output()
@@ -141,15 +136,15 @@ def _cells(row: dict[str, Any]) -> Sequence[object]:
 # ---- show --------------------------------------------------------------------------------------------------------
 
 
-@spool.command()
+@command_of(spool, "show")
 def show(
     *,
     sink: SinkName = None,
-    level: Annotated[str | None, typer.Option("--level", help="Only from this level on, such as WARNING.")] = None,
+    level: Annotated[str | None, Option(("--level",), "Only from this level on, such as WARNING.")] = None,
     since: Annotated[
-        str | None, typer.Option("--since", help="Only logged since: a time such as 2026-11-23T14:00, or 30m, 2h, 7d.")
+        str | None, Option(("--since",), "Only logged since: a time such as 2026-11-23T14:00, or 30m, 2h, 7d.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Entries at most, the oldest of each queue.")] = 50,
+    limit: Annotated[int, Option(("--limit",), "Entries at most, the oldest of each queue.", least=1)] = 50,
     file: ConfigFile = None,
     log_dir: LogDir = None,
     as_json: AsJson = False,
@@ -221,7 +216,7 @@ def _utc(time_ns: int) -> str:
 # ---- replay ------------------------------------------------------------------------------------------------------
 
 
-@spool.command()
+@command_of(spool, "replay")
 def replay(*, sink: SinkName = None, file: ConfigFile = None, log_dir: LogDir = None, as_json: AsJson = False) -> None:
     """Deliver what waits, the oldest first, through the configured sinks; stops a queue at the first refusal.
 
@@ -321,11 +316,11 @@ def _pass_over(waiting: "Spool", block: "Block") -> tuple[int, str]:
 # ---- drop --------------------------------------------------------------------------------------------------------
 
 
-@spool.command()
+@command_of(spool, "drop")
 def drop(
     *,
     sink: SinkName = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Yes = False,
     file: ConfigFile = None,
     log_dir: LogDir = None,
 ) -> None:

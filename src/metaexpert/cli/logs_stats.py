@@ -6,7 +6,8 @@ import typer
 
 from metaexpert.cli.logs_output import Output, colours_wanted
 from metaexpert.cli.logs_progress import Progress
-from metaexpert.cli.logs_reading import NOTHING, OUTPUT, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.options import OUTPUT
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.log_statistics import LogStatistics

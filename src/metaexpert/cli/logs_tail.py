@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from metaexpert.cli.declared import Option
 from metaexpert.cli.logs_operations import tell
 from metaexpert.cli.logs_output import Output, colours_wanted
-from metaexpert.cli.logs_printing import AsJson, Fields, printing
+from metaexpert.cli.logs_printing import printing
 from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged
+from metaexpert.cli.options import EntriesAsJson, Fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,26 +20,29 @@ def tail(
     choice: Choice,
     *,
     following: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with entries as they are written, until Ctrl-C.")
+        bool, Option(("--follow", "-f"), "Go on with entries as they are written, until Ctrl-C.")
     ] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many entries.")] = 10,
+    lines: Annotated[int, Option(("--lines", "-n"), "How many entries.", least=0)] = 10,
     fields: Fields = None,
-    as_json: AsJson = False,
+    as_json: EntriesAsJson = False,
 ) -> None:
     """Show the last entries of all processes, merged by time, and with -f those to come.
 
     New files of rotations and of processes that start are followed too. Status 3 where there is no such entry.
     """
-    from metaexpert.logger.files.reader import follow, last  # noqa: PLC0415 - the command line imports what it needs when it runs
-    from metaexpert.logger.files.reading.report import ReadReport  # noqa: PLC0415 - as above
+    from metaexpert.logger.files.reading.report import ReadReport  # noqa: PLC0415 - the command line imports what it needs when it runs
 
     report, query = ReadReport(), choice.query()
     as_bytes = printing(choice, fields, as_json=as_json, colours=colours_wanted(choice.color))
     entries: Iterable[LogEntry]
     if following:
+        from metaexpert.logger.files.reading.follow import follow  # noqa: PLC0415 - as above
+
         _tell_absence(choice)
         entries = follow(choice.all_places(), query, log=choice.log, count=lines, report=report)
     else:
+        from metaexpert.logger.files.reading.tail import last  # noqa: PLC0415 - as above
+
         entries = last(choice.sources(), query, lines, report=report)
     printed = 0
     try:
@@ -51,7 +54,7 @@ def tail(
     finally:
         tell_damaged(report)
     if not printed:
-        raise typer.Exit(NOTHING)
+        raise SystemExit(NOTHING)
 
 
 def _tell_absence(choice: Choice) -> None:

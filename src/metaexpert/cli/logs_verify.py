@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from metaexpert.cli.declared import Option
 from metaexpert.cli.logs_operations import DONE, FAULT, safe_output, tell
 from metaexpert.cli.logs_places import configured_places
 from metaexpert.cli.logs_reading import ending_well
+from metaexpert.cli.options import AsJson, ConfigFile, Places
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.evidence.anchors import Held
@@ -28,29 +30,19 @@ _SHOWN_PURGED: Final = 3
 
 
 def verify(
-    places: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            show_default=False,
-            help="Folders, logs and files to verify, archives among them; the configuration's when left out.",
-        ),
-    ] = None,
+    places: Places = None,
     *,
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", "-k", help="The file with the secret that the chains are signed with.")
+        Path | None, Option(("--key-file", "-k"), "The file with the secret that the chains are signed with.")
     ] = None,
     anchors: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--anchors", "-a", help="An export (NDJSON) of what collectors hold of the seals; several allowed."
-        ),
+        Option(("--anchors", "-a"), "An export (NDJSON) of what collectors hold of the seals; several allowed."),
     ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", help="A TOML file, instead of metaexpert.toml or pyproject.toml here.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+    file: ConfigFile = None,
+    as_json: AsJson = False,
     new_key: Annotated[
-        Path | None, typer.Option("--new-key", help="Make a new secret in this file, and verify nothing.")
+        Path | None, Option(("--new-key",), "Make a new secret in this file, and verify nothing.")
     ] = None,
 ) -> None:
     """Verify log files against their hash chains, and name the first entry that was tampered with.

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 
 from metaexpert.cli.logs_places import configured_places
 
@@ -63,9 +62,9 @@ def test_a_mistake_elsewhere_in_the_file_keeps_nobody_from_reading_logs(folder: 
 @pytest.mark.parametrize("text", ["log_dir = [", "log_dir = 3\n", 'sinks = "none"\n'])
 def test_what_cannot_be_read_is_told_by_the_configuration(folder: Path, text: str, capsys: pytest.CaptureFixture[str]):
     (folder / "metaexpert.toml").write_text(text)
-    with pytest.raises(typer.Exit) as caught:
+    with pytest.raises(SystemExit) as caught:
         configured_places(None)
-    assert caught.value.exit_code == 1
+    assert caught.value.code == 1
     assert "error: " in capsys.readouterr().err
 
 

@@ -324,6 +324,13 @@ TARGETS: tuple[Target, ...] = (
         lower_is_better=False,
     ),
     Target(what="tail of a folder of 10 GB", measure="reading", figure="tail_10_gb_ms", bound=100, unit="ms"),
+    Target(
+        what="tail command, whole, of a folder of 10 GB",
+        measure="reading",
+        figure="tail_command_10_gb_ms",
+        bound=100,
+        unit="ms",
+    ),
 )
 
 

@@ -301,7 +301,9 @@ SECTIONS: tuple[Section, ...] = (
             Column(figures=("one_mb_per_second", "jq_mb_per_second"), header="one file: ours / jq", digits=0),
             Column(figures=("packed_mb_per_second", "zgrep_mb_per_second"), header="packed: ours / zgrep", digits=0),
             Column(
-                figures=("tail_ms", "tail_command_ms", "bare_python_ms"), header="tail / command / python, ms", digits=0
+                figures=("tail_ms", "tail_command_ms", "bare_python_ms"),
+                header="tail / tail command, whole / python, ms",
+                digits=0,
             ),
             Column(figures=("tail_gib",), header="of GiB", digits=2),
         ),
@@ -311,7 +313,8 @@ SECTIONS: tuple[Section, ...] = (
         "`symbol=SOLUSDT` and as text, in as many processes as the reader chooses; one of the files beside `jq`, and "
         "packed by gzip beside `zgrep` (megabytes unpacked), where these are installed. Files come from the page "
         "cache, what is found is counted. The tail is of the last 10 entries of 160 files laid out sparsely: in a "
-        "process that runs, by `metaexpert logs tail`, and what Python itself takes to start and end.",
+        "process that runs, by `metaexpert logs tail` from the process's start to its first line, and what Python "
+        "itself takes to print one.",
     ),
 )
 

@@ -57,8 +57,8 @@ def _step(phase: str, name: str, where: str, event: Any = "start", occurrence: i
     return Step(phase, name, Point(module, function, event, occurrence))
 
 
-def _making(phase: str) -> tuple[Step, ...]:
-    """The steps in which one file is made of another."""
+def _making(phase: str, syncs_before: int = 0) -> tuple[Step, ...]:
+    """The steps in which one file is made of another, after folders were synced so many times."""
     return (
         _step(phase, "nothing made yet", "files.keeping.transfer:_write_and_verify"),
         _step(phase, "temporary file made, empty", "files.keeping.transfer:_through"),
@@ -67,9 +67,9 @@ def _making(phase: str) -> tuple[Step, ...]:
         _step(phase, "on the disk", "files.keeping.transfer:_bring_to_disk", "return"),
         _step(phase, "about to be read back", "files.keeping.transfer:_verify"),
         _step(phase, "read back", "files.keeping.transfer:_verify", "return"),
-        _step(phase, "has its name, folder not synced", "journal.segments:sync_folder"),
+        _step(phase, "has its name, folder not synced", "journal.segments:sync_folder", "start", syncs_before + 1),
         _step(phase, "made; the one it was made of still there", "files.keeping.moves:_delete"),
-        _step(phase, "the one it was made of is gone", "journal.segments:sync_folder", "start", 2),
+        _step(phase, "the one it was made of is gone", "journal.segments:sync_folder", "start", syncs_before + 2),
         _step(phase, "first file done", "files.keeping.moves:_delete", "return"),
     )
 
@@ -85,13 +85,25 @@ ROTATE: Final = (
     _step("rotate", "compressed beside the program, plain one there", "files.keeping.moves:_delete"),
 )
 COMPRESS: Final = _making("compress")
+CLAIM_SYNCS: Final = 2
+"""The folder's name, and the record of what it claims, are both new."""
+
 ARCHIVE: Final = (
-    *_making("archive to another disk"),
+    _step("archive to another disk", "the folder has no name yet", "files.keeping.origin:_named"),
+    _step("archive to another disk", "the folder is named, nothing claimed", "files.keeping.origin:_named", "return"),
+    _step("archive to another disk", "files claimed, none moved", "files.keeping.origin:claim", "return"),
+    *_making("archive to another disk", CLAIM_SYNCS),
     _step("archive to another disk", "file moved, chain not", "files.keeping.moves:move", "start", 2),
     _step("archive to another disk", "chain copied, not gone here", "files.keeping.moves:_delete", "start", 2),
     _step("archive to another disk", "file and chain moved", "files.keeping.moves:archive", "return"),
     _step("archive on this disk", "nothing moved yet", "files.keeping.moves:move"),
-    _step("archive on this disk", "file renamed, folders not synced", "journal.segments:sync_folder"),
+    _step(
+        "archive on this disk",
+        "file renamed, folders not synced",
+        "journal.segments:sync_folder",
+        "start",
+        CLAIM_SYNCS + 1,
+    ),
     _step("archive on this disk", "file moved, chain not", "files.keeping.moves:move", "start", 2),
     _step("archive on this disk", "file and chain moved", "files.keeping.moves:archive", "return"),
 )

@@ -45,9 +45,14 @@ def written(
 
 
 def names(folder: Path) -> list[str]:
-    """What a folder holds, in order, the run's part of log files' names and what is known of the clock left out."""
+    """What a folder holds, in order, the run's part of log files' names left out; what is known of the clock and of
+    origins is passed over."""
     there = folder.iterdir() if folder.exists() else ()
-    return sorted(path.name.replace(f".{RUN}.", ".") for path in there if path.name != CLOCK_FILE)
+    return sorted(
+        path.name.replace(f".{RUN}.", ".")
+        for path in there
+        if path.name != CLOCK_FILE and not path.name.endswith(".origin")
+    )
 
 
 def chain_of(file: LogFile) -> Path:

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 def retention(
     *,
     dry_run: Annotated[bool, Option(("--dry-run",), "Only show what would be done, and why.")] = False,
+    adopt: Annotated[
+        bool, Option(("--adopt",), "First make those files of the archive this program's own that nobody claims.")
+    ] = False,
     log: LogName = None,
     yes: Yes = False,
     file: ConfigFile = None,
@@ -56,6 +59,8 @@ def retention(
     config = loaded(file, log_dir)
     logs = logs_named(config, log)
     keeper = _keeper(config, logs)
+    if adopt and not dry_run:
+        _adopt(config, keeper, logs, yes=yes)
     plans = _plans(keeper, logs)
     status = LEFT if any(_conflicts(each) for each in plans) else DONE
     done: dict[str, Any] | None = None
@@ -66,6 +71,23 @@ def retention(
     if as_json:
         _print_json(plans, done)
     raise typer.Exit(status)
+
+
+def _adopt(config: "LoggerConfig", keeper: "Housekeeper", logs: "Sequence[KeptLog]", *, yes: bool) -> None:
+    """Have logs count and delete, by their own rules, what nobody claims in their archives, once that is confirmed."""
+    plans = _plans(keeper, logs)
+    nobodys = [each for plan in plans for each in plan.files if each.is_ours is None]
+    if not nobodys:
+        return
+    if not confirmed(f"Adopt {files_text(len(nobodys))} of the archive?", yes=yes):
+        raise typer.Exit(LEFT)
+    try:
+        audit(config.log_dir, "adopt", files=[str(each.file.path) for each in nobodys])
+        for log in logs:
+            keeper.adopt(log)
+    except OSError as error:
+        tell(f"error: {error}")
+        raise typer.Exit(FAULT) from None
 
 
 def logs_named(config: "LoggerConfig", name: str | None) -> "tuple[KeptLog, ...]":
@@ -199,4 +221,6 @@ def _row(kept: "KeptFile", verb: str, reason: str) -> dict[str, Any]:
 def _why_kept(planned: "Planned", kept: "KeptFile") -> str:
     if kept.is_written:
         return "it is being written"
+    if not kept.is_ours:
+        return "nobody claims it (--adopt)" if kept.is_ours is None else "it is another program's"
     return planned.protection(kept) or "within every bound"

@@ -157,6 +157,21 @@ class TestRetention:
         assert run("retention", "--yes").exit_code == 1
         assert "expert.0001.log" in there(folder)
 
+    def test_what_nobody_claims_in_a_shared_archive_is_adopted_on_demand(self, folder: Path):
+        settings = SETTINGS.replace('folder = "archive"', 'folder = "../archive"')
+        (folder.parent / "metaexpert.toml").write_text(settings)
+        archive = folder.parent / "archive"
+        aged(archive, 100, 95)
+        aged(folder, 1)
+        rows = json.loads(run("retention", "--dry-run", "--json").stdout)["files"]
+        assert [(row["action"], row["reason"]) for row in rows[:2]] == [("keep", "nobody claims it (--adopt)")] * 2
+        assert run("retention", "--adopt", answer="n\n").exit_code == 3
+        assert len(there(archive)) == 2
+        result = run("retention", "--adopt", "--yes", "--json")
+        assert json.loads(result.stdout)["done"]["purged"] == 2
+        assert there(archive) == []
+        assert len(next(each for each in operations(folder) if each["command"] == "adopt")["files"]) == 2
+
     def test_nothing_there_is_no_fault(self, folder: Path):
         assert run("retention").exit_code == 0
         assert not folder.exists()

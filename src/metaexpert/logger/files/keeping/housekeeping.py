@@ -19,6 +19,7 @@ from metaexpert.logger.files.keeping.clock_record import CLOCK_FILE, record, rec
 from metaexpert.logger.files.keeping.clock_trust import BELIEVED, ClockReading, ClockTrust, is_news, judged
 from metaexpert.logger.files.keeping.hold import Holds, read_holds
 from metaexpert.logger.files.keeping.kept_logs import KeptLog, found, same_contents
+from metaexpert.logger.files.keeping.origin import claim, forget_gone, origin_of
 from metaexpert.logger.files.keeping.pace import Pace, StoppedError
 from metaexpert.logger.files.keeping.retention import Action, Archive, Conflict, KeptFile, Pack, Purge, plan, protection
 from metaexpert.logger.files.keeping.transfer import sweep
@@ -128,6 +129,7 @@ class Housekeeper:
         self._conflicts: dict[Path, tuple[Conflict, ...]] = {}
         self._trouble: str | None = None
         self._has_leapt = False
+        self._told_nobodys = set[Path]()
 
     def go_over_to(self, log_dir: Path, logs: Sequence[KeptLog]) -> None:
         """Keep other logs from the next pass on; from any thread. One under way goes on by the holds it began with."""
@@ -150,6 +152,17 @@ class Housekeeper:
         now, clock = self._clock(), self._trust(log)
         actions = plan(files, rules, now, self._disk_free(log.path.parent), holds, clock=clock)
         return Planned(log, files, actions, holds, now, clock)
+
+    def adopt(self, log: KeptLog) -> int:
+        """Make those files in its archive a log's own that nobody claims; how many.
+
+        Raises:
+            OSError: it cannot be written down.
+        """
+        nobodys = [each.file for each in found(log) if each.is_ours is None]
+        if log.archive is not None and nobodys:
+            claim(log.path, nobodys, log.archive)
+        return len(nobodys)
 
     # ---- a pass -----------------------------------------------------------------------------------------------
 
@@ -204,7 +217,10 @@ class Housekeeper:
         if self._archive(planned):
             planned = self.planned(log)
         self._purge(planned)
+        if log.archive is not None and origin_of(log.path.parent) is not None:
+            forget_gone(log.path, log.archive, [each.file for each in planned.files])
         self._tell_conflicts(planned)
+        self._tell_nobodys(planned)
 
     def _go_on_with(self, log: KeptLog) -> Sequence[KeptFile]:
         """Bring to its end what a kill left half done; what there is of the log then."""
@@ -241,18 +257,20 @@ class Housekeeper:
         return free is None or free > kept.size_bytes
 
     def _archive(self, planned: Planned) -> int:
-        count = 0
-        for action in planned.actions:
-            if isinstance(action, Archive):
-                if not self._try_at_rest(action.kept, lambda action=action: self._archive_one(planned.log, action)):
-                    break  # the archive is away, or full: asked again at the next pass
-                count += 1
-        return count
+        folder, kept = planned.log.archive, [each.kept for each in planned.actions if isinstance(each, Archive)]
+        if folder is None or not kept:
+            return 0
+        files = [each.file for each in kept]
+        if not self._try(files[0].path, lambda: claim(planned.log.path, files, folder)):
+            return 0
+        for count, each in enumerate(kept):
+            if not self._try_at_rest(each, lambda each=each: self._archive_one(each, folder)):
+                return count  # the archive is away, or full: asked again at the next pass
+        return len(kept)
 
-    def _archive_one(self, log: KeptLog, action: Archive) -> None:
-        if log.archive is not None:
-            moves.archive(action.kept.file, log.archive, self._pace)
-            self.counters.archived += 1
+    def _archive_one(self, kept: KeptFile, folder: Path) -> None:
+        moves.archive(kept.file, folder, self._pace)
+        self.counters.archived += 1
 
     def _purge(self, planned: Planned) -> None:
         for action in planned.actions:
@@ -339,6 +357,15 @@ class Housekeeper:
         for each in conflicts:
             if each.bound not in before:
                 self._tell(f"{_SUBJECT}, {path.name}, {each.bound}", each.reason)
+
+    def _tell_nobodys(self, planned: Planned) -> None:
+        """Tell, once, of files in the archive that nobody claims."""
+        count = sum(each.is_ours is None for each in planned.files)
+        if count and planned.log.path not in self._told_nobodys:
+            self._told_nobodys.add(planned.log.path)
+            what = f"{count} file{'s' if count > 1 else ''} of {planned.log.path.name} in {planned.log.archive}"
+            text = f"{what} were put there by nobody known; they are neither counted nor deleted (retention --adopt)"
+            self._tell(f"{_SUBJECT}, {planned.log.path.name}, archive", text)
 
 
 def _has_files(log: KeptLog) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, final
 
 from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.files.keeping.origin import Claims, claims_in
 from metaexpert.logger.files.keeping.packing import SUFFIXES
 from metaexpert.logger.files.keeping.retention import KeptFile, Rules
 from metaexpert.logger.files.keeping.transfer import is_one_place
@@ -99,6 +100,7 @@ def found(log: KeptLog) -> list[KeptFile]:
         is_archive = folder != log.path.parent
         if is_archive and is_one_place(folder, log.path.parent):
             continue  # by another name: what is there was found
+        claims = claims_in(folder, log.path) if is_archive else Claims()
         names = _listed(folder)
         chains = {name: entry for name, entry in names.items() if name.endswith(CHAIN)}
         for name, entry in names.items():
@@ -106,7 +108,8 @@ def found(log: KeptLog) -> list[KeptFile]:
             if file is not None and (file.stem, file.suffix) == (log.path.stem, log.path.suffix):
                 with suppress(FileNotFoundError):  # gone meanwhile
                     chain = chains.get(f"{name.removesuffix(file.packing)}{CHAIN}")
-                    kept.append(_found(file, entry, chain, current, device, is_archived=is_archive))
+                    each = _found(file, entry, chain, current, device, is_archived=is_archive)
+                    kept.append(replace(each, is_ours=claims.whose(file)) if is_archive else each)
     return _with_beginnings(kept)
 
 
@@ -179,5 +182,6 @@ def same_contents(files: Sequence[KeptFile]) -> list[list[KeptFile]]:
     """The files that stand more than once, packed and not, or here and in the archive, as a kill leaves them."""
     groups: dict[tuple[object, int], list[KeptFile]] = {}
     for each in files:
-        groups.setdefault((each.file.run, each.file.number), []).append(each)
+        if each.is_ours is not False:
+            groups.setdefault((each.file.run, each.file.number), []).append(each)
     return [group for group in groups.values() if len(group) > 1]

@@ -52,7 +52,6 @@ def archive(file: LogFile, folder: Path, pace: Pace) -> LogFile:
         OSError: the system refused, or the folder is away; the file stays.
         StoppedError: the work is to end; the file stays.
     """
-    folder.mkdir(exist_ok=True, mode=0o700)  # not its parents: where a disk is not mounted, none is to be made
     moved = file.within(folder)
     move(file.path, moved.path, pace)
     if file.chain.exists():

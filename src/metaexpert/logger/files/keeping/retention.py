@@ -63,6 +63,8 @@ class KeptFile:
         is_current: the log's own name leads to it, so that it stays as it is as long as it can.
         is_archived: it is in the archive.
         frees_log_disk: it lies on the disk the log is on.
+        is_ours: False for one in the archive that another program has put there, None where nobody knows who has: it
+            is neither counted nor deleted.
     """
 
     file: LogFile
@@ -73,6 +75,7 @@ class KeptFile:
     is_current: bool = False
     is_archived: bool = False
     frees_log_disk: bool = True
+    is_ours: bool | None = True
 
 
 @final
@@ -189,7 +192,7 @@ class _Planning:
     """One plan in the making: what goes is taken out of what is left, bound by bound."""
 
     def __init__(self, files: Iterable[KeptFile], rules: Rules, now: float, holds: Holds, clock: ClockTrust) -> None:
-        finished = (each for each in files if not each.is_written and not _may_go_on(each, now))
+        finished = (each for each in files if each.is_ours and not each.is_written and not _may_go_on(each, now))
         self._left = sorted(finished, key=lambda each: (each.modified_at, each.file))
         self._rules = rules
         self._now = now

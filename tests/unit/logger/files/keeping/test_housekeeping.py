@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 import pytest
 from support.log_files import BEGAN_AT, QUICK, RUN, Told, chain_of, content, names, written
 
-from metaexpert.logger.files.keeping import housekeeping, moves
+from metaexpert.logger.files.keeping import housekeeping, moves, origin
 from metaexpert.logger.files.keeping.clock_record import CLOCK_FILE
 from metaexpert.logger.files.keeping.clock_trust import HOLD_SECONDS
 from metaexpert.logger.files.keeping.hold import HOLDS_FILE, place
 from metaexpert.logger.files.keeping.housekeeping import LOCK_FILE, Housekeeper
 from metaexpert.logger.files.keeping.kept_logs import KeptLog, found
+from metaexpert.logger.files.keeping.origin import ORIGIN_FILE
 from metaexpert.logger.files.keeping.packing import unpacked
 from metaexpert.logger.files.keeping.retention import Rules
 from metaexpert.logger.files.names import Run
@@ -181,7 +182,8 @@ class TestAPass:
         house.log = house.folder / "ex[p]ert*.log"
         file = written(house.log, chain=b"chain")
         house.keep(archive=True, archive_after_seconds=0.0)
-        assert {path.name for path in house.archive.iterdir()} == {file.path.name, file.chain.name}
+        there = {path.name for path in house.archive.iterdir() if path.suffix != ".origin"}
+        assert there == {file.path.name, file.chain.name}
 
 
 class TestOthers:
@@ -587,3 +589,99 @@ class TestTheClock:
         written(house.log)
         clocks.keeper(house, max_files=1).keep()
         assert not (house.folder / CLOCK_FILE).exists()
+
+
+class TestSharedArchives:
+    """Two programs with folders of their own, logs of one name, and one archive."""
+
+    OTHER_RUN = Run("20251123T171542Z", 4711, "abcdef")
+
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> House:
+        house = House(tmp_path / "other")
+        house.folder.parent.mkdir()
+        house.archive = tmp_path / "archive"
+        return house
+
+    @staticmethod
+    def archived(house: House, *numbers: int, run: Run = RUN) -> None:
+        for number in numbers:
+            written(house.log, number, run=run, at=BEGAN_AT - 50 * DAY + number)
+        house.keep(archive=True, archive_after_seconds=0.0)
+
+    @pytest.mark.parametrize("bound", [{"max_files": 1}, {"max_bytes": 6000}, {"max_age_seconds": DAY}])
+    def test_no_program_counts_or_deletes_files_of_another(self, house: House, other: House, bound: dict[str, Any]):
+        self.archived(other, 1, 2, 3, run=self.OTHER_RUN)
+        self.archived(house, 1, 2)
+        keeper = house.keep(archive=True, archive_after_seconds=0.0, **bound)
+        assert keeper.counters.purged == (2 if "max_age_seconds" in bound else 1)
+        assert sum("abcdef" in name for name in names(house.archive)) == 3
+        assert not house.told.lines
+        assert [each.is_ours for each in found(KeptLog(other.log, Rules(), other.archive))].count(True) == 3
+
+    def test_what_nobody_claimed_is_nobodys_until_it_is_adopted(self, house: House, other: House):
+        self.archived(other, 1, 2, run=self.OTHER_RUN)
+        self.archived(house, 1)
+        for number in (7, 8):
+            written(house.archive / "expert.log", number)
+        keeper = house.keep(archive=True, max_files=1)
+        keeper.keep()
+        assert len(names(house.archive)) == 5
+        assert len(house.told.of("2 files of expert.log in")) == 1
+        assert keeper.adopt(KeptLog(house.log, Rules(), house.archive)) == 2
+        keeper.keep()
+        assert keeper.counters.purged == 2
+        assert sum("abcdef" in name for name in names(house.archive)) == 2
+
+    def test_an_archive_within_the_logs_own_folder_is_its_own(self, house: House):
+        house.archive = house.folder / "old"
+        for number in (1, 2, 3):
+            written(house.archive / "expert.log", number)
+        assert house.keep(archive=True, max_files=1).counters.purged == 2
+
+    def test_a_folder_that_lost_its_name_deletes_nothing_it_had_archived(self, house: House):
+        self.archived(house, 1, 2)
+        (house.folder / ORIGIN_FILE).unlink()
+        self.archived(house, 3, 4)
+        house.keep(archive=True, max_files=1)
+        assert names(house.archive) == ["expert.0001.log", "expert.0002.log", "expert.0004.log"]
+
+    @pytest.mark.parametrize("name", ["", "none\n", "../" * 10 + "\n"])
+    def test_a_damaged_name_is_replaced(self, house: House, name: str):
+        house.folder.mkdir()
+        (house.folder / ORIGIN_FILE).write_text(name)
+        self.archived(house, 1, 2)
+        assert house.keep(archive=True, max_files=1).counters.purged == 1
+
+    def test_a_claim_that_was_torn_harms_no_other(self, house: House):
+        self.archived(house, 1)
+        (record,) = house.archive.glob("*.origin")
+        with record.open("ab") as file:
+            file.write(b"expert.2026")
+        self.archived(house, 2)
+        assert [each.is_ours for each in found(KeptLog(house.log, Rules(), house.archive))] == [True, True]
+
+    def test_claims_of_what_is_gone_are_forgotten(self, house: House, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(origin, "_MANY_CLAIMS", 4)
+        self.archived(house, 1, 2, 3, 4, 5)
+        house.keep(archive=True, max_files=1)
+        house.keep(archive=True, max_files=1)
+        (record,) = house.archive.glob("*.origin")
+        assert record.read_text() == f"expert.{RUN}.0005.log\n"
+        assert [each.is_ours for each in found(KeptLog(house.log, Rules(), house.archive))] == [True]
+
+    def test_nothing_is_archived_that_cannot_be_claimed(self, house: House, monkeypatch: pytest.MonkeyPatch):
+        for number in (1, 2):
+            written(house.log, number)
+        monkeypatch.setattr(origin, "_append", refusing(errno.ENOSPC))
+        keeper = house.keep(archive=True, archive_after_seconds=0.0)
+        assert names(house.archive) == []
+        assert keeper.counters.failures == 1
+
+    def test_another_ones_copies_are_not_settled(self, house: House, other: House):
+        self.archived(other, 1)
+        (file,) = other.archive.glob("*.log")
+        file.with_name(f"{file.name}.gz").write_bytes(b"another one is at it")
+        self.archived(house, 2)
+        assert house.keep(archive=True).counters.failures == 0
+        assert len(list(house.archive.glob("*.0001.log*"))) == 2

@@ -184,3 +184,17 @@ class TestTextLogs:
         write_log(folder / "logs", self.LOST, self.LOST)
         write_log(folder / "logs", self.LOST, stem="errors", tag="0bcd02")
         assert run("--utc").stdout.count("lost code=7") == 3
+
+    @pytest.mark.parametrize("options", [["--log-type", "audit"], ["--where", "log_type=audit"]])
+    def test_that_lines_of_text_tell_no_log_type_is_said(self, folder: Path, options: list[str]):
+        write_log(folder / "logs", self.LOST)
+        write_log(folder / "logs", log_line(1, "limit", log_type="audit"), tag="0bcd02")
+        result = run("--utc", *options)
+        assert [line[-5:] for line in result.stdout.splitlines()] == ["limit"]
+        assert "tell no log type" in result.stderr
+        assert "tell no log type" not in run("--level", "info").stderr
+
+    def test_trade_entries_are_found_in_text(self, folder: Path):
+        placed = b"2026-11-23T17:15:01.000000Z INFO     bot: order_placed BUY 1 X event=order_placed order_id=A-1"
+        write_log(folder / "logs", placed, self.LOST)
+        assert run("--utc", "-t", "TRADE").stdout_bytes == placed + b"\n"

@@ -3,20 +3,22 @@ r"""Which lines of a block may be ones a query keeps, found in their bytes befor
 A check never loses a match; what it lets through is decoded and judged. Why it cannot lose one: a literal of letters
 and digits stands in JSON as it is, or as a `\u` escape, and lines with such an escape always pass; characters with
 other escapes are taken into no literal. Numbers are never looked for, since 1.0 may stand as 1.00; their keys are. A
-level rules a line out only where the line begins as ours do, with a time and a lower level of stdlib's.
+level, also one that a condition names, rules a line out only where the line begins as ours do, with a time and a lower
+level of stdlib's. A log type is looked for only where no line can be of it without saying so.
 """
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, final
 
-from metaexpert.logger.entry import GENERAL
+from metaexpert.logger.entry import GENERAL, TRADE
 from metaexpert.logger.files.reading.conditions import Condition
 from metaexpert.logger.files.reading.patterns import CHARACTER
 from metaexpert.logger.files.reading.query import Query
+from metaexpert.logger.files.reading.text_entries import TEXT_EVENT
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_:;,.@#%&+ -]+|[^\x00-\x7f\x80-\xa0\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
@@ -89,7 +91,8 @@ class Precheck:
         """What a query allows to look for."""
         text = _of_pattern(query.text)
         groups = [*([(text,)] if text else []), *_groups(query)]
-        names = [each for each in _LEVELS if query.level is not None and _number(each) < query.level]
+        least = query.least_level
+        names = [each for each in _LEVELS if least is not None and _number(each) < least]
         low = "|".join(names).encode()
         return cls(
             groups=tuple(sorted(groups, key=_rarity, reverse=True)),
@@ -196,8 +199,8 @@ def entry_end(data: bytes, at: int) -> int:
 
 
 def _groups(query: Query) -> Iterator[Group]:
-    if query.log_types and GENERAL not in query.log_types:
-        yield from _any_of(query.log_types)
+    if query.log_types:
+        yield from _of_log_types(query.log_types)
     if query.loggers:
         yield from _any_of(query.loggers)
     for condition in query.where:
@@ -210,7 +213,18 @@ def _any_of(texts: Iterable[str]) -> Iterator[Group]:
         yield tuple(literals)
 
 
+def _of_log_types(log_types: Sequence[str]) -> Iterator[Group]:
+    """A line that names none is of the general one; a trade's line of text has its event instead."""
+    if GENERAL not in log_types:
+        for group in _any_of(log_types):
+            yield (*group, TEXT_EVENT) if TRADE in log_types else group
+
+
 def _of_condition(condition: Condition) -> Iterator[Group]:
+    if condition.name == "log_type" or condition.is_of_level:
+        if condition.is_of_log_type and condition.operator == "=":
+            yield from _of_log_types([condition.text])
+        return
     if condition.operator in {"!=", "!~", "missing"}:
         return
     if _NOT_NAMED.isdisjoint(condition.name.split(".")):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Final, final
 
-from metaexpert.logger.files.reading.conditions import Condition, QueryError
+from metaexpert.logger.files.reading.conditions import Condition, QueryError, log_type_of
 from metaexpert.logger.files.reading.entries import LogEntry, level_number_of
 from metaexpert.logger.files.reading.moments import moment_ns
 from metaexpert.logger.files.reading.patterns import bytes_pattern
@@ -67,7 +67,7 @@ class Query:
             until: the moment before which entries are kept, written likewise.
             where: conditions such as `symbol=BTCUSDT`, `price>43000`, `message~regex`, `order_id exists`.
             logger: loggers, each with all below it.
-            log_type: log types.
+            log_type: log types, in any case.
             grep: a regular expression to find in the line.
             ignore_case: whether `grep` takes capitals for small letters.
             zone: of days and of times without an offset; UTC if not given.
@@ -82,13 +82,24 @@ class Query:
             since_ns=_moment("since", since, present, zone),
             until_ns=_moment("until", until, present, zone),
             loggers=tuple(logger),
-            log_types=tuple(log_type),
+            log_types=tuple(map(log_type_of, log_type)),
             where=tuple(Condition.parsed(each) for each in where),
             text=None if grep is None else bytes_pattern(grep, ignore_case=ignore_case),
         )
         if query.since_ns is not None and query.until_ns is not None and query.since_ns >= query.until_ns:
             raise QueryError(f"since ({since}) is not before until ({until}): nothing is between them")
         return query
+
+    @property
+    def asks_log_type(self) -> bool:
+        """Whether it matters of which log type an entry is, which a line of text hardly tells."""
+        return bool(self.log_types) or any(each.is_of_log_type for each in self.where)
+
+    @property
+    def least_level(self) -> int | None:
+        """The level below which nothing is kept, by `level` or by a condition; None where everything may be."""
+        levels = [int(each.number) + (each.operator == ">") for each in self.where if _is_from(each) and each.number]
+        return max([*levels, *([] if self.level is None else [self.level])], default=None)
 
     def accepts(self, entry: LogEntry) -> bool:
         """Whether to keep an entry."""
@@ -104,6 +115,10 @@ class Query:
 
     def _is_logger(self, name: str) -> bool:
         return any(name == each or name.startswith(f"{each}.") for each in self.loggers)
+
+
+def _is_from(condition: Condition) -> bool:
+    return condition.is_of_level and condition.operator in {"=", ">", ">="}
 
 
 def found_in(pattern: re.Pattern[bytes], line: bytes) -> bool:

@@ -25,6 +25,7 @@ _TIMES: Final = ("timestamp", "@timestamp", "time")
 _NO_TEXT: Final = re.compile(rb"\n(?![ \t]|\d{4}-\d\d-\d\dT|\Z)")
 _OURS: Final = b'}\n{"timestamp":"'
 _LOOKED_BACK: Final = 64
+_NO_LOG_TYPE: Final = "there are text logs, whose lines tell no log type: trade entries are known by their event, all others count as general"
 _BLANK: Final = b" \t\r\n"
 
 
@@ -48,12 +49,15 @@ class Scanner:
         self._precheck = precheck
         self._path = path
         self._report = report
+        self._asks_log_type = query.asks_log_type
         self.time_ns = time_ns
 
     def kept(self, block: Block) -> list[LogEntry]:
         """The entries of a block that the query keeps, as they stand in it."""
         data = block.data
         self._report.bytes += len(data)
+        if self._asks_log_type and HEAD.match(data):
+            self._report.note(_NO_LOG_TYPE)
         spans, count = self._spans(data)
         self._report.lines += count
         found: list[LogEntry] = []
@@ -92,6 +96,8 @@ class Scanner:
             return self._damaged(offset, line, "no time")
         if b"\0" in line or not _is_utf8(line):
             return self._damaged(offset, line, "no UTF-8 text")
+        if self._asks_log_type:
+            self._report.note(_NO_LOG_TYPE)
         if self._query.level is not None and level_of(head.group(2).decode()) < self._query.level:
             return None
         return LogEntry(line, self._path, time_ns)

@@ -1,6 +1,7 @@
 """Reading back the lines `formats/text.py` writes for people: time, level, logger, message, fields, traceback; pure.
 
-Text says less than JSON: no id, no log type, no module; where a message ends and its fields begin is told by their
+Text says less than JSON: no id, no module, no log type but that of trade entries, whose message begins with their
+event; where a message ends and its fields begin is told by their
 shape (`key=value` up to the line's end), so that a message which ends in such a pair gives a field. Trade data are
 fields among the others. Numbers are numbers where no digit is lost by it, else strings.
 """
@@ -10,11 +11,16 @@ from typing import Any, Final
 
 import orjson
 
+from metaexpert.logger.entry import TRADE
+
 HEAD: Final = re.compile(
     rb"(?:\x1b\[[0-9;]*m)*(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d))(?:\x1b\[[0-9;]*m)* "
     rb"(?:\x1b\[[0-9;]*m)*(Level \d+|[^\s:]+) *(?:\x1b\[[0-9;]*m)* "
 )
 """How an entry's first line begins: its time and its level."""
+
+TEXT_EVENT: Final = b"event="
+"""What the line of a trade entry has."""
 
 INDENT: Final = (b" ", b"\t")
 """What a line that belongs to the entry before it begins with."""
@@ -42,6 +48,8 @@ def text_values(line: bytes) -> dict[str, Any]:
     values: dict[str, Any] = {"timestamp": stamp, "level": level, "logger": logger, "message": message}
     if fields:
         values["extra"] = fields
+        if fields.get("event") and fields["event"] == message.partition(" ")[0]:
+            values["log_type"] = TRADE
     if below:
         values |= _below(below)
     return values

@@ -48,7 +48,7 @@ class TradeEvent:
         """The event of an entry; None for one that is no trade entry."""
         fields = entry.extra | entry.trade_data if entry.is_json else entry.extra
         name = str(fields.get("event") or "")
-        is_told = entry.log_type == TRADE if entry.is_json else _is_text_of(name, entry.message)
+        is_told = entry.log_type == TRADE
         return cls(name, entry.time_ns, _run_of(entry), fields, entry.entry_id) if is_told else None
 
     def text(self, name: str) -> str | None:
@@ -64,11 +64,6 @@ class TradeEvent:
         """
         value = self.fields.get(name)
         return None if value is None else as_amount(name, value)
-
-
-def _is_text_of(name: str, message: str) -> bool:
-    """Whether a line of text is a trade entry's: it does not say so, but its message begins with the event's name."""
-    return bool(name) and message.partition(" ")[0] == name
 
 
 def _run_of(entry: "LogEntry") -> str:

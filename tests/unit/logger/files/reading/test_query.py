@@ -54,6 +54,33 @@ def entry(**values: Any) -> LogEntry:
         ("level>=WARNING", {"level": "ERROR"}, True),
         ("level>=warning", {"level": "INFO"}, False),
         ("level=INFO", {"level": "INFO"}, True),
+        ("level=info", {"level": "INFO"}, True),
+        ("level=INFO", {"level": "info"}, True),
+        ("level=warn", {"level": "WARNING"}, True),
+        ("level=Warning", {"level": "WARN"}, True),
+        ("level=fatal", {"level": "CRITICAL"}, True),
+        ("level=20", {"level": "INFO"}, True),
+        ("level=35", {"level": "Level 35"}, True),
+        ("level=info", {"level": "LOUD"}, False),
+        ("level=LOUD", {"level": "LOUD"}, True),
+        ("level!=info", {"level": "INFO"}, False),
+        ("level!=info", {"level": "ERROR"}, True),
+        ("level=info", {}, False),
+        ("level>=warn", {"level": "ERROR"}, True),
+        ("level>=warning", {"level": "CRITICAL"}, True),
+        ("level>error", {"level": "ERROR"}, False),
+        ("level<30", {"level": "INFO"}, True),
+        ("level~^WARN", {"level": "WARNING"}, True),
+        ("log_type=general", {"log_type": "general"}, True),
+        ("log_type=General", {"log_type": "general"}, True),
+        ("log_type=general", {}, True),
+        ("log_type=TRADE", {"log_type": "trade"}, True),
+        ("log_type=trade", {}, False),
+        ("log_type!=trade", {}, True),
+        ("log_type=mine", {"log_type": "mine"}, True),
+        ("log_type exists", {}, False),
+        ("extra.order.id.part=7", {"extra": {"order": {"id": {"part": "7.0"}}}}, True),
+        ("extra.order.id exists", {"extra": {"order": {}}}, False),
         ("n=99999999999999999999999", {"extra": {"n": "99999999999999999999999.0"}}, True),
     ],
 )
@@ -82,6 +109,23 @@ def test_a_condition_that_is_none_is_told_with_what_is_allowed(written: str):
 def test_what_cannot_be_understood_is_named(asked: dict[str, Any], told: str):
     with pytest.raises(QueryError, match=told):
         Query.parsed(**asked)
+
+
+def test_log_types_are_meant_in_any_case():
+    assert kept(Query.parsed(log_type=["Trade", "AUDIT"]), json_line(START_NS, log_type="audit"))
+
+
+@pytest.mark.parametrize("condition", ["level>=error", "level=ERROR", "level>warning", "level=40"])
+def test_a_condition_on_the_level_rules_lines_out_by_their_bytes(condition: str):
+    assert Query.parsed(where=[condition], level="INFO").least_level in {31, 40}
+
+
+def test_a_line_of_text_tells_the_log_type_of_trade_entries_alone():
+    trade, other = text_line(START_NS, message="order_placed BUY 1 event=order_placed"), text_line(START_NS)
+    for query in (Query.parsed(log_type=["trade"]), Query.parsed(where=["log_type=trade"])):
+        assert kept(query, trade)
+        assert not kept(query, other)
+    assert kept(Query.parsed(log_type=["general"]), other)
 
 
 def kept(query: Query, line: bytes) -> bool:

@@ -27,14 +27,15 @@ def kept(query: Query, data: bytes, precheck: Precheck) -> tuple[list[bytes], Re
 
 LINES = st.one_of(
     st.builds(
-        lambda level, message, symbol, price, time: json_line(
-            START_NS + time, level, message, extra={"symbol": symbol, "price": price}
+        lambda level, message, symbol, price, time, log_type: json_line(
+            START_NS + time, level, message, extra={"symbol": symbol, "price": price}, log_type=log_type
         ),
         st.sampled_from(["DEBUG", "INFO", "WARNING", "ERROR", "LOUD", "Level 35", "info"]),
         st.sampled_from(WORDS),
         st.sampled_from(WORDS),
         st.sampled_from([43000, 43000.1, "43000.10", "high", 1]),
         st.integers(0, 10**9),
+        st.sampled_from(["general", "trade", "audit"]),
     ),
     st.builds(
         lambda level, message: b'{"level": "%b", "message": "%b", "extra": {"timestamp":"x"}}' % (level, message),
@@ -45,7 +46,7 @@ LINES = st.one_of(
         text_line,
         st.just(START_NS),
         st.sampled_from(["INFO", "ERROR"]),
-        st.sampled_from(["tick symbol=BTCUSDT price=43000.1", "für"]),
+        st.sampled_from(["tick symbol=BTCUSDT price=43000.1", "für", "order_placed BUY 1 event=order_placed"]),
     ),
     st.just(
         text_line(START_NS, "ERROR", "failed") + b"\n    Traceback (most recent call last)\n    ValueError: BTCUSDT"
@@ -65,7 +66,7 @@ OURS = st.builds(
 QUERIES = st.builds(
     Query,
     level=st.sampled_from([None, 20, 30, 35, 40]),
-    log_types=st.sampled_from([(), ("trade",), ("general",)]),
+    log_types=st.sampled_from([(), ("trade",), ("general",), ("trade", "audit"), ("audit",)]),
     loggers=st.sampled_from([(), ("expert",)]),
     where=st.lists(
         st.sampled_from(
@@ -78,6 +79,18 @@ QUERIES = st.builds(
                 "symbol!=tick",
                 "level=ERROR",
                 "level>=WARNING",
+                "level=info",
+                "level=error",
+                "level=35",
+                "level>warn",
+                "level!=info",
+                "level<error",
+                "level=LOUD",
+                "log_type=general",
+                "log_type=TRADE",
+                "log_type!=trade",
+                "log_type~^gen",
+                "log_type exists",
                 "extra.symbol=a/b",
                 "symbol exists",
                 "exception.type=ValueError",

@@ -25,7 +25,9 @@ _TIMES: Final = ("timestamp", "@timestamp", "time")
 _NO_TEXT: Final = re.compile(rb"\n(?![ \t]|\d{4}-\d\d-\d\dT|\Z)")
 _OURS: Final = b'}\n{"timestamp":"'
 _LOOKED_BACK: Final = 64
-_NO_LOG_TYPE: Final = "there are text logs, whose lines tell no log type: trade entries are known by their event, all others count as general"
+_NO_LOG_TYPE: Final = (
+    "lines of text tell no log type: trade entries among them are known by their event, all others count as general"
+)
 _BLANK: Final = b" \t\r\n"
 
 

@@ -14,14 +14,14 @@ from typing import Final, final
 
 from metaexpert.logger.batching import Batching
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import SIZE, TIME_NS, TRADE, Capture, Lane, lane_of
+from metaexpert.logger.entry import SIZE, TIME_NS, Capture, Lane, lane_of
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.gaps import gap_entry
 from metaexpert.logger.ingress import INGRESS_FULL, Ingress
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.notices import Notices
-from metaexpert.logger.trade.watch import TradeWatch
+from metaexpert.logger.observer import Observer
 
 _LEAST_CHUNK: Final = 4
 _MOST_CHUNK: Final = 64
@@ -47,7 +47,7 @@ class Route:
     filtered: tuple[Batching, ...]
     journal: Journal | None = None
     mask: int = 0
-    watch: TradeWatch | None = None
+    observers: tuple[Observer, ...] = ()
     entries: list[Capture] = field(default_factory=list[Capture])
 
     def pass_on(self) -> None:
@@ -60,8 +60,8 @@ class Route:
             batching.offer(self.lane, entries, total_bytes)
         for batching in self.filtered:
             batching.ledger.filtered += len(entries)
-        if self.watch is not None:
-            self.watch.look(entries)
+        for observer in self.observers:
+            observer.look(entries)
 
 
 @dataclass(slots=True)
@@ -96,9 +96,6 @@ class Dispatcher:
         slice_seconds: longest work without yielding.
         linger_seconds: how long it waits for company when entries trickle in.
         journal: told which sinks protected entries go to; None when there is none.
-
-    Attributes:
-        watch: looks at trade entries; None where nobody does.
     """
 
     def __init__(
@@ -113,7 +110,7 @@ class Dispatcher:
         journal: Journal | None = None,
     ) -> None:
         self.counters = DispatcherCounters()
-        self.watch: TradeWatch | None = None
+        self._observers: tuple[Observer, ...] = ()
         self._ingress = ingress
         self._sinks = tuple(batchings)
         self._batchings = self._forming = tuple(batching for batching, _ in self._sinks)
@@ -124,7 +121,7 @@ class Dispatcher:
         self._linger_seconds = linger_seconds
         self._by_logger = any(admission.by_logger for _, admission in self._sinks)
         self._routes: dict[tuple[int, str, str], Route] = {}
-        self._ways: dict[tuple[Lane, tuple[Batching, ...], bool], Route] = {}
+        self._ways: dict[tuple[Lane, tuple[Batching, ...], tuple[Observer, ...]], Route] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
         self._waited_at = 0.0
@@ -159,6 +156,12 @@ class Dispatcher:
         self._batchings = tuple(batching for batching, _ in self._sinks)
         self._forming = (*self._batchings, *leaving)
         self._by_logger = any(admission.by_logger for _, admission in self._sinks)
+        self._routes.clear()
+        self._ways.clear()
+
+    def set_observers(self, observers: Iterable[Observer]) -> None:
+        """Show entries to these from now on."""
+        self._observers = tuple(observers)
         self._routes.clear()
         self._ways.clear()
 
@@ -249,8 +252,9 @@ class Dispatcher:
         if captures:
             self._watch_wait(captures[0])
             self._route(captures)
-            if self.watch is not None and (warnings := self.watch.take()):
-                self._route(warnings)
+            for observer in self._observers:
+                if added := observer.take():
+                    self._route(added)
         now = monotonic()
         more = len(captures) == chunk
         if not more or now >= self._loss_told_at + _LOSS_EVERY_SECONDS:
@@ -292,12 +296,11 @@ class Dispatcher:
         lane = lane_of(level, log_type)
         wanted = tuple(batching for batching, admission in self._sinks if admission(level, log_type, logger))
         # one object for all with the same way, so that neighbours of different level or logger travel together
-        route = self._ways.get((lane, wanted, log_type == TRADE))
+        observers = tuple(observer for observer in self._observers if observer.wants(level, log_type))
+        route = self._ways.get((lane, wanted, observers))
         if route is None:
             filtered = tuple(batching for batching in self._batchings if batching not in wanted)
-            route = self._ways[lane, wanted, log_type == TRADE] = Route(lane, wanted, filtered)
-            if log_type == TRADE:
-                route.watch = self.watch
+            route = self._ways[lane, wanted, observers] = Route(lane, wanted, filtered, observers=observers)
             if self._journal is not None and lane >= Lane.ERROR:
                 route.journal = self._journal
                 route.mask = self._journal.obligations.mask(batching.name for batching in wanted)

@@ -82,6 +82,7 @@ OF_ANOTHER_RUN: Final = -2
 SEQ: Final = 0
 TIME_NS: Final = 1
 LEVEL: Final = 2
+MESSAGE: Final = 4
 LOG_TYPE: Final = 11
 DETAILS: Final = 12
 SIZE: Final = 13

@@ -1,17 +1,11 @@
 """The audit entries by which other sinks come to hold the heads of a log's seals."""
 
 import logging
-import sys
-from _thread import get_ident
-from time import time_ns
 
-import orjson
-
-from metaexpert.logger.entry import AUDIT, CAPTURE_OVERHEAD_BYTES, Capture
+from metaexpert.logger.entry import AUDIT, Capture
 from metaexpert.logger.files.evidence.anchors import anchor_fields, encodable
 from metaexpert.logger.files.evidence.chain import Anchor
-from metaexpert.logger.gaps import GAP_LOGGER
-from metaexpert.logger.ingress import next_seq
+from metaexpert.logger.own_entries import own_entry
 
 
 def anchor_entry(anchor: Anchor) -> Capture:
@@ -21,22 +15,5 @@ def anchor_entry(anchor: Anchor) -> Capture:
     seals = f"{encodable(anchor.log)}.seals"
     message = f"tamper evidence: {anchor.kind} {about}; line {line.number} of {seals} is {line.head.hex()}"
     proven = {"evidence_lines": anchor.lines, "evidence_seal": anchor.seal}
-    fields = orjson.dumps(anchor_fields(anchor.log, line, anchor.file) | proven)[1:-1]
-    frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names this place as the caller
-    size = sys.getsizeof(message) + len(fields) + CAPTURE_OVERHEAD_BYTES
-    place = (frame.f_code, frame.f_lasti)
-    return (
-        next_seq(),
-        time_ns(),
-        logging.INFO,
-        GAP_LOGGER,
-        message,
-        *place,
-        fields,
-        b"",
-        get_ident(),
-        None,
-        AUDIT,
-        None,
-        size,
-    )
+    fields = anchor_fields(anchor.log, line, anchor.file) | proven
+    return own_entry(logging.INFO, message, fields, log_type=AUDIT)

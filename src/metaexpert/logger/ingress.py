@@ -120,6 +120,15 @@ class Ingress:
         if not self._awake:
             self._wake()
 
+    def put_own(self, capture: Capture) -> None:
+        """Take an entry of the pipeline's own: also while it stops, when calls wait for the next one already."""
+        if self._successor is None:
+            self.put(capture)
+        else:
+            self._queue.append(capture)
+            self._bytes_in += capture[SIZE]
+            self._wake()
+
     def hurry(self) -> None:
         """End the dispatcher's linger: an error or protected entry has arrived; coalesced until `take`."""
         if self._loop is not None and not self._hurried:

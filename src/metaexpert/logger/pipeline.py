@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, final
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
 from metaexpert.logger.batching import Batching
+from metaexpert.logger.companions import Companions, Surroundings
 from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import SHUTDOWN, Delivery
@@ -36,13 +37,12 @@ from metaexpert.logger.sinks.file import FileSink
 from metaexpert.logger.snapshots import ingress_stats, sink_stats
 from metaexpert.logger.stats import DispatcherStats, RuntimeStats, SinkStats
 from metaexpert.logger.tasks import OwnedTask, ended
-from metaexpert.logger.trade.watch import TradeWatch
 
 _INGRESS_SHARE: Final = 2
 """Ingress holds this many times what a sink may hold, so that a burst waits there while the loop is busy elsewhere."""
 
 _LAST_ROUNDS: Final = 2
-"""Flushes at a stop: the second is for the gap entry of what the first one had to shed."""
+"""Flushes at a stop: the second is for the gap entry of what the first one had to shed, and companions' last words."""
 
 _CLOSE_SECONDS: Final = 1.0
 """How long closing the sinks may take beyond the deadline."""
@@ -111,12 +111,11 @@ class Pipeline:
             linger_seconds=config.dispatcher.linger,
             journal=self.journal,
         )
-        self._watch_trades()
-
-    def _watch_trades(self) -> None:
-        """Have trade entries looked at, or not, as the configuration says; what is known of orders is kept."""
-        watch = self.dispatcher.watch or TradeWatch(self._notices)
-        self.dispatcher.watch = watch if self.config.check_trades else None
+        surroundings = Surroundings(
+            report=self.ingress.put_own, stats=self.stats, notices=notices, identity=identity, jobs=self._jobs
+        )
+        self._companions = Companions(config, surroundings)
+        self.dispatcher.set_observers(self._companions.observers)
 
     def _encoders(self, identity: Identity) -> dict[str, Callable[[Capture], bytes]]:
         """How the sinks would encode entries of another run."""
@@ -130,7 +129,7 @@ class Pipeline:
 
     def _anchored(self, anchor: Anchor) -> None:
         """In a file's thread: have all sinks hold a head of its seals."""
-        self.ingress.put(anchor_entry(anchor))
+        self.ingress.put_own(anchor_entry(anchor))
 
     async def _sync_sinks(self) -> None:
         for sink in list(self._sinks.values()):
@@ -199,6 +198,7 @@ class Pipeline:
         self._set_pace()
         self._housekeeping.start()
         self._begin("dispatcher", self.dispatcher.run)
+        self._begin_companions()
         self._is_handed_over = asyncio.Event()
         if self._keeping is not None:
             self._keeping.journal.loop = asyncio.get_running_loop()
@@ -207,6 +207,11 @@ class Pipeline:
                 self._begin("recovery", self._recover)
                 return
         self._begin_deliveries()
+
+    def _begin_companions(self) -> None:
+        for name, run in self._companions.runs.items():
+            if name not in self._tasks:
+                self._begin(name, run)
 
     def _begin_deliveries(self) -> None:
         self._is_handed_over.set()
@@ -286,7 +291,8 @@ class Pipeline:
         """
         self.dispatcher.release()
         self._housekeeping.stop()
-        cancelled = await self._last_flush()
+        cancelled = await self._end_tasks(list(self._companions.runs))
+        cancelled = await self._last_flush() or cancelled
         cancelled = await self._end_tasks(list(self._tasks)) or cancelled
         cancelled = await self._kept() or cancelled
         self._give_up()
@@ -320,6 +326,7 @@ class Pipeline:
                     for delivery in self._deliveries.values():
                         delivery.hurry()
                     await self.drained(max(0.0, deadline - loop.time()))
+                    await self._companions.finish(max(0.0, deadline - loop.time()))
             except asyncio.CancelledError:
                 cancelled = True
             else:
@@ -403,6 +410,7 @@ class Pipeline:
             config, [options for name, options in wanted.items() if not self._stays(name, options, config)], identity
         )
         changed = [name for name in made if name in self._deliveries]
+        planned = self._companions.plan(config)
         loops = self._loops
         try:
             await self._release(changed)
@@ -423,12 +431,15 @@ class Pipeline:
         self._housekeeping.go_over_to(config.log_dir, kept_logs(config))
         self._add(made)
         self._options = {name: self._options[name] for name in wanted}
-        self._watch_trades()
+        outdated = self._companions.adopt(planned)
+        self.dispatcher.set_observers(self._companions.observers)
         self.dispatcher.set_sinks(self._routed(), [delivery.batching for delivery, _ in gone.values()])
         self._set_pace()
         self.ingress.resize(*_bounds(_queues(config)))
         for name in made:
             self._begin_delivery(name, self._deliveries[name])
+        await self._end_tasks(outdated)
+        self._begin_companions()
         await asyncio.gather(*[self._dismiss(name, delivery, sink) for name, (delivery, sink) in gone.items()])
         self.dispatcher.set_sinks(self._routed())
 
@@ -533,6 +544,7 @@ class Pipeline:
             dispatcher=DispatcherStats(**asdict(self.dispatcher.counters)),
             journal=None if self._keeping is None else self._keeping.stats(),
             housekeeping=self._housekeeping.stats(),
+            companions=MappingProxyType(self._companions.figures()),
             sinks=MappingProxyType(
                 self._former
                 | {name: sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}

@@ -1,7 +1,7 @@
 """Immutable snapshots of the runtime: depths, counts, states."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -164,13 +164,23 @@ class HousekeepingStats:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeStats:
-    """The whole runtime at one moment."""
+    """The whole runtime at one moment.
+
+    Attributes:
+        ingress: the way in.
+        dispatcher: the task beside your coroutines.
+        sinks: by name; those that a reload removed keep their last figures.
+        journal: None where there is none.
+        housekeeping: None before the start.
+        companions: of what runs beside the dispatcher, by name.
+    """
 
     ingress: IngressStats
     dispatcher: DispatcherStats
     sinks: Mapping[str, SinkStats]
     journal: JournalStats | None = None
     housekeeping: HousekeepingStats | None = None
+    companions: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
 
 NO_STATS: Final = RuntimeStats(

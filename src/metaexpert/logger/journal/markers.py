@@ -1,20 +1,14 @@
 """The entries that say in the stream what was recovered, and how the run before ended."""
 
 import logging
-import sys
-from _thread import get_ident
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import pairwise
-from time import time_ns
 from typing import Final
 
-import orjson
+from metaexpert.logger.entry import RECOVERY, Capture
+from metaexpert.logger.own_entries import own_entry
 
-from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, RECOVERY, Capture
-from metaexpert.logger.ingress import next_seq
-
-MARKER_LOGGER: Final = "metaexpert.logger"
 _MOST_RANGES: Final = 500
 
 
@@ -56,11 +50,4 @@ def recovery_entry(  # noqa: PLR0917 - one for each thing it tells
     message += f", last entry at {last}" if last else ""
     message += f"; ids {boot_id}-: {named}" if numbers else ""
     told = {"recovered": len(numbers), "run": boot_id, "pid": pid, "seqs": named, "ended": how, "last_entry": last}
-    fields = orjson.dumps(told | {"damaged": damaged})[1:-1]
-    frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names this place as the caller
-    size = len(message) + len(fields) + CAPTURE_OVERHEAD_BYTES
-    place = (frame.f_code, frame.f_lasti)
-    return (
-        next_seq(), time_ns(), logging.WARNING, MARKER_LOGGER, message, *place, fields, b"", get_ident(), None,
-        RECOVERY, None, size,
-    )  # fmt: skip
+    return own_entry(logging.WARNING, message, told | {"damaged": damaged}, log_type=RECOVERY)

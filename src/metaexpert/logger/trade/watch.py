@@ -1,27 +1,23 @@
 """Looks at trade entries on their way to the sinks and makes the warnings they deserve; it holds none of them up."""
 
 import logging
-import sys
-from _thread import get_ident
 from collections.abc import Iterable, Iterator, Mapping
-from time import time_ns
 from typing import Any, Final, cast, final
 
 import orjson
 
 from metaexpert.logger.entry import (
-    CAPTURE_OVERHEAD_BYTES,
     DETAILS,
-    GENERAL,
     LASTI,
     OF_ANOTHER_RUN,
     RECOVERED_FROM,
     SEQ,
+    TRADE,
     TRADE_DATA,
     Capture,
 )
-from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.notices import Notices
+from metaexpert.logger.own_entries import own_entry
 from metaexpert.logger.trade.lifecycle import Lifecycles
 
 WATCH_LOGGER: Final = "metaexpert.trade"
@@ -41,6 +37,10 @@ class TradeWatch:
         self._notices = notices
         self._lifecycles = Lifecycles()
         self._found: list[Capture] = []
+
+    def wants(self, level: int, log_type: str) -> bool:  # noqa: ARG002 - as every observer is asked
+        """Trade entries."""
+        return log_type == TRADE
 
     def look(self, entries: Iterable[Capture]) -> None:
         """Look at trade entries, in the order of their calls."""
@@ -74,14 +74,5 @@ class TradeWatch:
 
 
 def _warning(entry: Capture, data: Mapping[str, Any], rule: str, message: str) -> Capture:
-    about = {
-        name: data[name] for name in ("event", "order_id", "client_order_id", "exchange", "symbol") if name in data
-    }
-    fields = orjson.dumps({"rule": rule, "trade_seq": entry[SEQ], **about})[1:-1]
-    frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names this place as the caller
-    size = sys.getsizeof(message) + len(fields) + CAPTURE_OVERHEAD_BYTES
-    place = (frame.f_code, frame.f_lasti)
-    return (
-        next_seq(), time_ns(), logging.WARNING, WATCH_LOGGER, message, *place, fields, b"", get_ident(), None, GENERAL,
-        None, size,
-    )  # fmt: skip
+    about = {name: data[name] for name in _NAMING if name in data}
+    return own_entry(logging.WARNING, message, {"rule": rule, "trade_seq": entry[SEQ], **about}, logger=WATCH_LOGGER)

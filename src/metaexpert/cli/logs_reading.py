@@ -4,13 +4,15 @@ A command is made with `reads_logs`: its parameter `choice` becomes the options 
 wrong becomes a line on stderr and a status.
 
 Exit status: 0 something was found, or done; 1 what is asked for cannot be read, or the configuration is in the way;
-2 wrong usage; 3 nothing was found; 130 interrupted. A reader who closes the pipe has seen enough: status 0, no word.
+2 wrong usage; 3 nothing was found; 130 interrupted. A file that cannot be read makes it 1, once all others are read. A
+reader who closes the pipe has seen enough: status 0, no word.
 """
 
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, tzinfo
 from errno import EINVAL
@@ -126,10 +128,20 @@ def total_bytes(sources: "Sequence[Source]") -> int:
     return sum(each.size_bytes * (_USUAL_RATIO if each.packing else 1) for each in sources)
 
 
+_unread: ContextVar[list[str]] = ContextVar("_unread")
+"""Files that the command which runs could not read."""
+
+
 def tell_damaged(report: "ReadReport") -> None:
-    """Say on stderr what could not be read, and where the first such lines are; they never end a command."""
+    """Say on stderr what could not be read, and where the first such lines are.
+
+    Damaged lines never end a command; files that could not be read make its status 1 in the end.
+    """
     from metaexpert.logger.formats.controls import neutralised  # noqa: PLC0415 - as above
 
+    for fault in report.faults:
+        tell(f"error: {neutralised(fault)}")
+    _unread.get([]).extend(report.faults)
     for note in report.notes:
         tell(f"note: {neutralised(note)}")
     if report.damaged:
@@ -154,7 +166,7 @@ def reads_logs[**P](command: Callable[Concatenate[Choice, P], None]) -> Callable
     @wraps(command)
     def run(**given: Any) -> None:
         choice = Choice(**{each.name: given.pop(each.name) for each in shared})
-        with ending_well():
+        with ending_well(), _telling_by_status():
             command(choice, **given)  # pyright: ignore[reportCallIssue] - called by name alone
 
     run.__dict__[PARAMETERS] = (*own, *shared)
@@ -164,6 +176,22 @@ def reads_logs[**P](command: Callable[Concatenate[Choice, P], None]) -> Callable
 _DEFAULTS: Final[dict[str, Any]] = {
     each.name: each.default if each.default is not MISSING else [] for each in fields(Choice)
 }
+
+
+@contextmanager
+def _telling_by_status() -> Generator[None]:
+    """Where files could not be read, the status is that of a fault, whatever was found in the others."""
+    unread = list[str]()
+    token = _unread.set(unread)
+    try:
+        yield
+    except SystemExit as ended:
+        if not unread or ended.code not in {DONE, NOTHING}:
+            raise
+    finally:
+        _unread.reset(token)
+    if unread:
+        raise SystemExit(FAULT)
 
 
 @contextmanager

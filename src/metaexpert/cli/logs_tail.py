@@ -10,9 +10,10 @@ from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damage
 from metaexpert.cli.options import EntriesAsJson, Fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from metaexpert.logger.files.reading.entries import LogEntry
+    from metaexpert.logger.files.reading.report import ReadReport
 
 
 @reads_logs
@@ -39,7 +40,9 @@ def tail(
         from metaexpert.logger.files.reading.follow import follow  # noqa: PLC0415 - as above
 
         _tell_absence(choice)
-        entries = follow(choice.all_places(), query, log=choice.log, count=lines, report=report)
+        entries = follow(
+            choice.all_places(), query, log=choice.log, count=lines, report=report, wait=_telling_meanwhile(report)
+        )
     else:
         from metaexpert.logger.files.reading.tail import last  # noqa: PLC0415 - as above
 
@@ -55,6 +58,17 @@ def tail(
         tell_damaged(report)
     if not printed:
         raise SystemExit(NOTHING)
+
+
+def _telling_meanwhile(report: "ReadReport") -> "Callable[[float], None]":
+    """Waits between two looks, and tells what the one before came upon that could not be read."""
+    import time  # noqa: PLC0415 - as above
+
+    def wait(seconds: float) -> None:
+        tell_damaged(report.taken())
+        time.sleep(seconds)
+
+    return wait
 
 
 def _tell_absence(choice: Choice) -> None:

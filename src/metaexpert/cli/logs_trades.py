@@ -105,7 +105,7 @@ def trades(
         from metaexpert.cli.logs_operations import tell  # noqa: PLC0415 - the command line imports what it needs when it runs
 
         tell("no trade entries")
-        raise typer.Exit(NOTHING)
+        raise SystemExit(NOTHING)
     rows = map(change_row, found.changes) if positions else map(order_row, found.orders)
     if parquet is not None:
         from metaexpert.cli.query_engine import write_parquet  # noqa: PLC0415 - as above

@@ -103,7 +103,7 @@ def _plain(source: Source, start: int, end: int | None, piece: PieceBytes, repor
         except OSError as error:
             found = elsewhere(source)
             if found is None or found.path == path:
-                report.note(f"{path}: {_reason(error)} while it was read; read up to byte {at}")
+                report.unread(path, error, f"while it was read; read up to byte {at}")
                 return
             if found.packing:
                 yield from _packed(found, at, end, report)
@@ -116,10 +116,6 @@ def _plain(source: Source, start: int, end: int | None, piece: PieceBytes, repor
             return
         at += len(data)
         yield data
-
-
-def _reason(error: OSError) -> str:
-    return "vanished" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
 
 
 def read_at(path: Path, offset: int, size: int, identity: tuple[int, int]) -> bytes:

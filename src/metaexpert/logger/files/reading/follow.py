@@ -81,6 +81,7 @@ class _Reading:
         is_closed: whether nobody writes it any more; what he wrote last may still be unread.
         is_done: whether all of it was read and nobody writes it any more.
         is_overlong: whether what comes is the rest of a line passed over.
+        is_told: whether it was told that it cannot be read.
     """
 
     source: Source
@@ -90,6 +91,7 @@ class _Reading:
     is_closed: bool = False
     is_done: bool = False
     is_overlong: bool = False
+    is_told: bool = False
 
 
 @final
@@ -191,8 +193,14 @@ class Following:
             return []
         try:
             data = read_at(source.path, at, min(source.size_bytes - at, LONGEST_BYTES), source.identity)
-        except OSError:
+        except FileNotFoundError:
             return []  # gone since it was looked at; the next look finds it where it is
+        except OSError as error:
+            if not reading.is_told:
+                self._report.unread(source.path, error, f"while it was read; read up to byte {at}")
+            reading.is_told = True
+            return []
+        reading.is_told = False
         end = self._whole(reading, data)
         self.has_grown = self.has_grown or end > 0
         self.has_more = self.has_more or (end > 0 and at + len(data) < source.size_bytes)

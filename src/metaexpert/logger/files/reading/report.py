@@ -43,6 +43,7 @@ class ReadReport:
         damaged: damaged lines and places.
         places: the first of these.
         notes: what else is to be told, such as a file that vanished.
+        faults: files that could not be read, or not to their end, and why; what else there is was read.
     """
 
     files: int = 0
@@ -55,6 +56,7 @@ class ReadReport:
     damaged: int = 0
     places: list[Damage] = field(default_factory=list[Damage])
     notes: list[str] = field(default_factory=list[str])
+    faults: list[str] = field(default_factory=list[str])
 
     def damage(self, path: Path, offset: int, reason: str, line: _Line = b"") -> None:
         """Count a damaged place; the first ones are kept."""
@@ -66,6 +68,18 @@ class ReadReport:
         """Keep what is to be told, once."""
         if text not in self.notes and len(self.notes) < _MOST_PLACES:
             self.notes.append(text)
+
+    def fault(self, text: str) -> None:
+        """Keep what could not be read, once."""
+        if text not in self.faults and len(self.faults) < _MOST_PLACES:
+            self.faults.append(text)
+
+    def unread(self, path: Path, error: OSError, where: str) -> None:
+        """Tell of a file that is not read: one that vanished is noted, as files come and go; else it is a fault."""
+        if isinstance(error, FileNotFoundError):
+            self.note(f"{path}: vanished {where}")
+        else:
+            self.fault(f"{path}: {error.strerror or error} {where}")
 
     def taken(self) -> "ReadReport":
         """What is told so far, and begin anew."""
@@ -86,3 +100,5 @@ class ReadReport:
         self.places += other.places[: _MOST_PLACES - len(self.places)]
         for text in other.notes:
             self.note(text)
+        for text in other.faults:
+            self.fault(text)

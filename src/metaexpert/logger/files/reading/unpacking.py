@@ -1,12 +1,14 @@
 """The content of compressed files as a stream, past what is damaged in them.
 
-A gzip file may have several members, a zstd file several frames. One that is cut gives what it has; behind a damaged
-place reading goes on at the next member or frame. Memory is bounded by the format's window.
+A gzip file may have several members, a zstd file several frames. One that is cut or damaged gives all that can be
+decoded of it; behind the damaged place reading goes on at the next member or frame, on a line of its own. Memory is
+bounded by the format's window.
 """
 
 import importlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, final
 
@@ -16,6 +18,9 @@ from metaexpert.logger.files.reading.sources import ReadError, Source
 _READ_BYTES: Final = 256 * 1024
 GIVEN_BYTES: Final = 256 * 1024
 """What a piece has at most when nothing else is asked for."""
+
+_FINE_BYTES: Final = 1024
+"""How much of a file is read at once where damage is near."""
 
 _ANY_GZIP: Final = 31
 _MAGIC: Final = {".gz": b"\x1f\x8b\x08", ".zst": b"\x28\xb5\x2f\xfd"}
@@ -65,19 +70,24 @@ class _Feed:
         self._report = report
         self._last = b""
         self._looked_at = 0
+        self._read_bytes = 0
+        self.begun_at = 0
+        """Where in the file the present member begins."""
 
     def read(self) -> bytes:
         """The next piece; empty at the end, and where the disk gives no more, which is told."""
         try:
             self._last, self._looked_at = self._file.read(_READ_BYTES), 0
         except OSError as error:
-            self._report.note(f"{self._path}: {error.strerror or error} while it was read")
+            self._report.unread(self._path, error, "while it was read")
             self._last = b""
+        self._read_bytes += len(self._last)
         return self._last
 
     def begin(self, data: bytes) -> bytes:
         """Take what a member begins with for the last piece."""
         self._last, self._looked_at = data, 1
+        self.begun_at = self._read_bytes - len(data)
         return data
 
     def next_member(self, magic: bytes) -> bytes:
@@ -129,18 +139,22 @@ def unpacked(source: Source, report: ReadReport, most_bytes: int = GIVEN_BYTES) 
     try:
         file = source.path.open("rb", buffering=0)
     except OSError as error:
-        report.note(f"{source.path}: {error.strerror or error}; not read")
+        report.unread(source.path, error, "when it was opened")
         return
     with file:
         feed = _Feed(file, source.path, report)
         waiting = feed.read()
         while waiting:
-            one = _decompressor(source.packing)
+            one, begun = _decompressor(source.packing), given
             try:
-                for piece in _member(one, feed.begin(waiting), feed, most_bytes):
+                for piece in _member(one, feed.begin(waiting), feed.read, most_bytes):
                     given += len(piece)
                     yield piece
             except errors as error:
+                rest = _before_damage(source, feed.begun_at, given - begun)
+                for piece in (rest, b"" if rest.endswith(b"\n") else b"\n"):
+                    given += len(piece)
+                    yield piece
                 report.damage(source.path, given, f"damaged {source.packing} data: {error}")
                 waiting = feed.next_member(_MAGIC[source.packing])
                 continue
@@ -151,7 +165,7 @@ def unpacked(source: Source, report: ReadReport, most_bytes: int = GIVEN_BYTES) 
                 return  # padding
 
 
-def _member(one: _Decompressor, begun: bytes, feed: _Feed, most_bytes: int) -> Iterator[bytes]:
+def _member(one: _Decompressor, begun: bytes, read: Callable[[], bytes], most_bytes: int) -> Iterator[bytes]:
     data = begun
     while True:
         piece = one.decompress(data, most_bytes)
@@ -159,6 +173,28 @@ def _member(one: _Decompressor, begun: bytes, feed: _Feed, most_bytes: int) -> I
             yield piece
         if one.eof:
             return
-        data = feed.read() if one.needs_input else b""
-        if not data and one.needs_input:
+        data = read() if one.needs_input else b""
+        if not data and not piece and one.needs_input:  # not before what it held back is there
             return
+
+
+def _before_damage(source: Source, begun_at: int, given: int) -> bytes:
+    """What a damaged member holds behind what it gave: the piece in which damage is noticed is lost as a whole.
+
+    It is unpacked once more, byte by byte where the damage must be, since one that is noticed spoils what unpacks it.
+    """
+    one, found, passed = _decompressor(source.packing), bytearray(), 0
+    with suppress(OSError, *_errors(source.packing)), source.path.open("rb") as file:
+        if source.identity != Source.at(source.path).identity:
+            return b""
+        file.seek(begun_at)
+        while not one.eof:
+            is_near, is_hungry = passed >= given, one.needs_input
+            data = file.read(1 if is_near else _FINE_BYTES) if is_hungry else b""
+            piece = one.decompress(data, 1 if is_near else given - passed)
+            passed += len(piece)
+            if is_near:
+                found += piece
+            if is_hungry and not data and not piece:
+                break
+    return bytes(found)

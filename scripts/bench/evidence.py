@@ -49,7 +49,9 @@ def written(folder: Path, size_bytes: int, secret: str | None) -> tuple[float, f
                 end_bytes, begin = log.tell(), time.perf_counter()
                 chain.add(lines, end_bytes)
                 spent.append(time.perf_counter() - begin)
-        chain.seal("rotation")
+        sealing = chain.seal("rotation")
+        if sealing is None or not sealing.bring_to_disk():
+            raise SystemExit(f"the file could not be sealed: {chain.take_fault()}")
         file = file.next()
     return min(spent) / BATCH_LINES * 1e6, sum(spent) / len(spent) / BATCH_LINES * 1e6
 

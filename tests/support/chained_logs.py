@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -11,6 +12,9 @@ from metaexpert.logger.files.evidence.verdict import FileVerdict, Report
 from metaexpert.logger.files.evidence.verify import verify
 from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.identity import Identity
+
+if TYPE_CHECKING:
+    from metaexpert.logger.files.series import Seal
 
 SECRET = "5ec2e7" * 8
 _boots = itertools.count(1)
@@ -28,7 +32,11 @@ def entry_line(number: int, text: str = "an entry") -> bytes:
 
 
 class ChainedLog:
-    """One process's files of a log; what it writes is chained."""
+    """One process's files of a log; what it writes is chained.
+
+    Attributes:
+        left: the end of the last file's chain, which the disk refused.
+    """
 
     def __init__(
         self, folder: Path, secret: str | None = None, *, name: str = "expert.log", anchors: list[Anchor] | None = None
@@ -36,6 +44,7 @@ class ChainedLog:
         self.file = LogFile.first(folder / name, new_run())
         self.chain = Chain(_given(secret), None if anchors is None else anchors.append)
         self.size_bytes = 0
+        self.left: Seal | None = None
         self._numbers = itertools.count(1)
         self._has_begun = False
 
@@ -65,7 +74,8 @@ class ChainedLog:
     def rotate(self, reason: str = "rotation") -> LogFile:
         """Seal the file and go on in the next one; the sealed one."""
         self._begin()
-        self.chain.seal(reason)
+        sealing = self.chain.seal(reason)
+        self.left = None if sealing is None or sealing.bring_to_disk() else sealing
         done, self.file = self.file, self.file.next()
         self.size_bytes, self._has_begun = 0, False
         return done

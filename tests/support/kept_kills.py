@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from support.log_files import QUICK, written
 
-from metaexpert.logger import FileOptions, LoggerConfig, RetentionOptions, get_logger, setup_logging
+from metaexpert.logger import EvidenceOptions, FileOptions, LoggerConfig, RetentionOptions, get_logger, setup_logging
+from metaexpert.logger.files.evidence.verify import verify
 from metaexpert.logger.files.keeping import transfer
 from metaexpert.logger.files.keeping.housekeeping import LOCK_FILE, Housekeeper
 from metaexpert.logger.files.keeping.kept_logs import KeptLog, kept_logs
@@ -84,6 +85,18 @@ ROTATE: Final = (
     _step("rotate", "old file closed, housekeeping woken", "files.retiring:Retiring._retire_here", "return", 1),
     _step("rotate", "compressed beside the program, plain one there", "files.keeping.moves:_delete"),
 )
+_SEALING: Final = "files.evidence.sealing:Sealing"
+SEAL: Final = (
+    _step("seal", "about to end the chain", "files.evidence.chain:Chain.seal"),
+    _step("seal", "chain ended in memory", "files.evidence.chain:Chain.seal", "return"),
+    _step("seal", "next file begun, its beginning not in the seals", "files.evidence.chain:Chain.begin", "start", 2),
+    _step("seal", "next file begun and chained, old one unsealed", "files.evidence.chain:Chain.begin", "return", 2),
+    _step("seal", "old file not on the disk", "files.retiring:Retiring._sync_file"),
+    _step("seal", "old file on the disk, its chain not ended", f"{_SEALING}.bring_to_disk"),
+    _step("seal", "chain ended on the disk, not in the seals", f"{_SEALING}._append"),
+    _step("seal", "in the seals, old file still open", f"{_SEALING}._append", "return"),
+    _step("seal", "old file sealed and closed", "files.retiring:Retiring._close", "return"),
+)
 COMPRESS: Final = _making("compress")
 CLAIM_SYNCS: Final = 2
 """The folder's name, and the record of what it claims, are both new."""
@@ -122,7 +135,7 @@ ALL: Final = (
     _step("all at once", "deleting, all else done", "files.keeping.moves:purge"),
     _step("all at once", "about to unlock", "owner_lock:OwnerLock.release"),
 )
-STEPS: Final = (*ROTATE, *COMPRESS, *ARCHIVE, *PURGE, *ALL)
+STEPS: Final = (*ROTATE, *SEAL, *COMPRESS, *ARCHIVE, *PURGE, *ALL)
 
 RULES: Final = {
     "compress": Rules(packing=".gz"),
@@ -160,7 +173,11 @@ def main(folder: Path) -> None:
     """Kill at every step; a line each."""
     transfer.CHUNK_BYTES = CHUNK_BYTES  # files as small as these are several pieces
     for index, step in enumerate(STEPS):
-        seen = _rotating(step, folder / str(index)) if step.phase == "rotate" else _keeping(step, folder / str(index))
+        seen = (
+            _rotating(step, folder / str(index))
+            if step.phase in {"rotate", "seal"}
+            else _keeping(step, folder / str(index))
+        )
         sys.stdout.write(json.dumps(asdict(seen)) + "\n")
         sys.stdout.flush()
 
@@ -243,6 +260,7 @@ def _rotating(step: Step, folder: Path) -> Seen:
                 batch_max_entries=2,
                 compression="gzip",
                 retention=RetentionOptions(),
+                tamper_evidence=EvidenceOptions() if step.phase == "seal" else None,
             ),
         ),
     )
@@ -257,8 +275,17 @@ def _rotating(step: Step, folder: Path) -> Seen:
     found = _messages(log)
     seen.lost = sorted(set(returned.read_text().split()) - set(found))
     seen.doubled = _doubled(found)
-    seen.orphans += _rubbish(log)
+    seen.orphans += _rubbish(log) + _tampered(folder, step)
     return seen
+
+
+def _tampered(folder: Path, step: Step) -> list[str]:
+    """What a kill left that would be taken for tampering."""
+    if step.phase != "seal":
+        return []
+    report = verify([folder], processes=1)
+    wrong = [each.finding.text for each in report.files if each.finding is not None]
+    return wrong + [finding.text for each in report.seals for finding in each.findings]
 
 
 async def _log(config: LoggerConfig, returned: Path) -> None:

@@ -169,7 +169,7 @@ def _summary(report: "Report") -> str:
         for states, words in (
             ((State.INTACT,), "intact"),
             ((State.LIVE,), "being written and intact so far"),
-            ((State.CUT_SHORT,), "of a killed process, intact as far as covered"),
+            ((State.CUT_SHORT,), "unsealed, intact as far as covered"),
             ((State.UNCHAINED,), "without a chain"),
             ((State.PURGED,), "purged by retention"),
             ((State.UNREADABLE,), "unreadable"),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Protocol, final
 from weakref import WeakSet
 
 from metaexpert.logger.files.links import is_written_directly, leads_to_a_file, point
@@ -29,6 +29,18 @@ _AT_REST_SECONDS: Final = 82_800.0
 _LONG_PATH_CHARACTERS: Final = 240
 
 
+class Seal(Protocol):
+    """The end of a file's hash chain; in one thread at a time."""
+
+    def bring_to_disk(self) -> bool:
+        """Bring it there, after the file; whether it is."""
+        ...
+
+    def give_up(self) -> None:
+        """Leave the file without."""
+        ...
+
+
 @final
 @dataclass(slots=True, eq=False)
 class OpenFile:
@@ -40,6 +52,10 @@ class OpenFile:
         size_bytes: how long it is.
         begun_at: when its first entry was written, at the earliest, seconds since the epoch; None for a new one.
         is_named: whether the folder's entry of it was brought to the disk.
+        synced_bytes: how much of it is on the disk for sure.
+        is_suspect: the disk refused to take what follows; the system may hold it for written, and have thrown it away.
+        is_replacement: it was begun because the disk refused another one.
+        seal: what brings the end of its hash chain to the disk, once it is done with.
     """
 
     raw: FileIO
@@ -47,6 +63,10 @@ class OpenFile:
     size_bytes: int = 0
     begun_at: float | None = None
     is_named: bool = False
+    synced_bytes: int = 0
+    is_suspect: bool = False
+    is_replacement: bool = False
+    seal: Seal | None = None
 
 
 @final
@@ -138,7 +158,8 @@ class Series:
             raw.close()
             return None
         self._link(last)
-        return OpenFile(raw, last, os.fstat(raw.fileno()).st_size, begun_at)
+        size_bytes = os.fstat(raw.fileno()).st_size
+        return OpenFile(raw, last, size_bytes, begun_at, synced_bytes=size_bytes)
 
     def _listed(self) -> list[LogFile]:
         try:

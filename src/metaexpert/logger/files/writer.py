@@ -18,7 +18,7 @@ from aiofiles.threadpool.binary import AsyncFileIO
 from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.files.retiring import Retiring, nobody
 from metaexpert.logger.files.rotation import Rotation, Term
-from metaexpert.logger.files.series import OpenFile, Series
+from metaexpert.logger.files.series import OpenFile, Seal, Series
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Worker
 
@@ -27,7 +27,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 class ChainWriter(Protocol):
-    """What keeps the hash chain of a log's files; called in the thread of the writes alone.
+    """What keeps the hash chain of a log's files; called in the thread of the writes alone, but for the seals.
 
     Each method may raise OSError; it is then called again with the same arguments, or not at all.
     """
@@ -44,8 +44,8 @@ class ChainWriter(Protocol):
         """Bring what there is to the disk."""
         ...
 
-    def seal(self, reason: str) -> None:
-        """The file is done with, for `rotation` or `stop`; it is never gone on with."""
+    def seal(self, reason: str) -> Seal | None:
+        """The file is done with, for `rotation` or `stop`; it is never gone on with. What brings that to the disk."""
         ...
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class AppendFile:
         self._max_bytes = rotation.max_bytes
         self._term = Term(rotation.schedule)
         self._worker = worker
-        self._disk = Retiring(worker.beside("disk"), rotated)
+        self._disk = Retiring(worker.beside("disk"), rotated, clock)
         self._series = Series(path, identity, is_chained=chain is not None)
         self._chain = chain
         self._clock = clock
@@ -160,11 +160,17 @@ class AppendFile:
         """The file to write the next batch to: this one, the next one, or one where this one was taken away."""
         if self._clock() - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = self._clock()
+            self._disk.begin()  # what the disk refused before
             harm = await self._worker.run(self._harm_here, opened)
             if harm:
                 return await self._begin_anew(harm)
-        if await self._is_half_written(opened) or self._is_full(opened, more_bytes) or self._term.is_over(self._now()):
-            opened = await self._rotate(opened)
+        is_refused = opened.is_suspect and not opened.is_replacement
+        is_over = is_refused or self._is_full(opened, more_bytes) or self._term.is_over(self._now())
+        if await self._is_half_written(opened) or is_over:
+            old, opened = opened, await self._rotate(opened)
+            if is_refused and opened is not old:
+                opened.is_replacement = True
+                self._warn(f"the disk refused to take {old.raw.name!r}; the next file is begun")
         return opened
 
     async def _is_half_written(self, opened: OpenFile) -> bool:
@@ -265,13 +271,13 @@ class AppendFile:
 
     def _let_go_of(self, opened: OpenFile, reason: str = "rotation") -> None:
         self._open_file = None
-        self._disk.take(opened)
         if self._chain is not None and self._chained_file is opened:
-            self._chained_file = None
+            self._chained_file = self._chained = None
             try:
-                self._chain.seal(reason)
+                opened.seal = self._chain.seal(reason)
             except OSError as error:
                 self._warn(f"the hash chain of {opened.raw.name!r} could not be sealed: {error}")
+        self._disk.take(opened)
 
     async def _run_to_its_end[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in the thread what opens or closes the file; it goes on there when the one who waits is cancelled."""
@@ -316,6 +322,11 @@ class AppendFile:
         """
         await self._disk.sync_written(self._open_file)
         await self._sync_chain()
+
+    def is_to_be_written_again(self) -> bool:
+        """Whether what the disk refused of the last write has another file to go to, where it is written as a whole."""
+        opened = self._open_file
+        return opened is not None and opened.is_suspect and not opened.is_replacement
 
     async def _sync_chain(self) -> None:
         if self._chain is not None and self._open_file is not None:  # after the lines it speaks of

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Final, Literal, final
 
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.entry import LOG_TYPE, PROTECTED_LOG_TYPES, Capture
 from metaexpert.logger.files.writer import AppendFile
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.outcome import Delivered, Outcome, Retry
+
+_MOST_REFUSED_SYNCS: Final = 2
+"""So often the disk is asked to take a batch where it was written; after that another file is begun."""
 
 
 @final
@@ -57,6 +60,7 @@ class FileSink:
         self._fault = fault
         self._syncing = syncing
         self._awaiting_sync: Batch | None = None
+        self._refused_syncs = 0
 
     async def write(self, batch: Batch) -> Outcome:
         """Append the batch; any system error is a retry, which goes on where this attempt stopped."""
@@ -72,9 +76,19 @@ class FileSink:
         if self._syncing.policy == "interval":
             self._file.sync_within(self._syncing.interval_seconds)
         elif self._syncing.awaits(batch):
-            self._awaiting_sync = batch  # it is written: where the disk refuses, that alone is tried again
-            await self._file.sync_written()
-            self._awaiting_sync = None
+            self._awaiting_sync = batch
+            try:
+                await self._file.sync_written()
+            except OSError:
+                self._refused()
+                raise
+            self._awaiting_sync, self._refused_syncs = None, 0
+
+    def _refused(self) -> None:
+        """It is written, and the disk refused it: in place it is tried once more, then in a file begun for it."""
+        self._refused_syncs += 1
+        if self._refused_syncs >= _MOST_REFUSED_SYNCS and self._file.is_to_be_written_again():
+            self._awaiting_sync, self._refused_syncs = None, 0
 
     async def sync(self) -> None:
         """Bring to the disk what was written.

@@ -316,13 +316,17 @@ class TestRotation:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         monkeypatch.setattr(retiring, "sync_descriptor", refuse)
-        file = new_log(tmp_path / "expert.log", worker, Rotation(max_bytes=5))
+        clock = [100.0]
+        file = new_log(tmp_path / "expert.log", worker, Rotation(max_bytes=5), clock=lambda: clock[0])
         await append_lines(file, 2)
-        await eventually(lambda: not is_written(in_order(tmp_path / "expert.log")[0]))
-        monkeypatch.undo()
         with pytest.raises(OSError, match=os.strerror(errno.EIO)):
             await file.sync()
+        monkeypatch.undo()
+        with pytest.raises(OSError, match="an earlier file is not on the disk yet"):
+            await file.sync()
+        clock[0] += 5.0
         await file.sync()
+        assert [is_written(each) for each in in_order(tmp_path / "expert.log")] == [False, True]
         await file.close()
 
 

@@ -2,8 +2,8 @@
 
 Called in the file's thread, after the lines are in the file: a kill in between leaves lines that the chain does not
 cover, never a chain that speaks of lines that are not there. What the disk refuses waits here, within bounds, and is
-written as soon as it can be; beyond them the chain goes on with a break that says which lines it does not cover. It
-never raises for the disk's sake: `fault` says why it is behind.
+written as soon as it can be; beyond them the chain goes on with a break that says which lines it does not cover. Its
+end is written elsewhere (`sealing`). It never raises for the disk's sake: `take_fault` says why it is behind.
 """
 
 import os
@@ -16,7 +16,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final, final
 
-from metaexpert.exceptions import MetaExpertError
 from metaexpert.logger.files.evidence.chain_format import (
     DIGEST_BYTES,
     MAX_LINES,
@@ -29,6 +28,7 @@ from metaexpert.logger.files.evidence.chain_format import (
     shortened,
     written,
 )
+from metaexpert.logger.files.evidence.sealing import REFUSALS, Ended, Sealing
 from metaexpert.logger.files.evidence.seals import Line, Seals, now, opened, seals_of
 from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.files.ownership import is_written
@@ -118,12 +118,13 @@ class Chain:
         self._broken = ""
         self._signing: bytes | None = None
         self._previous = b""
+        self._unsealed: dict[Path, str] = {}
         self._has_looked = False
 
     def take_fault(self) -> str:
         """Why the chain is, or was since it was last asked, behind what is written; empty when it was not."""
         told, self._told = self._told or self.fault, ""
-        return told
+        return told or next(iter([*self._unsealed.values()]), "")
 
     def begin(self, file: LogFile, size_bytes: int) -> None:
         """A file was opened: a new one, or one of this run that is gone on with.
@@ -161,16 +162,23 @@ class Chain:
         if self._descriptor >= 0:
             self._attempt(lambda: os.fsync(self._descriptor))
 
-    def seal(self, reason: str) -> None:
+    def seal(self, reason: str) -> Sealing | None:
         """The file is done with.
 
         Args:
             reason: why, such as `rotation` or `stop`.
+
+        Returns:
+            What brings its end to the disk, in another thread; None where no chain was begun.
         """
+        sealing = None
         if self._file is not None and self._descriptor >= 0:
-            self._attempt(lambda: self._seal(reason))
+            sealing = self._sealing(self._file, reason)
+            self._descriptor = -1
+        elif self._has_begun:
+            self._has_looked = False  # what is left of its chain has to do
         self._has_begun, self._signing = False, None
-        self._let_go()
+        return sealing
 
     def close(self) -> None:
         """Let go of the chain's file, to go on with it or not."""
@@ -182,7 +190,7 @@ class Chain:
     def _attempt(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except (OSError, MetaExpertError, FormatError) as error:
+        except REFUSALS as error:
             self.fault = self._told = f"the chain of {self._file and self._file.path} is behind: {error}"
             self._retry_at = self._clock() + _RETRY_SECONDS
         else:
@@ -312,18 +320,26 @@ class Chain:
 
     # ---- the end ------------------------------------------------------------------------------------------------
 
-    def _seal(self, reason: str) -> None:
-        file, lines = self._current, self._at.line - 1
+    def _sealing(self, file: LogFile, reason: str) -> Sealing:
+        lines = self._at.line - 1
         self._record("seal", {"lines": lines, "bytes": self._at.end_bytes, "reason": reason, "time": now()})
-        self._flush()
-        _sync(file.path)  # the lines before what says there are so many, or a power loss looks like tampering
-        os.fsync(self._descriptor)
-        self._previous = self._at.head
-        values = {"file": file.path.name, "lines": lines, "bytes": self._at.end_bytes, "seal": self._at.head.hex()}
-        with opened(file.log) as seals:
-            line = seals.append("sealed", values | {"reason": reason})
-        if reason != "stop":  # by then nothing is taken in any more; the next file's beginning covers it
-            self._tell(line, "sealed", file.path.name, lines, self._at.head)
+        self._previous = head = self._at.head
+        pending, self._pending = bytes(self._pending), bytearray()
+        ended = Ended(file, self._descriptor, self._size_bytes, pending, lines, self._at.end_bytes, head, reason)
+
+        def sealed(line: Line) -> None:
+            self._unsealed.pop(file.path, None)
+            if reason != "stop":  # by then nothing is taken in any more; the next file's beginning covers it
+                self._tell(line, "sealed", file.path.name, lines, head)
+
+        def failed(text: str) -> None:
+            self._unsealed[file.path] = self._told = text
+
+        def given_up() -> None:
+            self._unsealed.pop(file.path, None)
+            self._has_looked = False  # the next file's beginning says how this one was left
+
+        return Sealing(ended, sealed=sealed, failed=failed, given_up=given_up)
 
     def _tell(self, line: Line, kind: str, name: str, lines: int, seal: bytes) -> None:
         if self._anchor is not None:
@@ -396,14 +412,6 @@ def _ended(seals: Seals, file: LogFile) -> Line | None:
     values = {"file": file.path.name, "lines": at.line - 1, "bytes": at.end_bytes, "seal": at.head.hex()}
     rest = {"tail_lines": count, "tail_bytes": size - at.end_bytes, "tail": tail.hexdigest()}
     return seals.append("ended", values | rest)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | _BINARY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _last_of(descriptor: int) -> tuple[_At, int]:

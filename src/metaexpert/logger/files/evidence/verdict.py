@@ -13,7 +13,7 @@ class State(StrEnum):
     INTACT = "intact"
     LIVE = "being written"
     CUT_SHORT = "cut short"
-    """Its process was killed: it is intact as far as it is covered."""
+    """It is unsealed, since its process was killed or the disk refused: intact as far as it is covered."""
     UNCHAINED = "no chain"
     """It was written without tamper evidence, or is none of the log's: nothing is known of it."""
     PURGED = "purged"

@@ -34,6 +34,7 @@ _MAX_STEP_BYTES: Final = 256 * 1024 * 1024
 """No line of a chain is about more: the largest log line, or a few MiB of shorter ones."""
 
 _BLOCK_BYTES: Final = 1024 * 1024
+_UNSEALED: Final = "it is unsealed: its process was killed, or the disk refused its seal"
 
 
 @final
@@ -353,7 +354,7 @@ class _Walk:
                 text = f"what its killed process left from line {self.line} on was changed since the seals noted it"
                 return self.told(State.TAMPERED, Finding(Kind.CHANGED, text, self.line, *entry_of(first)))
             self.behind = count
-            return self._cut_short(count, "; since the next start they are", count > 0)
+            return self._cut_short(count, " by its chain, but by what the seals noted later", count > 0)
         if self.is_sealed:
             if size:
                 text = f"{count} lines, {size} bytes, were added behind its seal, from line {self.line} on"
@@ -368,9 +369,9 @@ class _Walk:
         return self.told(State.LIVE, None, *([f"{count} lines at its end are not chained yet"] if count else []))
 
     def _cut_short(self, count: int, since: str, has_rest: bool) -> FileVerdict:  # noqa: FBT001 - of this class
-        text = f"{count} lines at the end are not covered{since}: the process was killed"
+        rest = (f"{count} lines at the end are not covered{since}",) if has_rest else ()
         torn = ("the last line of its chain is torn: the process was killed over it",) if self.is_torn else ()
-        return self.told(State.CUT_SHORT, None, *((text,) if has_rest else ("its process was killed",)), *torn)
+        return self.told(State.CUT_SHORT, None, _UNSEALED, *rest, *torn)
 
 
 def _exactly(data: BinaryIO, size_bytes: int) -> bytes:

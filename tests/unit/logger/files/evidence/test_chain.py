@@ -9,6 +9,7 @@ import pytest
 from support.chained_logs import SECRET, ChainedLog, entry_line, findings, verdict_of, verified
 
 from metaexpert.logger.files.evidence import chain as chain_module
+from metaexpert.logger.files.evidence import sealing as sealing_module
 from metaexpert.logger.files.evidence.chain import MAX_LINE_BYTES, Anchor, Chain, record_removal
 from metaexpert.logger.files.evidence.chain_format import MAX_LINES, Record
 from metaexpert.logger.files.evidence.seals import seals_of
@@ -43,6 +44,7 @@ class Disk:
         self.is_full = False
         self.torn_bytes = 0
         monkeypatch.setattr(chain_module, "write_at", self.write_at)
+        monkeypatch.setattr(sealing_module, "write_at", self.write_at)
 
     def write_at(self, descriptor: int, at: int, data: bytes) -> None:
         if self.is_full:
@@ -156,18 +158,66 @@ class TestTheDisk:
         assert (verdict.state, verdict.lines, verdict.uncovered_lines) == (State.INTACT, 2, 3)
         assert verdict.notes == ("lines 1 to 3 are not covered: lines were written while there was no chain",)
 
-    def test_a_seal_that_cannot_be_written_leaves_the_file_as_a_kill_does(
+    def test_a_seal_that_cannot_be_written_leaves_the_file_unsealed_and_not_tampered(
         self, tmp_path: Path, disk: Disk, secret: str | None
     ):
         log = ChainedLog(tmp_path, secret).write(2)
         disk.is_full, disk.torn_bytes = True, 7
         done = log.rotate()
-        assert "is behind" in log.chain.fault
+        assert "is not sealed: [Errno 28] No space left" in log.chain.take_fault()
+        assert log.chain.take_fault(), "as long as it is not"
         verdict = verdict_of(verified(tmp_path, secret), done)
         assert (verdict.state, verdict.lines, verdict.finding) == (State.CUT_SHORT, 2, None)
+        assert verdict.notes[0].startswith("it is unsealed: ")
         disk.is_full = False
         following = log.write(2).rotate()
         assert verdict_of(verified(tmp_path, secret), following).state is State.INTACT
+
+    @pytest.mark.parametrize("torn_bytes", [0, 7, 400])
+    def test_what_waited_with_the_seal_is_written_when_the_disk_takes_it(
+        self, tmp_path: Path, disk: Disk, secret: str | None, torn_bytes: int
+    ):
+        log = ChainedLog(tmp_path, secret).write(2)
+        disk.is_full, disk.torn_bytes = True, torn_bytes
+        done = log.write(3, 4).rotate()
+        assert log.left is not None
+        left, disk.is_full = log.left, False
+        following = log.write(5).rotate()
+        assert left.bring_to_disk()
+        assert log.chain.take_fault() != ""
+        assert log.chain.take_fault() == ""
+        report = verified(tmp_path, secret)
+        assert report.is_intact
+        assert [(each.state, each.lines) for each in report.files] == [(State.INTACT, 9), (State.INTACT, 5)]
+        assert records(following.chain)[0].text("previous") == records(done.chain)[-1].head.hex()
+
+    def test_seals_that_cannot_be_had_are_asked_again_and_the_chain_is_written_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str | None
+    ):
+        log = ChainedLog(tmp_path, secret).write(2)
+        with monkeypatch.context() as broken:
+            broken.setattr(sealing_module, "opened", _refused)
+            done = log.rotate()
+            assert log.left is not None
+            assert not log.left.bring_to_disk()
+        assert log.left.bring_to_disk()
+        assert kinds(done.chain) == ["chain", "lines", "seal"]
+        assert kinds(seals_of(done.log)) == ["series", "begun", "sealed"]
+        assert verdict_of(verified(tmp_path, secret), done).state is State.INTACT
+
+    def test_one_that_is_given_up_is_noted_as_it_is_left(self, tmp_path: Path, disk: Disk, secret: str | None):
+        log = ChainedLog(tmp_path, secret).write(2)
+        disk.is_full = True
+        done = log.write(3).rotate()
+        disk.is_full = False
+        assert log.left is not None
+        log.left.give_up()
+        log.write(1).stop()
+        assert kinds(seals_of(done.log)) == ["series", "begun", "ended", "begun", "sealed"]
+        verdict = verdict_of(verified(tmp_path, secret), done)
+        assert (verdict.state, verdict.lines, verdict.uncovered_lines) == (State.CUT_SHORT, 2, 3)
+        done.path.write_bytes(done.path.read_bytes().replace(b"an entry 5", b"no entry 5"))
+        assert verdict_of(verified(tmp_path, secret), done).state is State.TAMPERED
 
 
 def _refused(*_: object) -> None:
@@ -185,7 +235,8 @@ class TestAKill:
             file.write(b'{"timestamp":"20')
         verdict = verdict_of(verified(tmp_path, secret), log.kill())
         assert (verdict.state, verdict.lines, verdict.finding) == (State.CUT_SHORT, 4, None)
-        assert verdict.notes == ("2 lines at the end are not covered: the process was killed",)
+        unsealed = "it is unsealed: its process was killed, or the disk refused its seal"
+        assert verdict.notes == (unsealed, "2 lines at the end are not covered")
 
     @pytest.mark.parametrize("torn", [1, 40, 120])
     def test_a_torn_line_of_the_chain_is_no_tampering(self, tmp_path: Path, secret: str | None, torn: int):
@@ -194,7 +245,7 @@ class TestAKill:
         os.truncate(file.chain, file.chain.stat().st_size - torn)
         verdict = verdict_of(verified(tmp_path, secret), file)
         assert (verdict.state, verdict.lines, verdict.finding) == (State.CUT_SHORT, 4, None)
-        assert "the last line of its chain is torn" in verdict.notes[1]
+        assert "the last line of its chain is torn" in verdict.notes[-1]
 
     def test_before_anything_was_written(self, tmp_path: Path, secret: str | None):
         log = ChainedLog(tmp_path, secret).write(0)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from metaexpert.cli.declared import Argument, Option
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LOG_TYPES: Final = ("general", "trade", "audit", "gap", "recovery", "error")
+LOG_TYPES: Final = ("general", "trade", "audit", "gap", "recovery", "error", "performance", "clock", "alert")
 
 FILTERS: Final = "Which entries"
 OUTPUT: Final = "Output"

@@ -21,6 +21,11 @@ RECOVERY: Final = "recovery"
 FAILURE: Final = "error"
 """What `log_error` writes: an error with a context of its own."""
 
+PERFORMANCE: Final = "performance"
+CLOCK: Final = "clock"
+ALERT: Final = "alert"
+"""What the library itself says of the program's performance, of the clock, and of what it was told to look out for."""
+
 PROTECTED_LOG_TYPES: Final = frozenset({TRADE, AUDIT, GAP, RECOVERY})
 """Log types that ignore levels and have room of their own in every lane."""
 

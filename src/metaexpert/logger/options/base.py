@@ -23,7 +23,7 @@ def _level_name(value: object) -> object:
 
 
 type LevelName = Annotated[str, BeforeValidator(_level_name)]
-type LogType = Literal["general", "trade", "audit", "gap", "recovery", "error"]
+type LogType = Literal["general", "trade", "audit", "gap", "recovery", "error", "performance", "clock", "alert"]
 type Share = Annotated[float, Field(gt=0.0, le=1.0)]
 type Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
 

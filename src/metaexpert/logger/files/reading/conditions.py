@@ -14,14 +14,24 @@ from typing import Any, Final, final
 import orjson
 
 from metaexpert.exceptions import MetaExpertError
-from metaexpert.logger.entry import AUDIT, FAILURE, GAP, GENERAL, RECOVERY, TRADE
+from metaexpert.logger.entry import (
+    ALERT,
+    AUDIT,
+    CLOCK,
+    FAILURE,
+    GAP,
+    GENERAL,
+    PERFORMANCE,
+    RECOVERY,
+    TRADE,
+)
 from metaexpert.logger.files.reading.entries import MISSING, LogEntry, level_number_of
 
 _WRITTEN: Final = re.compile(r"\s*([^\s=!<>~]+)\s*(!=|>=|<=|!~|==|=|>|<|~)(.*)", re.DOTALL)
 _PRESENCE: Final = re.compile(r"\s*([^\s=!<>~]+)\s+(exists|missing)\s*")
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _MAX_NUMBER_CHARACTERS: Final = 100
-_LOG_TYPES: Final = frozenset({GENERAL, TRADE, AUDIT, GAP, RECOVERY, FAILURE})
+_LOG_TYPES: Final = frozenset({GENERAL, TRADE, AUDIT, GAP, RECOVERY, FAILURE, PERFORMANCE, CLOCK, ALERT})
 _LEVEL: Final = "level"
 _LOG_TYPE: Final = "log_type"
 _ALLOWED: Final = (

@@ -1,8 +1,10 @@
 """The entries of a log as they are written: `tail -f` over all its processes and rotations.
 
 Where reading stands is kept for each file by its inode, so that one that is renamed goes on, and by what it holds, so
-that one that is compressed does. A look takes what is there in the order of the files' times; entries of one look come
-sorted, and each once. Nothing is open between two looks, which are at most `LONGEST_SECONDS` apart.
+that one that is compressed does. Entries come sorted, and each once: what a look finds beyond the place where another
+file, of which there is more than a look takes, is still to be read waits for that. What waits is bounded: beyond
+`_MOST_HELD_BYTES` the file that lies furthest behind is read alone. Looks are at most `LONGEST_SECONDS` apart; nothing
+is open between two but a compressed file that is not read to its end yet.
 """
 
 import time
@@ -15,6 +17,7 @@ from metaexpert.logger.files.ownership import is_written
 from metaexpert.logger.files.reading.blocks import LONGEST_BYTES, Block, blocks_of, read_at
 from metaexpert.logger.files.reading.bounds import MARGIN_NS
 from metaexpert.logger.files.reading.entries import LogEntry
+from metaexpert.logger.files.reading.held_back import HeldBack
 from metaexpert.logger.files.reading.merge import Once
 from metaexpert.logger.files.reading.precheck import Precheck, entry_begin
 from metaexpert.logger.files.reading.query import Query
@@ -25,9 +28,11 @@ from metaexpert.logger.files.reading.tail import last
 
 LONGEST_SECONDS: Final = 0.25
 _SHORTEST_SECONDS: Final = 0.02
+_MOST_HELD_BYTES: Final = 32 * 1024 * 1024
 _LOOKED_BACK_BYTES: Final = 1024 * 1024
 _MANY_CONTENTS: Final = 1000
 _NEWLINE: Final = ord("\n")
+_NEVER_NS: Final = 2**63
 
 
 def follow(
@@ -82,6 +87,9 @@ class _Reading:
         is_done: whether all of it was read and nobody writes it any more.
         is_overlong: whether what comes is the rest of a line passed over.
         is_told: whether it was told that it cannot be read.
+        is_behind: whether there was more to read than the last look took.
+        blocks: what is left of it where it is compressed, and was not read to its end yet.
+        since_ns: entries before that are no news.
     """
 
     source: Source
@@ -92,6 +100,9 @@ class _Reading:
     is_done: bool = False
     is_overlong: bool = False
     is_told: bool = False
+    is_behind: bool = False
+    blocks: Iterator[Block] | None = None
+    since_ns: int = 0
 
 
 @final
@@ -117,6 +128,7 @@ class Following:
         self._precheck = Precheck.of(query)
         self._by_inode: dict[tuple[int, int], _Reading] = {}
         self._by_content: dict[object, _Reading] = {}
+        self._held = HeldBack()
         self._began_ns = 0
         self.has_grown = False
         self.has_more = False
@@ -132,12 +144,30 @@ class Following:
         return last(sources, self._query, count, report=self._report)
 
     def look(self) -> list[LogEntry]:
-        """What was written since the last look, sorted."""
-        self.has_grown = self.has_more = False
-        sources = self._present()
-        found = [entry for source in sources for entry in self._more_of(source)]
+        """What was written since the last look, as far as all files were read, sorted."""
+        self.has_grown = False
+        sources, has_new = tuple(sorted(self._present(), key=self._time_of)), False
+        for number, source in enumerate(sources):
+            if number and self._held.size_bytes > _MOST_HELD_BYTES:
+                has_new |= self._is_left_new(source)
+            else:
+                self._held.add(self._more_of(source))
         self._forget(sources)
-        return sorted(found, key=lambda each: each.order)
+        behind = [each.scanner.time_ns for each in self._by_inode.values() if each.is_behind] + [0] * has_new
+        self.has_more = bool(behind)
+        return self._held.let_go(min(behind, default=None))
+
+    def _time_of(self, source: Source) -> int:
+        """How far a file was read; those behind, and those that are new, come first."""
+        reading = self._known(source)
+        return 0 if reading is None else reading.scanner.time_ns if reading.is_behind else _NEVER_NS
+
+    def _is_left_new(self, source: Source) -> bool:
+        """Leave a file for another look; whether it is new. One there is more of is behind from now on."""
+        reading = self._known(source)
+        if reading is not None and not source.packing and source.size_bytes != reading.at:
+            reading.is_behind = True
+        return reading is None
 
     def _present(self) -> tuple[Source, ...]:
         try:
@@ -169,7 +199,7 @@ class Following:
     def _more_of(self, source: Source) -> list[LogEntry]:
         reading = self._known(source)
         if source.packing:
-            return [] if reading is not None else self._more_of_packed(source)
+            return self._more_of_blocks(self._begun(source) if reading is None else reading)
         if reading is None:
             reading = self._add(source)
             if source.modified_ns < self._began_ns - MARGIN_NS:
@@ -185,6 +215,7 @@ class Following:
 
     def _more_of_plain(self, reading: _Reading) -> list[LogEntry]:
         source, at = reading.source, reading.at
+        reading.is_behind = False
         if source.size_bytes == at:
             if reading.is_done:
                 return []
@@ -203,7 +234,7 @@ class Following:
         reading.is_told = False
         end = self._whole(reading, data)
         self.has_grown = self.has_grown or end > 0
-        self.has_more = self.has_more or (end > 0 and at + len(data) < source.size_bytes)
+        reading.is_behind = end > 0 and at + len(data) < source.size_bytes
         reading.at += end
         begin = data.find(b"\n", 0, end) + 1 if reading.is_overlong else 0
         reading.is_overlong = reading.is_overlong and not begin
@@ -230,18 +261,29 @@ class Following:
         self.has_grown = True
         return begin
 
-    def _more_of_packed(self, source: Source) -> list[LogEntry]:
-        """What was not read yet of a file when it was compressed, or of one that came and was compressed unseen."""
+    def _begun(self, source: Source) -> _Reading:
+        """A file that was compressed before all of it was read, or that came and was compressed unseen."""
         known = self._by_content.get(source.content)
         reading = self._add(source)
         reading.is_done = True
-        if known is not None and known.is_done:
-            return []
-        scanner, found = reading.scanner, list[LogEntry]()
-        for block in blocks_of(source, known.at if known else 0, None, lambda: LONGEST_BYTES, self._report):
-            found += scanner.kept(block)
+        if known is None or not known.is_done:
+            start, reading.since_ns = (known.at, 0) if known is not None else (0, self._began_ns)
+            reading.blocks = blocks_of(source, start, None, lambda: LONGEST_BYTES, self._report)
+        return reading
+
+    def _more_of_blocks(self, reading: _Reading) -> list[LogEntry]:
+        """What comes next of a compressed file."""
+        found, size_bytes, reading.is_behind = list[LogEntry](), 0, False
+        for block in reading.blocks or ():
+            found += reading.scanner.kept(block)
+            size_bytes += len(block.data)
+            if size_bytes >= LONGEST_BYTES:
+                reading.is_behind = True
+                break
+        else:
+            reading.blocks = None
         self.has_grown = self.has_grown or bool(found)
-        return found if known is not None else [each for each in found if each.time_ns >= self._began_ns]
+        return [each for each in found if each.time_ns >= reading.since_ns]
 
 
 def _is_there(place: Path, log: str | None) -> bool:

@@ -1,13 +1,17 @@
 """Following a log look by look: what a rotation, another process or somebody else does to its files loses nothing."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import pytest
 from support.readable_logs import BOOT, START_NS, Folder, json_line, text_line
 
 from metaexpert.logger.files.ownership import hold
+from metaexpert.logger.files.reading import follow as follow_module
+from metaexpert.logger.files.reading.entries import LogEntry
 from metaexpert.logger.files.reading.follow import LONGEST_SECONDS, Following, follow
+from metaexpert.logger.files.reading.held_back import HeldBack
 from metaexpert.logger.files.reading.query import Query
 from metaexpert.logger.files.reading.report import ReadReport
 
@@ -220,3 +224,81 @@ def test_text_that_a_new_run_recovers_comes_once(tmp_path: Path):
     report = ReadReport()
     found = [entry.line for entry in follow([tmp_path], count=10, report=report, wait=restarted)]
     assert (found, report.duplicates) == ([*lines, new], 10)
+
+
+def interleaved(count: int) -> tuple[list[bytes], list[bytes]]:
+    """Lines of two processes that write by turns."""
+    times = range(START_NS, START_NS + 2 * count * 1_000_000, 2_000_000)
+    first = [json_line(time, seq=seq, message="x" * 3000) for seq, time in enumerate(times)]
+    return first, [json_line(time + 1_000_000, seq=seq, tag="bbbbbb") for seq, time in enumerate(times)]
+
+
+def looked(watch: Watch) -> list[LogEntry]:
+    """All that comes until nothing is left behind."""
+    found = watch.following.look()
+    while watch.following.has_more:
+        found += watch.following.look()
+    return found
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("held_bytes", [None, 100_000])
+def test_much_that_is_new_in_several_files_comes_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_bytes: int | None, *, packed: bool
+):
+    """Of a file more was there than a look takes, 4 MiB; what stood in others came before the rest of it."""
+    monkeypatch.setattr(follow_module, "LONGEST_BYTES", 64 * 1024)
+    if held_bytes is not None:
+        monkeypatch.setattr(follow_module, "_MOST_HELD_BYTES", held_bytes)
+    folder = Folder(tmp_path)
+    path, other = folder.write([]), folder.write([], tag="bbbbbb")
+    watch = Watch(tmp_path)
+    most_held, add = 0, HeldBack.add
+
+    def adding(held: HeldBack, entries: Iterable[LogEntry]) -> None:
+        nonlocal most_held
+        add(held, entries)
+        most_held = max(most_held, held.size_bytes)
+
+    monkeypatch.setattr(HeldBack, "add", adding)
+    first, second = interleaved(400)
+    append(path, *first)
+    append(other, *second)
+    if packed:
+        folder.pack(path)
+    found = looked(watch)
+    assert [each.order for each in found] == sorted(each.order for each in found)
+    assert sorted(each.line for each in found) == sorted([*first, *second])
+    if held_bytes is not None:
+        assert most_held < held_bytes + 400_000
+    assert watch.more() == []
+
+
+def test_a_new_file_is_waited_for_while_much_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(follow_module, "LONGEST_BYTES", 64 * 1024)
+    monkeypatch.setattr(follow_module, "_MOST_HELD_BYTES", 1000)
+    folder = Folder(tmp_path)
+    path, other = folder.write([]), folder.write([], tag="bbbbbb")
+    watch = Watch(tmp_path)
+    first, second = interleaved(100)
+    append(path, *first)
+    append(other, *second)
+    third = [json_line(START_NS + 500_000, seq=1, tag="cccccc")]
+    folder.write(third, tag="cccccc")
+    found = looked(watch)
+    assert [each.order for each in found] == sorted(each.order for each in found)
+    assert sorted(each.line for each in found) == sorted([*first, *second, *third])
+
+
+def test_a_file_left_behind_that_is_deleted_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(follow_module, "LONGEST_BYTES", 64 * 1024)
+    folder = Folder(tmp_path)
+    path, other = folder.write([]), folder.write([], tag="bbbbbb")
+    watch = Watch(tmp_path)
+    first, second = interleaved(100)
+    append(path, *first)
+    append(other, *second)
+    found = [each.line for each in watch.following.look()]
+    path.unlink()
+    found += watch.more()
+    assert [line for line in found if line in set(second)] == second

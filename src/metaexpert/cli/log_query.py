@@ -19,6 +19,7 @@ from metaexpert.cli.query_engine import copy_to_parquet, engine, shut_off
 from metaexpert.logger.files.ownership import is_written
 from metaexpert.logger.files.reader import Query, Reader
 from metaexpert.logger.files.reading.blocks import blocks_of
+from metaexpert.logger.files.reading.bounds import range_in
 from metaexpert.logger.files.reading.conditions import QueryError
 from metaexpert.logger.files.reading.report import ReadReport
 from metaexpert.logger.files.reading.text_entries import HEAD
@@ -63,6 +64,7 @@ class LogQuery:
 
     Attributes:
         reader: what reads for DuckDB what it cannot read; its report says what it came upon.
+        spared: files that are not read, since the query's times rule them out.
         unknown: fields the query names that no entry looked at has.
     """
 
@@ -89,6 +91,7 @@ class LogQuery:
         self._columns: list[tuple[str, str]] = []
         self.reader = Reader([], query, distinct=distinct)
         self.unknown: list[str] = []
+        self.spared = 0
 
     # ---- before it runs ------------------------------------------------------------------------------------------
 
@@ -113,10 +116,12 @@ class LogQuery:
         self._define_views(named)
 
     def _tell_apart(self) -> None:
-        """Which files DuckDB reads, and which our reader."""
+        """Which files DuckDB reads, which our reader, and which nobody."""
         read_for_it: list[Source] = []
-        sampled_every = max(1, len(self._sources) // _LOOKED_AT_FILES)
-        for number, source in enumerate(self._sources):
+        sources = [source for source in self._sources if range_in(source, self._query) is not None]
+        self.spared = len(self._sources) - len(sources)
+        sampled_every = max(1, len(sources) // _LOOKED_AT_FILES)
+        for number, source in enumerate(sources):
             lines = _first_lines(source)
             if self._is_native(source, lines):
                 self._native.append(source)

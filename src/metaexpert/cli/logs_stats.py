@@ -1,6 +1,6 @@
 """`metaexpert logs stats`: how much log files hold, of what, at which rate, and what is missing from them."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -8,11 +8,6 @@ from metaexpert.cli.logs_output import Output, colours_wanted
 from metaexpert.cli.logs_progress import Progress
 from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
 from metaexpert.cli.options import OUTPUT
-
-if TYPE_CHECKING:
-    from metaexpert.logger.files.reading.log_statistics import LogStatistics
-    from metaexpert.logger.files.reading.report import ReadReport
-    from metaexpert.logger.files.reading.sources import Source
 
 
 @reads_logs
@@ -29,11 +24,12 @@ def stats(
     Entries count once in a log, and in each log they stand in. Status 3 where there is no entry.
     """
     from metaexpert.cli.stats_text import as_document, as_lines  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from metaexpert.logger.files.reading.counting import counted  # noqa: PLC0415 - as above
     from metaexpert.logger.files.reading.report import ReadReport  # noqa: PLC0415 - as above
 
     sources, report = choice.sources(), ReadReport()
     with Progress("reading", total_bytes(sources), lambda: report.bytes):
-        found = _statistics(choice, sources, report)
+        found = counted(sources, choice.query(), report)
     if as_json:
         import orjson  # noqa: PLC0415 - as above
 
@@ -45,27 +41,4 @@ def stats(
                 out.line(line)
     tell_damaged(report)
     if not any(writer.entries for writer in found.writers.values()):
-        raise typer.Exit(NOTHING)
-
-
-def _statistics(choice: Choice, sources: "tuple[Source, ...]", report: "ReadReport") -> "LogStatistics":
-    from metaexpert.logger.files.reading.file_order import in_file_order  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.reading.log_statistics import LogStatistics  # noqa: PLC0415 - as above
-
-    found, query = LogStatistics(), choice.query()
-    for source in sorted(sources, key=_order):
-        damaged = report.damaged
-        file = found.file(source.log, _process_of(source), source.size_bytes)
-        file.add_all(in_file_order(source, query, report))
-        file.writer.damaged += report.damaged - damaged
-    return found
-
-
-def _order(source: "Source") -> tuple[str, str]:
-    """Files of a log in the order they were written, as far as their names tell."""
-    return source.log, source.path.name
-
-
-def _process_of(source: "Source") -> str:
-    """The process that wrote a file: its id, when it began, and what tells it from others that had both."""
-    return "" if source.file is None else str(source.file.run)
+        raise SystemExit(NOTHING)

@@ -187,6 +187,16 @@ class TestWhichEntries:
         write_log(folder / "logs", lines[2], stem="errors")
         assert rows("SELECT count(*) FROM logs", *arguments) == [[str(count)]]
 
+    @pytest.mark.parametrize(("option", "damaged", "count"), [("--since", 1, 3), ("--until", 2, 4)])
+    def test_files_that_times_rule_out_are_not_read(self, folder: Path, option: str, damaged: int, count: int):
+        old = write_log(folder / "logs", *ticks(1, 4), *[b'{"damaged'] * (damaged == 1))
+        os.utime(old, ns=(1_795_454_110_000_000_000, 1_795_454_110_000_000_000))  # 17:15:10
+        new = [line | {"timestamp": "2026-11-23T17:45:00.000000000Z"} for line in ticks(5, 7)]
+        write_log(folder / "logs", *new, *[b'{"damaged'] * (damaged == 2), number=2)
+        assert "damaged" in run("SELECT count(*) FROM logs").stderr
+        told = run("SELECT count(*) AS n FROM logs", "--csv", option, "2026-11-23T17:30")
+        assert (told.stdout, told.stderr) == (f"n\n{count}\n", "")
+
 
 class TestOutput:
     def test_a_table(self, folder: Path):

@@ -6,8 +6,6 @@
 Memory is constant, whatever the files' size; damaged lines are counted and told, never fatal.
 """
 
-import os
-import sys
 from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from typing import Final, final
@@ -18,6 +16,7 @@ from metaexpert.logger.files.reading.bounds import Range, range_in
 from metaexpert.logger.files.reading.conditions import Condition, QueryError
 from metaexpert.logger.files.reading.entries import LogEntry
 from metaexpert.logger.files.reading.follow import follow
+from metaexpert.logger.files.reading.helpers import processes_for
 from metaexpert.logger.files.reading.merge import Batches, Opening, each_once, in_order, merged
 from metaexpert.logger.files.reading.precheck import Precheck
 from metaexpert.logger.files.reading.query import Query
@@ -47,11 +46,6 @@ _PIECE_BYTES: Final = 256 * 1024
 _LEAST_PIECE_BYTES: Final = 64 * 1024
 _ALL_PIECES_BYTES: Final = 8 * 1024 * 1024
 _KEPT_DECODED: Final = 2
-_WORTH_BYTES: Final = 64 * 1024 * 1024
-_PACKED: Final = 8
-"""About how many times its size a compressed file holds."""
-
-_MOST_PROCESSES: Final = 8
 
 
 @final
@@ -121,8 +115,9 @@ class Reader:
     def _processes(self, files: list[tuple[Source, Range]]) -> int:
         if self._parallel is not None:
             return self._parallel
-        size = sum(source.size_bytes * _PACKED if part.end is None else part.end - part.start for source, part in files)
-        return 1 if size < _WORTH_BYTES or not sys.executable else min(_MOST_PROCESSES, _cpus())
+        return processes_for(
+            sum(source.content_bytes if part.end is None else part.end - part.start for source, part in files)
+        )
 
     def _told(self, entries: Iterator[LogEntry]) -> Iterator[LogEntry]:
         latest_ns = 0
@@ -154,10 +149,6 @@ class Reader:
     def _waiting(self, batch: list[LogEntry]) -> list[LogEntry]:
         """Entries as they wait for their turn: where many files do, in little room."""
         return batch if self._open <= _KEPT_DECODED else [each.without_values() for each in batch]
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _ordered(ahead: Ahead, number: int) -> Batches:

@@ -18,7 +18,7 @@ from metaexpert.logger.files.reading.helpers import Helper
 from metaexpert.logger.files.reading.parts import Answer, Looking, Part
 from metaexpert.logger.files.reading.query import Query
 from metaexpert.logger.files.reading.report import ReadReport
-from metaexpert.logger.files.reading.sources import Source
+from metaexpert.logger.files.reading.sources import ReadError, Source
 
 PART_BYTES: Final = 4 * 1024 * 1024
 _LEAST_PART_BYTES: Final = 256 * 1024
@@ -124,6 +124,8 @@ class Ahead:
         except (OSError, EOFError):
             self._ended.add(ticket.helper)
             return self._here.through(ticket.part)
+        except Exception as error:
+            raise ReadError(f"{ticket.part.source.path} cannot be read: {error or type(error).__name__}") from error
 
     def _push(self, number: int) -> None:
         if not self._files[number].is_out:
@@ -215,11 +217,11 @@ class Ahead:
                     self._push(number)
 
 
-def _started(query: Query, processes: int) -> list[Helper]:
-    helpers = list[Helper]()
+def _started(query: Query, processes: int) -> list[Helper[Part, Answer]]:
+    helpers: list[Helper[Part, Answer]] = []
     try:
         for _ in range(processes):
-            helpers.append(Helper(query))
+            helpers.append(Helper(Looking(query)))  # noqa: PERF401 - those there are end where one cannot be started
     except BaseException:
         for helper in helpers:
             helper.close()

@@ -45,13 +45,23 @@ class ErrorGroup:
         if entry.time_ns >= self.last_ns:
             self.last_ns, self.example = entry.time_ns, entry.without_values()
 
+    def update(self, later: "ErrorGroup") -> None:
+        """Take in others of the same error, which came after."""
+        self.count += later.count
+        self.first_ns = min(self.first_ns, later.first_ns)
+        for logger in later.loggers:
+            if len(self.loggers) < _MAX_LOGGERS:
+                self.loggers[logger] = None
+        if later.last_ns >= self.last_ns:
+            self.last_ns, self.example = later.last_ns, later.example
+
 
 @final
 class ErrorGroups:
     """All groups.
 
     Args:
-        most: how many there can be.
+        most: how many there can be; None for any number.
 
     Attributes:
         groups: by fingerprint.
@@ -59,7 +69,7 @@ class ErrorGroups:
         others: how many of them belong to no group, since there were too many.
     """
 
-    def __init__(self, most: int = MAX_GROUPS) -> None:
+    def __init__(self, most: int | None = MAX_GROUPS) -> None:
         self.entries = 0
         self.others = 0
         self._most = most
@@ -71,12 +81,28 @@ class ErrorGroups:
         fingerprint = fingerprint_of(entry)
         group = self.groups.get(fingerprint.digest)
         if group is None:
-            if len(self.groups) >= self._most:
+            if self._is_full():
                 self.others += 1
                 return
             group = ErrorGroup(fingerprint, entry, entry.time_ns, entry.time_ns)
             self.groups[fingerprint.digest] = group
         group.add(entry)
+
+    def _is_full(self) -> bool:
+        return self._most is not None and len(self.groups) >= self._most
+
+    def update(self, later: "ErrorGroups") -> None:
+        """Take in what others gathered of what came after; they are not used any more."""
+        self.entries += later.entries
+        self.others += later.others
+        for digest, group in later.groups.items():
+            known = self.groups.get(digest)
+            if known is not None:
+                known.update(group)
+            elif self._is_full():
+                self.others += group.count
+            else:
+                self.groups[digest] = group
 
     def __len__(self) -> int:
         return len(self.groups)

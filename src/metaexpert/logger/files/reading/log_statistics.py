@@ -1,28 +1,22 @@
 """What log files hold, in figures: entries, rates, errors, drops, missing numbers, clock steps; pure and bounded.
 
-Entries come file by file, in the order they stand in there. An entry that stands in a log twice, as recovery may leave
-it, counts once; what stands in several logs counts in each of them.
+Figures are taken in part by part, in the order the parts stand in their files. An entry that stands in a log twice, as
+recovery may leave it, counts once; what stands in several logs counts in each of them.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
 
-from metaexpert.logger.entry import GAP
 from metaexpert.logger.files.reading.error_groups import ErrorGroup, ErrorGroups
-from metaexpert.logger.files.reading.sequence_numbers import SequenceNumbers, run_and_number
+from metaexpert.logger.files.reading.figures import KEPT_STEPS, Clock, Drops, Figures, Step
+from metaexpert.logger.files.reading.sequence_numbers import SequenceNumbers
 from metaexpert.logger.files.reading.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from metaexpert.logger.files.reading.entries import LogEntry
 
-ERROR: Final = 40
-STEP_NS: Final = 100_000_000
-"""How far a clock must go back to be told: threads that log at once are apart by less."""
-
-_GAP_LOGGER: Final = "metaexpert.logger"
-_KEPT_STEPS: Final = 100
 _SHOWN_HOLES: Final = 5
 
 
@@ -49,32 +43,16 @@ class WriterStatistics:
     damaged: int = 0
     duplicates: int = 0
 
-    def add(self, level: str, time_ns: int) -> None:
-        """Count an entry."""
-        self.entries += 1
-        self.by_level[level] = self.by_level.get(level, 0) + 1
-        if self.first_ns is None or time_ns < self.first_ns:
-            self.first_ns = time_ns
-        if self.last_ns is None or time_ns > self.last_ns:
-            self.last_ns = time_ns
-
-
-@final
-@dataclass(slots=True)
-class Drops:
-    """Entries that a gap entry says are missing from a log.
-
-    Attributes:
-        what: what befell them: "dropped", or "held back" by a rate limit.
-    """
-
-    log: str
-    sink: str
-    what: str
-    reason: str
-    entries: int = 0
-    gaps: int = 0
-    by_level: dict[str, int] = field(default_factory=dict[str, int])
+    def take(self, figures: Figures) -> None:
+        """Add what a part of a file holds."""
+        self.entries += figures.entries
+        self.damaged += figures.damaged
+        self.duplicates += figures.duplicates
+        for level, count in figures.by_level.items():
+            self.by_level[level] = self.by_level.get(level, 0) + count
+        if figures.first_ns is not None and figures.last_ns is not None:
+            self.first_ns = figures.first_ns if self.first_ns is None else min(self.first_ns, figures.first_ns)
+            self.last_ns = figures.last_ns if self.last_ns is None else max(self.last_ns, figures.last_ns)
 
 
 @final
@@ -157,17 +135,9 @@ class LogStatistics:
         writer.size_bytes += size_bytes
         return FileStatistics(self, writer)
 
-    def is_new(self, log: str, entry_id: str | None) -> bool:
-        """Note an entry's number; False when it stood in this log before."""
-        known = run_and_number(entry_id)
-        if known is None:
-            return True
-        boot_id, number = known
-        runs = self._numbers.setdefault(log, {})
-        numbers = runs.get(boot_id)
-        if numbers is None:
-            numbers = runs[boot_id] = SequenceNumbers()
-        return numbers.add(number)
+    def numbers_in(self, log: str) -> dict[str, SequenceNumbers]:
+        """The numbers that stand in a log so far, by run."""
+        return self._numbers.setdefault(log, {})
 
     def runs(self) -> list[RunNumbers]:
         """The runs whose entries have ids, by boot id, which is in the order they began."""
@@ -178,9 +148,8 @@ class LogStatistics:
         return [RunNumbers.of(boot_id, together[boot_id]) for boot_id in sorted(together)]
 
     def step(self, step: ClockStep) -> None:
-        """Note a clock step."""
-        self.step_count += 1
-        if len(self.steps) < _KEPT_STEPS:
+        """Keep a clock step, if it is one of the first."""
+        if len(self.steps) < KEPT_STEPS:
             self.steps.append(step)
 
     def top_errors(self, most: int) -> list[ErrorGroup]:
@@ -200,7 +169,7 @@ class LogStatistics:
 
 @final
 class FileStatistics:
-    """Takes in one file's entries, in the order they stand in there.
+    """Takes in the figures of one file's parts, in the order they stand in there.
 
     Attributes:
         writer: whose figures they are.
@@ -210,58 +179,50 @@ class FileStatistics:
         self.writer = writer
         self._all = statistics
         self._log = writer.log
-        self._timelines = statistics.timelines.setdefault(writer.log, {})
-        self._errors = statistics.errors.setdefault(writer.log, ErrorGroups())
-        self._newest_ns: dict[str, int] = {}
+        self._clocks: dict[str, Clock] = {}
+
+    @property
+    def known(self) -> Mapping[str, SequenceNumbers]:
+        """The numbers that stand in the log so far, by run."""
+        return self._all.numbers_in(self._log)
+
+    def overlaps(self, figures: Figures) -> bool:
+        """Whether a part has entries that stand in the log already: it is to be looked at again, told `known`."""
+        known = self.known
+        return any(boot_id in known and known[boot_id].overlaps(each) for boot_id, each in figures.numbers.items())
 
     def add_all(self, entries: "Iterable[LogEntry]") -> None:
-        """Take in entries."""
-        for entry in entries:
-            self.add(entry)
+        """Take in entries as a part."""
+        figures = Figures(Path(self._log), self._log, self.known, is_first=not self._clocks)
+        figures.add_all(entries)
+        self.take(figures)
 
-    def add(self, entry: "LogEntry") -> None:
-        """Take in an entry."""
-        entry_id, time_ns = entry.entry_id, entry.time_ns
-        if not self._all.is_new(self._log, entry_id):
-            self.writer.duplicates += 1
-            return
-        level = entry.level
-        self.writer.add(level, time_ns)
-        timeline = self._timelines.get(level)
-        if timeline is None:
-            timeline = self._timelines[level] = Timeline()
-        timeline.add(time_ns)
-        self._watch_clock(entry_id, time_ns)
-        self._count_gap(entry)
-        if entry.level_number >= ERROR:
-            self._errors.add(entry)
+    def take(self, figures: Figures) -> None:
+        """Take in a part, which does not overlap; it is not used any more."""
+        statistics, log = self._all, self._log
+        self.writer.take(figures)
+        for boot_id, numbers in figures.numbers.items():
+            self._all.numbers_in(log).setdefault(boot_id, SequenceNumbers()).update(numbers)
+        timelines = statistics.timelines.setdefault(log, {})
+        for level, timeline in figures.timelines.items():
+            timelines.setdefault(level, Timeline()).update(timeline)
+        statistics.errors.setdefault(log, ErrorGroups()).update(figures.errors)
+        for key, drops in figures.drops.items():
+            statistics.drops.setdefault(key, Drops(*key)).add(drops)
+        for boot_id, clock in figures.clocks.items():
+            self._go_on(boot_id, clock)
 
-    def _watch_clock(self, entry_id: str | None, time_ns: int) -> None:
-        boot_id = (entry_id or "").rpartition("-")[0]  # what was recovered from another run is as old as it is
-        newest_ns = self._newest_ns.get(boot_id, time_ns)
-        if newest_ns - time_ns >= STEP_NS:
-            self._all.step(ClockStep(self._log, self.writer.process, newest_ns, newest_ns - time_ns))
-        elif time_ns < newest_ns:
-            return
-        self._newest_ns[boot_id] = time_ns
+    def _go_on(self, boot_id: str, later: Clock) -> None:
+        known = self._clocks.get(boot_id)
+        before = 0 if known is None else known.step_count
+        if known is None:
+            known, steps = later, later.steps
+            self._clocks[boot_id] = known
+        else:
+            steps = known.go_on(later)
+        self._all.step_count += known.step_count - before
+        for step in steps:
+            self._note(step)
 
-    def _count_gap(self, entry: "LogEntry") -> None:
-        if entry.log_type != GAP and entry.logger != _GAP_LOGGER:
-            return
-        fields = entry.extra
-        if "first_seq" not in fields or "sink" not in fields:
-            return
-        for what in ("dropped", "held_back"):
-            count = fields.get(what)
-            if isinstance(count, int):
-                self._add_drops(what.replace("_", " "), count, fields)
-
-    def _add_drops(self, what: str, count: int, fields: dict[str, Any]) -> None:
-        key = (self._log, str(fields["sink"]), what, str(fields.get("reason", "")))
-        drops = self._all.drops.setdefault(key, Drops(*key))
-        drops.entries += count
-        drops.gaps += 1
-        by_level = fields.get("by_level")
-        for level, number in cast("dict[str, Any]", by_level if isinstance(by_level, dict) else {}).items():
-            if isinstance(number, int):
-                drops.by_level[level] = drops.by_level.get(level, 0) + number
+    def _note(self, step: Step) -> None:
+        self._all.step(ClockStep(self._log, self.writer.process, *step))

@@ -1,7 +1,7 @@
 """Which sequence numbers of a run are there: one bit each, so that a day's entries fit into a few megabytes; pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, final
 
 _BLOCK_BITS: Final = 13
@@ -44,6 +44,47 @@ class SequenceNumbers:
         block[at] |= bit
         self.count += 1
         return True
+
+    def __contains__(self, number: int) -> bool:
+        block = self._blocks.get(number >> _BLOCK_BITS)
+        return block is not None and bool(block[(number & (_BLOCK_NUMBERS - 1)) >> 3] & 1 << (number & 7))
+
+    def has_any(self, numbers: Sequence[int]) -> bool:
+        """Whether any of some numbers is there; quick where they are of blocks of which none is."""
+        blocks = range(min(numbers) >> _BLOCK_BITS, (max(numbers) >> _BLOCK_BITS) + 1)
+        near = blocks if len(blocks) < len(self._blocks) else self._blocks
+        if not any(key in blocks and key in self._blocks for key in near):
+            return False
+        other = SequenceNumbers()
+        other.add_new(numbers)
+        return self.overlaps(other)
+
+    def overlaps(self, other: "SequenceNumbers") -> bool:
+        """Whether the two sets have a number in common."""
+        fewer, more = sorted((self._blocks, other._blocks), key=len)  # noqa: SLF001 - of its own kind
+        return any(
+            int.from_bytes(block, "little") & int.from_bytes(more[key], "little")
+            for key, block in fewer.items()
+            if key in more
+        )
+
+    def add_new(self, numbers: Sequence[int]) -> None:
+        """Add numbers, which are all different, and none of which is there."""
+        first, last = min(numbers), max(numbers)
+        if last - first + 1 == len(numbers):
+            self._add_stretch(first, last)
+            self.count += len(numbers)
+            return
+        for number in numbers:
+            self.add(number)
+
+    def _add_stretch(self, first: int, last: int) -> None:
+        for key in range(first >> _BLOCK_BITS, (last >> _BLOCK_BITS) + 1):
+            base = key << _BLOCK_BITS
+            begin, end = max(first - base, 0), min(last - base + 1, _BLOCK_NUMBERS)
+            block = self._blocks.setdefault(key, bytearray(_BLOCK_BYTES))
+            bits = int.from_bytes(block, "little") | (1 << end) - (1 << begin)
+            block[:] = bits.to_bytes(_BLOCK_BYTES, "little")
 
     def update(self, other: "SequenceNumbers") -> None:
         """Add all of another set."""

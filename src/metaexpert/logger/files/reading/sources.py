@@ -17,6 +17,9 @@ from metaexpert.exceptions import MetaExpertError
 from metaexpert.logger.files.names import OPERATIONS, PACKINGS, LogFile
 
 _OF_A_FOLDER: Final = re.compile(r".+\.(?:log|jsonl|ndjson)(?:\.\d+)?(?:\.gz|\.zst)?")
+_PACKED: Final = 8
+"""About how many times its size a compressed file holds."""
+
 _NUMBERED: Final = re.compile(r"\.\d+")
 
 
@@ -63,6 +66,11 @@ class Source:
         if self.file is not None:
             return self.file.log.name
         return _NUMBERED.sub("", self.path.name.removesuffix(self.packing))
+
+    @property
+    def content_bytes(self) -> int:
+        """How much it holds; of a compressed file about."""
+        return self.size_bytes * _PACKED if self.packing else self.size_bytes
 
     @property
     def content(self) -> object:

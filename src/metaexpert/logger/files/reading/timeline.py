@@ -44,18 +44,30 @@ class Timeline:
         self._counts: dict[int, int] = {}
         self._width_ns = _SECOND_NS
 
-    def add(self, time_ns: int) -> None:
-        """Count one at a time; times may come in any order."""
+    def add(self, time_ns: int, count: int = 1) -> None:
+        """Count one or more at a time; times may come in any order."""
         bucket = time_ns // self._width_ns
-        self._counts[bucket] = self._counts.get(bucket, 0) + 1
+        self._counts[bucket] = self._counts.get(bucket, 0) + count
+        if len(self._counts) > _MAX_BUCKETS:
+            self._widen()
+
+    def update(self, other: "Timeline") -> None:
+        """Add all that another one counted."""
+        self._widen_to(other._width_ns)  # noqa: SLF001 - of its own kind
+        for bucket, count in other._in_buckets_of(self._width_ns).items():  # noqa: SLF001 - of its own kind
+            self._counts[bucket] = self._counts.get(bucket, 0) + count
         if len(self._counts) > _MAX_BUCKETS:
             self._widen()
 
     def _widen(self) -> None:
-        wider = next((each for each in WIDTHS_SECONDS if each * _SECOND_NS > self._width_ns), None)
-        if wider is not None:
-            self._counts = dict(self._in_buckets_of(wider * _SECOND_NS))
-            self._width_ns = wider * _SECOND_NS
+        """Go on to the narrowest width that leaves few enough buckets."""
+        for wider in WIDTHS_SECONDS:
+            if len(self._counts) > _MAX_BUCKETS:
+                self._widen_to(wider * _SECOND_NS)
+
+    def _widen_to(self, width_ns: int) -> None:
+        if width_ns > self._width_ns:
+            self._counts, self._width_ns = self._in_buckets_of(width_ns), width_ns
 
     def _in_buckets_of(self, width_ns: int) -> dict[int, int]:
         counts: dict[int, int] = {}

@@ -9,15 +9,11 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.log_lines import BOOT_ID, error_line, log_line, write_log
+from support.log_lines import BOOT_ID, error_line, log_line
 
 from metaexpert.logger.files.reading.entries import LogEntry
-from metaexpert.logger.files.reading.file_order import in_file_order
 from metaexpert.logger.files.reading.log_statistics import LogStatistics
-from metaexpert.logger.files.reading.query import Query
-from metaexpert.logger.files.reading.report import ReadReport
 from metaexpert.logger.files.reading.sequence_numbers import SequenceNumbers, run_and_number
-from metaexpert.logger.files.reading.sources import sources_in
 from metaexpert.logger.files.reading.timeline import WIDTHS_SECONDS, Timeline
 
 SECOND_NS = 1_000_000_000
@@ -54,6 +50,18 @@ class TestTimeline:
         assert len(list(timeline)) <= 4096
         assert sum(timeline) == 20_000
 
+    @given(st.lists(st.tuples(st.integers(0, 400_000_000), st.booleans()), max_size=200), st.booleans())
+    def test_two_together_are_one_that_counted_all(self, seconds: list[tuple[int, bool]], far: bool):
+        both, one, other = Timeline(), Timeline(), Timeline()
+        for second in range(0, 10_000 if far else 0, 2):
+            one.add(second * SECOND_NS)
+            both.add(second * SECOND_NS)
+        for second, is_one in seconds:
+            (one if is_one else other).add(second * SECOND_NS)
+            both.add(second * SECOND_NS)
+        other.update(one)
+        assert other.buckets(0, 400_000_000 * SECOND_NS, 60) == both.buckets(0, 400_000_000 * SECOND_NS, 60)
+
     def test_each_width_is_a_multiple_of_the_one_before(self):
         assert all(wide % narrow == 0 for narrow, wide in pairwise(WIDTHS_SECONDS))
 
@@ -80,6 +88,24 @@ class TestSequenceNumbers:
         assert told == together
         missing = {number for first, last in numbers.holes() for number in range(first, last + 1)}
         assert missing == set(range(min(together), max(together))) - together
+
+    @given(st.sets(st.integers(0, 40_000), min_size=1), st.sets(st.integers(0, 40_000), min_size=1))
+    def test_many_are_added_and_looked_for_at_once_as_one_by_one(self, some: set[int], others: set[int]):
+        one_by_one, at_once = SequenceNumbers(), SequenceNumbers()
+        for number in some:
+            one_by_one.add(number)
+        at_once.add_new(list(some))
+        assert list(at_once.ranges()) == list(one_by_one.ranges())
+        assert at_once.count == len(some)
+        assert at_once.has_any(list(others)) == bool(some & others)
+        assert [number in at_once for number in sorted(others)] == [number in some for number in sorted(others)]
+
+    @given(st.integers(0, 20_000), st.integers(1, 20_000))
+    def test_a_stretch_is_added_as_its_numbers(self, first: int, length: int):
+        numbers = SequenceNumbers()
+        numbers.add_new(range(first, first + length))
+        assert list(numbers.ranges()) == [(first, first + length - 1)]
+        assert (numbers.count, numbers.has_any([first + length])) == (length, False)
 
     def test_stretches_go_over_blocks(self):
         numbers = SequenceNumbers()
@@ -165,11 +191,3 @@ class TestLogStatistics:
         )
         told = {(each.what, each.entries, each.gaps): each.by_level for each in found.drops.values()}
         assert told == {("dropped", 8, 2): {"DEBUG": 6, "INFO": 2}, ("held back", 7, 1): {"INFO": 7}}
-
-
-def test_a_file_is_read_in_its_own_order_and_damage_is_counted(tmp_path: Path):
-    write_log(tmp_path, log_line(9, "first"), b"{torn", log_line(1, "second"))
-    report = ReadReport()
-    (source,) = sources_in([tmp_path])
-    assert [each.message for each in in_file_order(source, Query(), report)] == ["first", "second"]
-    assert (report.damaged, report.files) == (1, 1)

@@ -33,14 +33,14 @@ def _rewrite_chain(file: Path, begun: bytes, signing: bytes | None) -> bytes:
     lines = file.read_bytes().splitlines()
     head, made = NOTHING, list[bytes]()
     for record in _records(chain):
-        values, digests = _values(record, signing), list[bytes]()
+        values, digests = _values(record, signing), b""
         if record.kind == "chain":
             values |= {"begun": begun.hex()} | ({} if signing else {"signature": None})
         if record.kind == "lines":
             at = record.number("line") - 1
             digests = digests_of(lines[at : at + record.number("count")])
             values["digests"] = shortened(digests)
-        line, head = written(values, head, signing if record.mac else None, b"".join(digests))
+        line, head = written(values, head, signing if record.mac else None, digests)
         made.append(line)
     chain.write_bytes(b"".join(made))
     return head

@@ -146,15 +146,20 @@ class Chain:
             lines: what was written, without the newline behind each.
             end_bytes: where the last of them ends in the file, its newline included.
         """
-        size = sum(map(len, lines)) + len(lines)
+        joined = b"".join(lines)
+        size = len(joined) + len(lines)
         if self._descriptor < 0 and self._clock() >= self._retry_at:
             self._attempt(lambda: self._open(end_bytes - size))
         if self._descriptor < 0:
             return
         if end_bytes - size != self._at.end_bytes:
             self._break_at(end_bytes - size, "somebody else wrote to the file or cut it", is_foul=True)
-        for some, its_end_bytes in _cut(_single(lines), end_bytes):
-            self._take(some, its_end_bytes)
+        single = b"\n".join(lines).split(b"\n") if b"\n" in joined else lines  # an entry as text may take several
+        if len(single) <= MAX_LINES and size <= MAX_LINE_BYTES:
+            self._take(single, end_bytes)
+        else:
+            for some, its_end_bytes in _cut(single, end_bytes - size):
+                self._take(some, its_end_bytes)
         self._attempt(self._flush)
 
     def sync(self) -> None:
@@ -274,7 +279,7 @@ class Chain:
             return
         digests = digests_of(lines)
         values = {"line": self._at.line, "count": len(lines), "end": end_bytes, "digests": shortened(digests)}
-        self._record("lines", values, b"".join(digests))
+        self._record("lines", values, digests)
         self._at = replace(self._at, line=self._at.line + len(lines), end_bytes=end_bytes)
 
     def _record(self, kind: str, values: dict[str, Any], digests: bytes = b"") -> None:
@@ -446,19 +451,9 @@ def _after(record: Record) -> _At:
             return _At(record.head, record.number("line") + record.number("count"), record.number("end"))
 
 
-def _single(lines: Sequence[bytes]) -> Sequence[bytes]:
-    """Lines as the file has them: an entry as text may take several."""
-    joined = b"\n".join(lines)
-    return lines if joined.count(b"\n") == len(lines) - 1 else joined.split(b"\n")
-
-
-def _cut(lines: Sequence[bytes], end_bytes: int) -> Iterator[tuple[Sequence[bytes], int]]:
+def _cut(lines: Sequence[bytes], begin_bytes: int) -> Iterator[tuple[Sequence[bytes], int]]:
     """Lines in groups as large as one line of a chain is about, each with where it ends."""
-    size = sum(map(len, lines)) + len(lines)
-    if len(lines) <= MAX_LINES and size <= MAX_LINE_BYTES:
-        yield lines, end_bytes
-        return
-    begin, its_end_bytes, group_bytes = 0, end_bytes - size, 0
+    begin, its_end_bytes, group_bytes = 0, begin_bytes, 0
     for at, line in enumerate(lines):
         if at > begin and (at - begin >= MAX_LINES or group_bytes + len(line) >= MAX_LINE_BYTES):
             yield lines[begin:at], its_end_bytes

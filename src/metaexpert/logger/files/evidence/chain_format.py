@@ -26,6 +26,8 @@ NOTHING: Final = bytes(32)
 DIGEST_BYTES: Final = 8
 """How much of a log line's digest stands in the chain, to find the first wrong one; heads cover the whole digests."""
 
+_FULL_DIGEST_BYTES: Final = 32
+
 MAX_LINES: Final = 4096
 """Log lines that one line of a chain is about, at most."""
 
@@ -198,11 +200,12 @@ def written(values: Mapping[str, Any], previous: bytes, key: bytes | None, diges
     return b"%b%b%b%b%b%b" % (body, _HEAD, head.hex().encode(), _MAC, mac, _END), head
 
 
-def digests_of(lines: Sequence[bytes]) -> list[bytes]:
-    """SHA-256 of each log line, without its newline."""
-    return [sha256(line).digest() for line in lines]
+def digests_of(lines: Sequence[bytes]) -> bytes:
+    """SHA-256 of each log line, without its newline, one after the other."""
+    return b"".join([sha256(line).digest() for line in lines])
 
 
-def shortened(digests: Sequence[bytes]) -> str:
-    """The beginnings of the digests as a record has them."""
-    return b64encode(b"".join([digest[:DIGEST_BYTES] for digest in digests])).decode()
+def shortened(digests: bytes) -> str:
+    """The beginnings of digests, given one after the other, as a record has them."""
+    words = memoryview(digests).cast("Q")[:: _FULL_DIGEST_BYTES // DIGEST_BYTES]  # a fifth of what slices take
+    return b64encode(words.tobytes()).decode()

@@ -259,8 +259,7 @@ class _Walk:
         lines = content.split(b"\n")
         rest = lines.pop()
         digests = digests_of(lines)
-        joined = b"".join(digests)
-        if rest or len(lines) != count or not record.follows(self.head, joined):
+        if rest or len(lines) != count or not record.follows(self.head, digests):
             raise self._difference(record, chain, data, content)
         if record.text("digests") != shortened(digests):
             raise self._chain_is_wrong("has digests of other lines than its heads")

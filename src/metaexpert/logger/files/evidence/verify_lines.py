@@ -60,7 +60,7 @@ def blamed_chain(record: Record, previous: bytes, lines: Sequence[bytes]) -> boo
     if not isinstance(stated, str) or record.values.get("count") != len(lines):
         return False
     body = record.body.replace(stated.encode(), shortened(digests).encode(), 1)
-    return head_of(body, previous, b"".join(digests)) == record.head
+    return head_of(body, previous, digests) == record.head
 
 
 def entry_of(line: bytes) -> tuple[str, str]:

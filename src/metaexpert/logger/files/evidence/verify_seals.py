@@ -121,7 +121,7 @@ class SealsView:
         previous = NOTHING
         with self.path.open("rb") as file:
             while line := file.readline(LAST_BYTES):
-                if not line.endswith(b"\n") and not file.read(1):
+                if not line.endswith(b"\n") and not file.read(1) and not _is_whole(line[:-1]):
                     self.notes.append(f"the last line of {self.path.name} is torn: its process was killed over it")
                     break
                 previous = self._take(line, previous)
@@ -222,6 +222,15 @@ class SealsView:
         count = state.epoch - self._epoch
         text = f"{count} lines were cut off the end of {self.path.name}: the key state is at epoch {state.epoch}"
         self.findings.append(Finding(Kind.ROLLED_BACK, text))
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether it is a line but for its end: what its process was killed over is less."""
+    try:
+        Record.parsed(text + b"\n")
+    except FormatError:
+        return False
+    return True
 
 
 def _end(record: Record, number: int) -> End:

@@ -206,6 +206,15 @@ class TestWhatIsNoTampering:
         assert verdict.state is State.UNREADABLE
         assert "metaexpert[zstd]" in verdict.notes[0]
 
+    @pytest.mark.parametrize(("end", "is_intact"), [(b"", True), (b" ", False), (b"\r", False)])
+    def test_the_seals_last_line_is_torn_when_it_lacks_its_end_and_changed_when_it_has_another(
+        self, tmp_path: Path, end: bytes, *, is_intact: bool
+    ):
+        done = ChainedLog(tmp_path).write(2).stop()
+        seals = seals_of(done.log)
+        seals.write_bytes(seals.read_bytes()[:-1] + end)
+        assert verified(tmp_path).is_intact is is_intact
+
 
 class TestSeveralProcesses:
     def test_they_find_what_one_finds(self, tmp_path: Path):

@@ -32,8 +32,8 @@ def write_chain(file: LogFile, wanted: list[Values]) -> None:
     for values in wanted:
         at, count = values.get("line"), values.get("count")
         is_about = values.get("kind") == "lines" and isinstance(at, int) and isinstance(count, int)
-        digests = digests_of(lines[at - 1 : at - 1 + count]) if is_about and at and count else []
-        line, head = written(values, head, None, b"".join(digests))
+        digests = digests_of(lines[at - 1 : at - 1 + count]) if is_about and at and count else b""
+        line, head = written(values, head, None, digests)
         made.append(line)
     file.chain.write_bytes(b"".join(made))
 

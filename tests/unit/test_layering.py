@@ -67,7 +67,8 @@ PURE = rule(
     "logger.files.evidence.verify_lines logger.files.evidence.verdict logger.files.reading.moments "
     "logger.files.reading.text_entries logger.files.reading.conditions logger.files.reading.patterns "
     "logger.files.reading.precheck logger.files.reading.order_lifecycle logger.files.reading.position_changes "
-    "logger.measuring.histogram logger.measuring.meters "
+    "logger.measuring.histogram logger.measuring.meters logger.measuring.durations logger.measuring.thresholds "
+    "logger.measuring.sample "
     "logger.files.reading.trade_events logger.files.reading.text_copies logger.files.reading.timeline "
     "logger.files.reading.sequence_numbers logger.files.reading.error_groups logger.files.reading.log_statistics",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",

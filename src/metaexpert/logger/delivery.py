@@ -25,6 +25,7 @@ from metaexpert.logger.entry import LEVEL, Capture
 from metaexpert.logger.journal.custody import Custody
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
+from metaexpert.logger.measuring.histogram import Histogram
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry, check
 from metaexpert.logger.retry import Backoff, SinkState
@@ -65,6 +66,7 @@ class Delivery:
         batching: its way from the lanes to the worker, for the dispatcher.
         health: how the sink is doing.
         breaker: whether its destination is asked as usual, or left alone between probes.
+        write_durations: how long writes took, failed ones too.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Delivery:
         if isinstance(sink, LooksAhead):
             sink.look_ahead(lambda: self.batching.queued)
         self.breaker = Breaker(FAILURES_UNTIL_OPEN, clock)
+        self.write_durations = Histogram()
         self._limit = BodyLimit()
         self._reaching = sink if isinstance(sink, HasEndpoints) else None
         self._left = ""
@@ -260,6 +263,7 @@ class Delivery:
         if self._held:
             await asyncio.get_running_loop().create_future()  # until this worker is cancelled
         self._in_write = True
+        began_ns = time.perf_counter_ns()
         try:
             return await self.sink.write(batch)
         except asyncio.CancelledError:
@@ -271,6 +275,7 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - a fault in a sink's code must not end its worker and drop in silence
             return Retry(f"{type(error).__name__} in sink: {error}")
         finally:
+            self.write_durations.record(time.perf_counter_ns() - began_ns)
             self._in_write = False
             self._written.set()
 

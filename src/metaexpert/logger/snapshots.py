@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.measuring.durations import Durations
 from metaexpert.logger.stats import IngressStats, SinkStats
 
 
@@ -35,6 +36,7 @@ def sink_stats(delivery: Delivery, kind: str) -> SinkStats:
         last_error=delivery.last_error,
         breaker=delivery.breaker.state,
         endpoints=delivery.endpoints,
+        writes=Durations(delivery.write_durations),
         ledger=delivery.ledger.snapshot(delivery.in_flight, delivery.spooled),
         **_spool_stats(delivery),
         **_dead_letter_stats(delivery),

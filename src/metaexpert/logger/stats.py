@@ -8,6 +8,7 @@ from typing import Final
 from metaexpert.logger.breaker import BreakerState
 from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.ledger import LedgerSnapshot
+from metaexpert.logger.measuring.durations import NO_DURATIONS, Durations
 from metaexpert.logger.retry import SinkState
 
 
@@ -79,6 +80,7 @@ class SinkStats:
         breaker: `closed` while its destination is asked as usual; `open` while it is left alone, `half-open` while a
             probe of a few entries is under way.
         endpoints: its collector's addresses, the preferred first; empty where it has none.
+        writes: how long writes took, failed ones too.
     """
 
     name: str
@@ -100,6 +102,7 @@ class SinkStats:
     dead_letters_lost: int = 0
     breaker: BreakerState = BreakerState.CLOSED
     endpoints: tuple[EndpointStats, ...] = ()
+    writes: Durations = NO_DURATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

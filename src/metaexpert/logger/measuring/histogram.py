@@ -9,6 +9,7 @@ Any thread may record: between the bucket's reading and its writing the interpre
 no count is lost.
 """
 
+import sys
 from array import array
 from collections.abc import Sequence
 from math import ceil
@@ -41,14 +42,16 @@ class Histogram:
 
     Attributes:
         counts: by bucket; for this module alone.
+        count: how many were recorded.
         total_ns: sum of all.
         max_ns: the longest, exactly; 0 while there is none.
     """
 
-    __slots__ = ("counts", "max_ns", "total_ns")
+    __slots__ = ("count", "counts", "max_ns", "total_ns")
 
     def __init__(self) -> None:
         self.counts = array("Q", bytes(8 * _BUCKETS))
+        self.count = 0
         self.total_ns = 0
         self.max_ns = 0
 
@@ -60,6 +63,7 @@ class Histogram:
         shift = value_ns.bit_length() - _EXACT_BITS
         # as _bucket, without the call
         self.counts[value_ns if shift <= 0 else (shift << 6) + (value_ns >> shift)] += 1
+        self.count += 1
         self.total_ns += value_ns
         if value_ns > self.max_ns:  # noqa: PLR1730 - a call costs as much as all the rest, and may lose a longer one
             self.max_ns = value_ns
@@ -67,19 +71,16 @@ class Histogram:
     def _record_extreme(self, value_ns: int) -> None:
         value_ns = max(0, value_ns)
         self.counts[_bucket(min(value_ns, _LONGEST_NS))] += 1
+        self.count += 1
         self.total_ns += value_ns
         self.max_ns = max(self.max_ns, value_ns)
-
-    @property
-    def count(self) -> int:
-        """How many were recorded."""
-        return sum(self.counts)
 
     def merge(self, other: "Histogram") -> None:
         """Count what the other has counted too."""
         for bucket, count in enumerate(other.counts):
             if count:
                 self.counts[bucket] += count
+        self.count += other.count
         self.total_ns += other.total_ns
         self.max_ns = max(self.max_ns, other.max_ns)
 
@@ -87,7 +88,7 @@ class Histogram:
         """Another one with the same counts, that stays as it is."""
         made = Histogram()
         made.counts = self.counts[:]
-        made.total_ns, made.max_ns = self.total_ns, self.max_ns
+        made.count, made.total_ns, made.max_ns = self.count, self.total_ns, self.max_ns
         return made
 
     def since(self, earlier: "Histogram") -> "Histogram":
@@ -96,7 +97,8 @@ class Histogram:
         Its `max_ns` is exact when that is the longest of all times, else off by `RELATIVE_ERROR` at most.
         """
         made = Histogram()
-        made.counts = array("Q", map(int.__sub__, self.counts, earlier.counts))
+        made.counts = _difference(self.counts, earlier.counts)
+        made.count = self.count - earlier.count
         made.total_ns = self.total_ns - earlier.total_ns
         made.max_ns = self.max_ns if self.max_ns > earlier.max_ns else made._highest(self.max_ns)
         return made
@@ -109,18 +111,16 @@ class Histogram:
         """The durations below or at which these shares of all lie (nearest rank), nanoseconds; 0 while there is none.
 
         Args:
-            shares: from 0 to 1, rising.
+            shares: each from 0 to 1.
         """
         counts = self.counts[:]
-        total = sum(counts)
-        found: list[int] = []
-        seen, bucket = 0, -1
-        for rank in (max(1, ceil(share * total)) for share in shares):
-            while seen < rank and bucket + 1 < _BUCKETS:
-                bucket += 1
-                seen += counts[bucket]
-            found.append(min(_middle(bucket), self.max_ns) if total else 0)
-        return found
+        octaves = [sum(counts[at : at + _PER_OCTAVE]) for at in range(0, _BUCKETS, _PER_OCTAVE)]
+        total = sum(octaves)
+        if not total:
+            return [0] * len(shares)
+        return [
+            min(_middle(_bucket_of_rank(max(1, ceil(share * total)), counts, octaves)), self.max_ns) for share in shares
+        ]
 
     def percentile(self, share: float) -> int:
         """As `percentiles`, one of them."""
@@ -140,6 +140,25 @@ class Histogram:
                 bucket += 1
             found.append(seen)
         return [*found, sum(counts)]
+
+
+def _difference(counts: "array[int]", earlier: "array[int]") -> "array[int]":
+    """Bucket by bucket, as one subtraction of large numbers: where no count is less than before, none borrows."""
+    difference = int.from_bytes(counts, sys.byteorder) - int.from_bytes(earlier, sys.byteorder)
+    return array("Q", difference.to_bytes(8 * _BUCKETS, sys.byteorder))
+
+
+def _bucket_of_rank(rank: int, counts: "array[int]", octaves: Sequence[int]) -> int:
+    """The bucket in which the value of this rank, from 1, lies."""
+    octave = 0
+    while rank > octaves[octave]:
+        rank -= octaves[octave]
+        octave += 1
+    bucket = octave * _PER_OCTAVE
+    while rank > counts[bucket]:
+        rank -= counts[bucket]
+        bucket += 1
+    return bucket
 
 
 def _middle(bucket: int) -> int:

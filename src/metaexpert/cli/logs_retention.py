@@ -1,8 +1,8 @@
 """`metaexpert logs retention`: what is compressed, archived and deleted of finished log files, and why; shown, or done.
 
 Exit status: 0 all is as the configuration wants it, or was shown; 1 the configuration or the disk is in the way;
-2 wrong usage; 3 files stay against a bound, within their term or under a hold, or nothing was confirmed; 4 another
-process keeps the files at this moment.
+2 wrong usage; 3 files stay against a bound, within their term or under a hold, nothing was confirmed, or more is to be
+done by now than was shown; 4 another process keeps the files at this moment.
 """
 
 import json
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from metaexpert.logger import LoggerConfig
     from metaexpert.logger.files.keeping.housekeeping import Housekeeper, Planned
     from metaexpert.logger.files.keeping.kept_logs import KeptLog
-    from metaexpert.logger.files.keeping.retention import KeptFile
+    from metaexpert.logger.files.keeping.retention import Action, KeptFile
 
 
 def retention(
@@ -139,15 +139,34 @@ def _carry_out(
     except OSError as error:
         tell(f"error: {error}")
         return FAULT, None
+    shown = [action for each in plans for action in each.actions]
+    keeper.permit(shown)  # the plan may be another one by now
     free = keeper.keep()
     counters = keeper.counters
     done = {key: value for key, value in asdict(counters).items() if key != "passes"}
     if not free:
         tell("another process keeps the files of a folder at this moment; try again")
-    status = FAULT if counters.failures else OWNED if not free else LEFT if counters.conflicts else DONE
+    more = _more_than(shown, keeper, [each.log for each in plans])
+    if more:
+        tell(
+            f"{files_text(more)} more would be compressed, archived or deleted by now: run it again to see and confirm"
+        )
+    is_left = more or counters.conflicts
+    status = FAULT if counters.failures else OWNED if not free else LEFT if is_left else DONE
     counts = f"{counters.packed} compressed, {counters.archived} archived, {counters.purged} deleted"
     tell(f"{counts}, {counters.failures} failed")
     return status, done
+
+
+def _more_than(shown: "Sequence[Action]", keeper: "Housekeeper", logs: "Sequence[KeptLog]") -> int:
+    """Files with which something would be done now that was not shown."""
+    from metaexpert.logger.files.keeping.housekeeping import deed_of  # noqa: PLC0415 - only when a command runs
+    from metaexpert.logger.files.keeping.retention import Conflict  # noqa: PLC0415 - as above
+
+    keeper.permit(None)
+    known = {Conflict, *map(deed_of, shown)}
+    actions = [action for each in _plans(keeper, logs) for action in each.actions if deed_of(action) not in known]
+    return len({action.kept.file.path for action in actions if not isinstance(action, Conflict)})
 
 
 def _print_json(plans: "Sequence[Planned]", done: dict[str, Any] | None) -> None:

@@ -65,6 +65,31 @@ def operations(folder: Path) -> list[dict[str, Any]]:
 
 
 class TestRetention:
+    def test_nothing_is_done_that_was_not_shown_and_confirmed(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
+        """A file that became too old while the question stood was deleted with those that were shown."""
+        aged(folder, 100, 80)
+        old, young = names(folder)
+
+        def answered_late(*_: object, **__: object) -> bool:
+            late = time.time() - 95 * DAY
+            os.utime(folder / young, (late, late))
+            return True
+
+        monkeypatch.setattr("metaexpert.cli.logs_retention.confirmed", answered_late)
+        result = run("retention")
+        assert result.exit_code == 3
+        assert "1 file more would be compressed, archived or deleted by now: run it again" in result.stderr
+        assert (old in names(folder), young in names(folder)) == (False, True)
+        assert next(iter(operations(folder)[-1]["files"].values())).startswith("delete")
+        run("retention")
+        assert young not in names(folder)
+
+    def test_what_was_confirmed_is_done_however_often_it_is_planned(self, folder: Path):
+        aged(folder, 100, 40, 1)
+        assert run("retention", "--yes").exit_code == 0
+        assert len(names(folder / "archive")) == 1
+        assert [name for name in there(folder) if name.endswith(".log")] == []
+
     def test_a_dry_run_says_what_would_be_done_and_why_and_changes_nothing(self, folder: Path):
         aged(folder, 100, 40, 1)
         before = there(folder)

@@ -7,7 +7,7 @@ leaves the rest of the work to be done.
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,6 +85,14 @@ class Planned:
         return protection(kept, self.log.rules, self.now, self.holds, self.clock)
 
 
+def deed_of(action: Action) -> object:
+    """What is done with which file, wherever and however compressed it is by then."""
+    if isinstance(action, Conflict):
+        return Conflict
+    file = action.kept.file
+    return type(action), file.stem, file.suffix, file.run, file.number
+
+
 def free_bytes(folder: Path) -> int | None:
     """Room on a folder's disk, bytes; None where it cannot be known."""
     try:
@@ -130,6 +138,11 @@ class Housekeeper:
         self._trouble: str | None = None
         self._has_leapt = False
         self._told_nobodys = set[Path]()
+        self._permitted: frozenset[object] | None = None
+
+    def permit(self, actions: Iterable[Action] | None) -> None:
+        """Do nothing but these from now on, whatever a later plan says: what somebody confirmed; None for all."""
+        self._permitted = None if actions is None else frozenset(map(deed_of, actions))
 
     def go_over_to(self, log_dir: Path, logs: Sequence[KeptLog]) -> None:
         """Keep other logs from the next pass on; from any thread. One under way goes on by the holds it began with."""
@@ -151,6 +164,9 @@ class Housekeeper:
         rules = replace(log.rules, archive_frees_disk=_is_elsewhere(log))
         now, clock = self._clock(), self._trust(log)
         actions = plan(files, rules, now, self._disk_free(log.path.parent), holds, clock=clock)
+        if self._permitted is not None:
+            permitted = {Conflict, *self._permitted}
+            actions = tuple(each for each in actions if deed_of(each) in permitted)
         return Planned(log, files, actions, holds, now, clock)
 
     def adopt(self, log: KeptLog) -> int:

@@ -23,7 +23,7 @@ from metaexpert.logger.files.reading.query import Query
 from metaexpert.logger.files.reading.report import ReadReport
 from metaexpert.logger.files.reading.scan import Scanner
 from metaexpert.logger.files.reading.sequence_numbers import SequenceNumbers
-from metaexpert.logger.files.reading.sources import Source
+from metaexpert.logger.files.reading.sources import ReadError, Source
 from metaexpert.logger.files.reading.text_copies import Standing, Writer
 
 PART_BYTES: Final = 8 * 1024 * 1024
@@ -120,6 +120,9 @@ def counted(
         query: what to count; files its times rule out are counted as files, and not read.
         report: what there is, and what is damaged, is counted here.
         parallel: how many processes look through them; None for as many as are worth it, 1 for this one alone.
+
+    Raises:
+        ReadError: something is wrong in a process that looks through them.
     """
     reading = _Reading(sorted(sources, key=_order), query, report)
     processes = processes_for(sum(map(_content_bytes, reading.sources))) if parallel is None else parallel
@@ -202,6 +205,8 @@ class _Reading:
         except (OSError, EOFError):  # that process ended
             ended.add(ticket.helper)
             counted = self._work.through(ticket.asked)
+        except Exception as error:
+            raise ReadError(f"{ticket.asked.source.path} cannot be read: {error or type(error).__name__}") from error
         self._take(ticket.file, ticket.asked, counted)
 
     def _parts(self) -> Iterator[tuple[FileStatistics, Asked]]:

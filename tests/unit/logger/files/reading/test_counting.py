@@ -24,7 +24,7 @@ from metaexpert.logger.files.reading.precheck import Precheck
 from metaexpert.logger.files.reading.query import Query
 from metaexpert.logger.files.reading.report import ReadReport
 from metaexpert.logger.files.reading.scan import Scanner
-from metaexpert.logger.files.reading.sources import Source, sources_in
+from metaexpert.logger.files.reading.sources import ReadError, Source, sources_in
 
 SECOND = 1_000_000_000
 OTHER = "0a2097fe9ce0bcd01"
@@ -166,6 +166,13 @@ def test_processes_that_end_are_done_without(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Helper, "ask", killed)
     found = counted(sources, Query(), ReadReport(), parallel=2)
     assert document(found) == document(counted(sources, Query(), ReadReport(), parallel=1))
+
+
+def test_what_goes_wrong_in_a_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    begin = Helper.ask
+    monkeypatch.setattr(Helper, "ask", lambda self, part: begin(self, part._replace(source=None)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType, reportUnknownMemberType]
+    with pytest.raises(ReadError, match="cannot be read: AttributeError"):
+        counted(many_lines(tmp_path), Query(), ReadReport(), parallel=2)
 
 
 def test_where_no_process_can_be_started_this_one_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

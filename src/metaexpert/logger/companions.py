@@ -69,7 +69,16 @@ class _Kind:
     make: Make
 
 
-_KINDS: dict[str, _Kind] = {}
+def _alerts(config: LoggerConfig, surroundings: Surroundings, former: Companion | None) -> Companion:
+    from metaexpert.logger.alerts.watch import AlertWatch  # noqa: PLC0415 - imported where it is wanted
+
+    known = former if isinstance(former, AlertWatch) else None
+    return AlertWatch(config.alerts, config.log_name, surroundings, known)
+
+
+_KINDS: dict[str, _Kind] = {
+    "alerts": _Kind(lambda config: (config.alerts, config.log_name) if config.alerts.rules else None, _alerts),
+}
 """By name, which is also that of its task and of its figures."""
 
 

@@ -17,6 +17,7 @@ from metaexpert.logger.configuring.origin import DEFAULT, ConfigSource, KeyPath,
 from metaexpert.logger.configuring.presets import PRESETS, Preset, over_preset, preset_value
 from metaexpert.logger.configuring.problems import made_or_problems
 from metaexpert.logger.configuring.sources import gathered
+from metaexpert.logger.options.alerts import AlertsOptions
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
@@ -123,6 +124,8 @@ class LoggerConfig(Options):
     """What is on disk before a log call returns."""
     check_trades: bool = True
     """Warn of trade entries that are wrong, or make no sense after those before them."""
+    alerts: AlertsOptions = AlertsOptions()
+    """When somebody is told of what happens, and who."""
     handle_signals: bool = True
     """Stop in good order on SIGTERM, where nothing handles it, and read the configuration again on SIGHUP."""
     shutdown_timeout: Annotated[float, Field(ge=0.0, le=3600.0)] = 5.0
@@ -338,7 +341,7 @@ class LoggerConfig(Options):
             for index, options in enumerate(self.sinks)
             if isinstance(options, HttpOptions)
             for field, path in options.secret_files().items()
-        }
+        } | {f"{type(self).__name__}.alerts.{field}": path for field, path in self.alerts.secret_files().items()}
 
     def _file(self, name: str, path: Path, **options: Any) -> FileOptions:
         return FileOptions(

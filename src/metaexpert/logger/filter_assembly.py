@@ -70,14 +70,15 @@ def _entry_filter(options: FilterOptions) -> EntryFilter | None:
     if not looks_inside:
         return None
     return EntryFilter(
-        include_fields=tuple(map(_condition, options.include_fields)),
-        exclude_fields=tuple(map(_condition, options.exclude_fields)),
+        include_fields=tuple(map(condition, options.include_fields)),
+        exclude_fields=tuple(map(condition, options.exclude_fields)),
         include_messages=options.include_messages,
         exclude_messages=options.exclude_messages,
     )
 
 
-def _condition(options: FieldConditionOptions) -> FieldCondition:
+def condition(options: FieldConditionOptions) -> FieldCondition:
+    """The condition that options tell of."""
     if options.exists is not None:
         return FieldCondition(options.name, exists=options.exists)
     wanted = options.one_of if options.equals is None else (options.equals,)

@@ -100,7 +100,7 @@ def _said(
     if kind == "missing":
         return "", "is required"
     if kind in _TAG_ERRORS:
-        return _wrong_type(given, kinds)
+        return _wrong_type(given, _types_at(detail) or kinds)
     message = _OF_KINDS.get(kind) or detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not path or isinstance(given, BaseModel) or (isinstance(given, dict) and kind == "value_error"):
         return "", message
@@ -119,7 +119,9 @@ def _followed(
     """The options a location ends in, and its path without pydantic's own marks."""
     shape, path = Shape(models=(model,)), list[str]()
     for part, before in zip(location, (None, *location), strict=False):
-        if isinstance(before, int) and part in kinds:
+        if isinstance(before, int) and part in shape.types:
+            shape = shape.of_type(part)
+        elif isinstance(before, int) and part in kinds:
             shape = Shape(models=(kinds[cast("str", part)],))
         elif shape.is_plain:
             break  # the members of a union, or whether a key or its value is meant
@@ -130,7 +132,12 @@ def _followed(
     return model, path
 
 
-def _wrong_type(value: object, kinds: Mapping[str, type[BaseModel]]) -> tuple[str, str]:
+def _types_at(detail: Mapping[str, Any]) -> list[str]:
+    """The types of this very list, as pydantic names them; other lists have others."""
+    return re.findall(r"'([^']+)'", detail.get("ctx", {}).get("expected_tags", ""))
+
+
+def _wrong_type(value: object, kinds: Iterable[str]) -> tuple[str, str]:
     """What is said of a table whose `type` is unknown or missing."""
     allowed = f"must be one of {', '.join(map(repr, sorted(kinds)))}"
     given = cast("dict[str, object]", value).get("type") if isinstance(value, dict) else None
@@ -143,7 +150,7 @@ def _wrong_type(value: object, kinds: Mapping[str, type[BaseModel]]) -> tuple[st
 def _shown(path: list[str], value: object) -> str:
     """The value as it may be shown; below a hidden key nothing is."""
     text = REDACTED if any(map(_hides, path)) else _USERINFO.sub(f"{REDACTED}@", repr(_redacted(path[-1], value)))
-    if path[-1] == "url" and _MAY_HOLD_SECRETS.search(text):
+    if path[-1] == "url" and ("targets" in path or _MAY_HOLD_SECRETS.search(text)):
         text = REDACTED
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 

@@ -62,6 +62,11 @@ class Shape:
             return _joined(shape_of(field.annotation) for field in fields)
         return shape_of(self.free) if self.has_free_keys else Shape()
 
+    @property
+    def types(self) -> frozenset[object]:
+        """What tells its tables apart, where they have a `type`."""
+        return frozenset(map(_type_of, self.models)) - {None}
+
     def of_type(self, name: object) -> "Shape":
         """The same, with the options of this `type` alone where there are such."""
         models = tuple(model for model in self.models if _type_of(model) == name)

@@ -1,0 +1,1 @@
+"""Alerts: rules over entries and statistics, what they say, and who is told."""

@@ -53,6 +53,9 @@ from metaexpert.logger.spool.spool import SpoolLimits
 
 _SPILLING_BATCHES: Final = 5
 
+_INGRESS_SHARE: Final = 2
+"""Ingress holds this many times what a sink may hold, so that a burst waits there while the loop is busy elsewhere."""
+
 _LOCAL_BACKOFF = Backoff(first_seconds=0.05, max_seconds=2.0)
 """Files and streams are asked again soon: a full disk or a stalled terminal harms nobody by being asked."""
 
@@ -282,3 +285,13 @@ def taking(options: SinkOptions) -> Takes:
 def accepts(options: SinkOptions) -> Admission:
     """Which entries a sink takes by their level, log type and logger."""
     return admission_for(options)
+
+
+def ingress_bounds(config: LoggerConfig) -> tuple[int, int, float]:
+    """Entries, bytes and blocking time of an ingress for a configuration's sinks."""
+    queues = [options.queue or config.queue for options in config.all_sinks()] or [config.queue]
+    return (
+        max(max(_INGRESS_SHARE * queue.max_entries, queue.most_entries) for queue in queues),
+        max(max(_INGRESS_SHARE * queue.max_bytes, queue.most_bytes) for queue in queues),
+        max((queue.block_timeout for queue in queues if queue.overflow is Overflow.BLOCK), default=0.0),
+    )

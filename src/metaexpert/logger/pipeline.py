@@ -8,14 +8,14 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
 from metaexpert.logger.batching import Batching
+from metaexpert.logger.closing import Closable, close_all
 from metaexpert.logger.companions import Companions, Surroundings
 from metaexpert.logger.config import AnySink, LoggerConfig
-from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import SHUTDOWN, Delivery
 from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.entry import Capture
@@ -24,22 +24,18 @@ from metaexpert.logger.files.evidence.chain import Anchor
 from metaexpert.logger.files.keeping.housekeeping_thread import HousekeepingThread
 from metaexpert.logger.files.keeping.kept_logs import kept_logs
 from metaexpert.logger.filters import Admission
+from metaexpert.logger.held_back.held_back import HeldBack, held_back_for
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
-from metaexpert.logger.jobs import Jobs, Worker
+from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.keeping import Keeping
-from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.http import HttpOptions
-from metaexpert.logger.options.queue import QueueOptions
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.sinks.file import FileSink
 from metaexpert.logger.snapshots import ingress_stats, sink_stats
 from metaexpert.logger.stats import DispatcherStats, RuntimeStats, SinkStats
 from metaexpert.logger.tasks import OwnedTask, ended
-
-_INGRESS_SHARE: Final = 2
-"""Ingress holds this many times what a sink may hold, so that a burst waits there while the loop is busy elsewhere."""
 
 _LAST_ROUNDS: Final = 2
 """Flushes at a stop: the second is for the gap entry of what the first one had to shed, and companions' last words."""
@@ -54,12 +50,6 @@ _ALONE_SLICE_SECONDS: Final = 0.005
 
 _HOLD_SECONDS: Final = 1.0
 """How long a write under way may take to end before its worker is cancelled; what it wrote is then sent again."""
-
-
-class _Closable(Protocol):
-    """What holds something until it is closed."""
-
-    async def close(self) -> None: ...
 
 
 @final
@@ -98,7 +88,8 @@ class Pipeline:
             unheard=self._poke,
         )
         self._housekeeping = HousekeepingThread(config.log_dir, kept_logs(config), notices)
-        self.ingress = Ingress(*_bounds(_queues(config)))
+        self.held_back: HeldBack | None = held_back_for(config.buffer_until_error, None)
+        self.ingress = Ingress(*assembly.ingress_bounds(config))
         if self.journal is not None:
             self.ingress.rely_on(self.journal)
         self._add(self._assembled(config, config.all_sinks(), identity))
@@ -300,20 +291,8 @@ class Pipeline:
             await self._close(self._closable(self._deliveries))
         except asyncio.CancelledError:  # they are closed all the same
             cancelled = True
-        cancelled = await self._housekeeping_ended() or cancelled
+        cancelled = await self._housekeeping.ended(self._jobs, _CLOSE_SECONDS) or cancelled
         return (self._keeping is not None and await self._keeping.close()) or cancelled
-
-    async def _housekeeping_ended(self) -> bool:
-        """Wait until the thread that keeps the files has ended; whether this task was cancelled meanwhile."""
-        worker = Worker(self._jobs, "housekeeping-end")
-        try:
-            if self._housekeeping.is_running:  # amid a call of the system: what it leaves is gone on with
-                await worker.run(self._housekeeping.join, _CLOSE_SECONDS)
-        except asyncio.CancelledError:
-            return True
-        finally:
-            worker.close()
-        return False
 
     async def _last_flush(self) -> bool:
         loop = asyncio.get_running_loop()
@@ -366,31 +345,15 @@ class Pipeline:
             self._notices.say(f"sink {name} stopped", f"{left} entries could not be delivered in time ({state})")
         delivery.health.stopped()
 
-    def _closable(self, names: Iterable[str]) -> Mapping[str, _Closable]:
+    def _closable(self, names: Iterable[str]) -> Mapping[str, Closable]:
         """The named sinks, and where their dead letters go."""
         letters = {name: self._deliveries[name].dead_letters for name in names}
         return {name: self._sinks[name] for name in letters} | {
             f"{name}-dead-letters": each for name, each in letters.items() if each is not None
         }
 
-    async def _close(self, sinks: Mapping[str, _Closable]) -> None:
-        closing = [asyncio.create_task(_closed(sink), name=f"metaexpert-close-{name}") for name, sink in sinks.items()]
-        if not closing:
-            return
-        cancelled, ended = False, None
-        while ended is None:
-            try:
-                ended = await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
-            except asyncio.CancelledError:
-                cancelled = True  # whoever goes on with these sinks does so when they are closed
-        done, late = ended
-        for task in late:
-            task.cancel()
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self._notices.say(task.get_name().removeprefix("metaexpert-"), str(error))
-        if cancelled:
-            raise asyncio.CancelledError
+    async def _close(self, sinks: Mapping[str, Closable]) -> None:
+        await close_all(sinks, _CLOSE_SECONDS, self._notices)
 
     # ---- another configuration --------------------------------------------------------------------------------
 
@@ -427,6 +390,7 @@ class Pipeline:
             made[name][2].take_over(self._deliveries[name])
         gone = {name: (self._deliveries.pop(name), self._sinks.pop(name)) for name in self._missing(wanted)}
         self.config = config
+        self.held_back = held_back_for(config.buffer_until_error, self.held_back)
         self._go_over_to_journal_of(config)
         self._housekeeping.go_over_to(config.log_dir, kept_logs(config))
         self._add(made)
@@ -435,7 +399,7 @@ class Pipeline:
         self.dispatcher.set_observers(self._companions.observers)
         self.dispatcher.set_sinks(self._routed(), [delivery.batching for delivery, _ in gone.values()])
         self._set_pace()
-        self.ingress.resize(*_bounds(_queues(config)))
+        self.ingress.resize(*assembly.ingress_bounds(config))
         for name in made:
             self._begin_delivery(name, self._deliveries[name])
         await self._end_tasks(outdated)
@@ -544,27 +508,10 @@ class Pipeline:
             dispatcher=DispatcherStats(**asdict(self.dispatcher.counters)),
             journal=None if self._keeping is None else self._keeping.stats(),
             housekeeping=self._housekeeping.stats(),
+            held_back=None if self.held_back is None else self.held_back.stats(),
             companions=MappingProxyType(self._companions.figures()),
             sinks=MappingProxyType(
                 self._former
                 | {name: sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}
             ),
         )
-
-
-async def _closed(sink: _Closable) -> None:
-    current_fields.set(PIPELINE)
-    await sink.close()
-
-
-def _queues(config: LoggerConfig) -> list[QueueOptions]:
-    return [options.queue or config.queue for options in config.all_sinks()] or [config.queue]
-
-
-def _bounds(queues: Sequence[QueueOptions]) -> tuple[int, int, float]:
-    """Entries, bytes and blocking time of an ingress for sinks with such queues."""
-    return (
-        max(max(_INGRESS_SHARE * queue.max_entries, queue.most_entries) for queue in queues),
-        max(max(_INGRESS_SHARE * queue.max_bytes, queue.most_bytes) for queue in queues),
-        max((queue.block_timeout for queue in queues if queue.overflow is Overflow.BLOCK), default=0.0),
-    )

@@ -3,6 +3,7 @@
 It is a daemon: what it is amid when the process ends goes on at the next start. Nothing it does raises into anyone.
 """
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from metaexpert.logger.files.keeping.housekeeping import Housekeeper
 from metaexpert.logger.files.keeping.kept_logs import KeptLog
 from metaexpert.logger.files.keeping.pace import Pace, StoppedError, lower_priority
 from metaexpert.logger.files.names import LogFile
+from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.stats import HousekeepingStats
@@ -81,6 +83,18 @@ class HousekeepingThread:
         """Wait until it has ended, but no longer than `timeout_seconds`."""
         if self._thread is not None:
             self._thread.join(timeout_seconds)
+
+    async def ended(self, jobs: Jobs, most_seconds: float) -> bool:
+        """Wait `most_seconds` at most until it has ended; whether the calling task was cancelled meanwhile."""
+        worker = Worker(jobs, "housekeeping-end")
+        try:
+            if self.is_running:  # amid a call of the system: what it leaves is gone on with
+                await worker.run(self.join, most_seconds)
+        except asyncio.CancelledError:
+            return True
+        finally:
+            worker.close()
+        return False
 
     @property
     def is_running(self) -> bool:

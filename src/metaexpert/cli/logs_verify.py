@@ -39,6 +39,9 @@ def verify(
         list[Path] | None,
         Option(("--anchors", "-a"), "An export (NDJSON) of what collectors hold of the seals; several allowed."),
     ] = None,
+    partial: Annotated[
+        bool, Option(("--partial",), "The anchors may be about other logs too: none of those counts as missing.")
+    ] = False,
     file: ConfigFile = None,
     as_json: AsJson = False,
     new_key: Annotated[
@@ -55,7 +58,8 @@ def verify(
         if new_key is not None:
             _make_key(new_key)
             return
-        report = _verified(places or configured_places(file), key_file, anchors or [], progress=not as_json)
+        named = places or configured_places(file)
+        report = _verified(named, key_file, anchors or [], is_partial=partial, progress=not as_json)
     if as_json:
         typer.echo(json.dumps(_document(report), indent=2, ensure_ascii=False))
     else:
@@ -79,7 +83,9 @@ def _make_key(path: Path) -> None:
     typer.echo("`.seals.key` beside it, take the secret off this machine: who verifies needs it, and nobody else.")
 
 
-def _verified(places: list[Path], key_file: Path | None, anchors: list[Path], *, progress: bool) -> "Report":
+def _verified(
+    places: list[Path], key_file: Path | None, anchors: list[Path], *, is_partial: bool, progress: bool
+) -> "Report":
     from metaexpert.cli.logs_progress import Progress  # noqa: PLC0415 - as above
     from metaexpert.logger.files.evidence.chain_keys import read_chain_secret  # noqa: PLC0415 - as above
     from metaexpert.logger.files.evidence.verify import verify as verify_logs  # noqa: PLC0415 - as above
@@ -93,7 +99,7 @@ def _verified(places: list[Path], key_file: Path | None, anchors: list[Path], *,
         done_bytes += verdict.size_bytes
 
     with Progress("verifying", 0, lambda: done_bytes, wanted=progress):
-        return verify_logs(places, secret=secret, anchors=held, told=count)
+        return verify_logs(places, secret=secret, anchors=held, is_partial=is_partial, told=count)
 
 
 def _held(path: Path) -> "Iterator[Held]":

@@ -107,6 +107,18 @@ class TestTampered:
         assert "rolled back: expert.log.seals has 3 lines; the anchors hold line 9" in result.stdout
         assert result.stdout.endswith(", 1 anchor compared\n")
 
+    def test_a_log_that_anchors_know_and_that_is_gone_is_tampering(self, folder: Path):
+        ChainedLog(folder / "logs", name="other.log").write(2).stop()
+        anchor = {"evidence_log": "expert.log", "evidence_folder": "/srv/logs", "evidence_host": "bot-1"}
+        anchor |= {"evidence_series": "ab", "evidence_file": "", "evidence_line": 9, "evidence_head": "ab"}
+        (folder / "held.ndjson").write_text(json.dumps({"extra": anchor}) + "\n")
+        result = run("logs", "--anchors", "held.ndjson")
+        assert result.exit_code == 3
+        assert "log missing: expert.log of bot-1:/srv/logs is missing: the anchors hold 9 lines" in result.stdout
+        result = run("logs", "--anchors", "held.ndjson", "--partial")
+        assert result.exit_code == 0
+        assert "1 anchors are about logs that are not here" in result.stdout
+
     def test_what_a_line_holds_does_no_harm_to_a_terminal(self, files: tuple[LogFile, ...]):
         lines = files[0].path.read_bytes().splitlines()
         lines[1] = b"\x1b[2Jgone \xff"

@@ -77,20 +77,20 @@ def held_in(lines: Iterable[bytes]) -> Iterator[Held]:
             yield from _in(_decoded(line), _DEEPEST)
 
 
-def compared(held: Iterable[Held], views: Iterable[SealsView]) -> tuple[int, int, dict[str, Finding]]:
+def compared(held: Iterable[Held], views: Iterable[SealsView]) -> tuple[int, list[Held], dict[str, Finding]]:
     """Compare anchors with seals.
 
     Returns:
-        How many were compared, how many are about seals that are not here, and what is wrong first with which seals,
-        by their path.
+        How many were compared, those about seals that are not here, and what is wrong first with which seals, by their
+        path.
     """
     there = list(views)
-    count, others = 0, 0
+    count, others = 0, list[Held]()
     found: dict[str, Finding] = {}
     for anchor in held:
         own = [view for view in there if _place_of(view) == anchor_place(anchor)]
         count += bool(own)
-        others += not own
+        others += [] if own else [anchor]
         for view in own:
             finding = anchor.against(view)
             if finding is not None:

@@ -39,6 +39,8 @@ class Kind(StrEnum):
     SWAPPED = "swapped"
     SEALS_CHANGED = "seals changed"
     SEALS_MISSING = "seals missing"
+    LOG_MISSING = "log missing"
+    """Another place knows a log of which there is nothing."""
     FORGED = "wrong key"
     """What signs it is not the key that was given: it is another log's, or somebody without the key rewrote it."""
     ANCHOR = "anchor"

@@ -5,7 +5,7 @@ listed, then the seals are read, then the files: what a running process does mea
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final, final
 
 from metaexpert.exceptions import MetaExpertError
-from metaexpert.logger.files.evidence.anchors import Held, compared
+from metaexpert.logger.files.evidence.anchors import Held, anchor_place, compared
 from metaexpert.logger.files.evidence.chain_format import SUFFIX
+from metaexpert.logger.files.evidence.chain_keys import state_of
 from metaexpert.logger.files.evidence.seals import seals_of
 from metaexpert.logger.files.evidence.verdict import HARMED, FileVerdict, Finding, Kind, Report, SealsVerdict, State
 from metaexpert.logger.files.evidence.verify_file import Task, verify_file
@@ -25,6 +26,7 @@ _WORTH_BYTES: Final = 48 * 1024 * 1024
 """With less to read, starting further processes takes longer than it saves."""
 
 _MOST_PROCESSES: Final = 8
+_STATE: Final = state_of(Path(SUFFIX)).name
 
 
 class VerifyError(MetaExpertError):
@@ -40,12 +42,16 @@ class _Found:
         files: log files by their name without packing; a file may be there more than once.
         chains: chains by the name of their file.
         logs: logs that have seals here.
+        keyed: logs that have a state of the keys here.
+        names: the logs that were asked for by their names, where no folder was named as a whole.
         is_whole: whether all files of logs were looked for, not single ones.
     """
 
     files: dict[str, dict[Path, LogFile]] = field(default_factory=dict[str, dict[Path, LogFile]])
     chains: dict[str, dict[Path, LogFile]] = field(default_factory=dict[str, dict[Path, LogFile]])
     logs: dict[Path, None] = field(default_factory=dict[Path, None])
+    keyed: dict[Path, None] = field(default_factory=dict[Path, None])
+    names: set[str] | None = field(default_factory=set[str])
     is_whole: bool = True
 
     def tasks(self, views: Sequence[SealsView], secret: str | None, only: frozenset[str] | None) -> list[Task]:
@@ -68,6 +74,7 @@ def verify(
     *,
     secret: str | None = None,
     anchors: Iterable[Held] | None = None,
+    is_partial: bool = False,
     processes: int | None = None,
     told: Callable[[FileVerdict], None] | None = None,
 ) -> Report:
@@ -76,7 +83,9 @@ def verify(
     Args:
         places: folders, logs such as `logs/expert.log`, and single files; the folders of archives among them.
         secret: what signs the chains follows from, as the auditor keeps it; without it signatures are not looked at.
-        anchors: what other places hold of the seals.
+        anchors: what other places hold of the seals; a log that they know and that is not at the places counts as
+            missing, unless single files were named, or logs of other names.
+        is_partial: anchors may be about logs that are elsewhere; then none of them counts as missing.
         processes: how many may read at once; the number of cores when left out.
         told: called with each file as it is done.
 
@@ -99,11 +108,17 @@ def verify(
         verdicts += _checked(found.tasks(views, secret, doubtful), processes)
         verdicts += [each for each in _absent(found, views, named) if each.name in doubtful]
     count, others, wrong = compared(anchors or (), views)
+    lost = {} if is_partial else _lost(found, others)
+    elsewhere = sum(anchor_place(each) not in lost for each in others)
     return Report(
         tuple(sorted(verdicts, key=lambda each: (each.name, str(each.path)))),
-        (*(_told_of(view, wrong.get(str(view.path))) for view in views), *_absent_seals(found, views, named)),
+        (
+            *(_told_of(view, wrong.get(str(view.path))) for view in views),
+            *_absent_seals(found, views, named),
+            *_lost_logs(lost, named),
+        ),
         count,
-        (f"{others} anchors are about logs that are not here",) if others else (),
+        (f"{elsewhere} anchors are about logs that are not here",) if elsewhere else (),
     )
 
 
@@ -120,6 +135,7 @@ def _looked(places: Sequence[Path], secret: str | None) -> tuple[_Found, list[Se
 def _look_at(place: Path, found: _Found) -> None:
     file = LogFile.parsed(place)
     if place.is_dir():
+        found.names = None
         for path in place.iterdir():
             _take(path, found)
     elif file is not None and place.exists():
@@ -132,11 +148,13 @@ def _look_at(place: Path, found: _Found) -> None:
 
 
 def _look_for_log(log: Path, found: _Found) -> None:
+    if found.names is not None:
+        found.names.add(log.name)
     before = len(found.files) + len(found.logs)
     if log.parent.is_dir():
         for path in log.parent.iterdir():
             file = LogFile.parsed(path.with_name(path.name.removesuffix(CHAIN)))
-            if path == seals_of(log) or (file is not None and file.log == log):
+            if path in {seals_of(log), state_of(seals_of(log))} or (file is not None and file.log == log):
                 _take(path, found)
     if len(found.files) + len(found.logs) == before:
         raise VerifyError(f"{log}: no such folder, log or file of a log")
@@ -147,6 +165,9 @@ def _take(path: Path, found: _Found) -> None:
         return
     if path.name.endswith(SUFFIX):
         found.logs[path.with_name(path.name.removesuffix(SUFFIX))] = None
+        return
+    if path.name.endswith(_STATE):
+        found.keyed[path.with_name(path.name.removesuffix(_STATE))] = None
         return
     file = LogFile.parsed(path.with_name(path.name.removesuffix(CHAIN)))
     if file is not None:
@@ -192,11 +213,34 @@ def _absent_file(name: str, known: Known, places: Sequence[Path]) -> FileVerdict
 def _absent_seals(found: _Found, views: Sequence[SealsView], places: Sequence[Path]) -> Iterator[SealsVerdict]:
     """Logs whose files have chains, and that have no seals at these places."""
     sealed = {view.log.name for view in views}
-    chained = {file.log for paths in found.chains.values() for file in paths.values() if file.log.name not in sealed}
-    for log in sorted(chained):
+    chained = {file.log for paths in found.chains.values() for file in paths.values()}
+    for log in sorted(log for log in {*chained, *found.keyed} if log.name not in sealed):
         where = ", ".join(map(str, places))
         text = f"{seals_of(log).name} is not in {where}; where the files were brought elsewhere, bring it too"
         yield SealsVerdict(log, seals_of(log), 0, signed=False, findings=(Finding(Kind.SEALS_MISSING, text),))
+
+
+def _lost(found: _Found, others: Iterable[Held]) -> dict[tuple[str, str, str], Held]:
+    """The last anchor of each log that ought to be here, and is not, by its place."""
+    lost: dict[tuple[str, str, str], Held] = {}
+    for anchor in others:
+        is_asked_for = found.names is None or anchor.log in found.names
+        if found.is_whole and is_asked_for and anchor.number >= lost.get(anchor_place(anchor), anchor).number:
+            lost[anchor_place(anchor)] = anchor
+    return lost
+
+
+def _lost_logs(lost: Mapping[tuple[str, str, str], Held], places: Sequence[Path]) -> Iterator[SealsVerdict]:
+    """Logs of which nothing is here but what anchors hold."""
+    where = ", ".join(map(str, places))
+    for each in lost.values():
+        log = Path(each.folder) / each.log
+        text = (
+            f"{each.log} of {each.host}:{each.folder} is missing: the anchors hold {each.number} lines of its seals, "
+            f"the last about {each.file or 'the log'}, and those are not in {where}; where they are elsewhere, name "
+            "that folder too, or say that the places are not all there is (--partial)"
+        )
+        yield SealsVerdict(log, seals_of(log), 0, signed=False, findings=(Finding(Kind.LOG_MISSING, text),))
 
 
 def _told_of(view: SealsView, anchor: Finding | None) -> SealsVerdict:

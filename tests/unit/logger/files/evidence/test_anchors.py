@@ -2,12 +2,13 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from support.chained_logs import ChainedLog, contents, put, verdict_of
+from support.chained_logs import SECRET, ChainedLog, contents, put, verdict_of
 from support.forging import rewrite
 
 from metaexpert.logger.evidence import anchor_entry
@@ -41,6 +42,10 @@ def anchored_log(folder: Path) -> tuple[list[LogFile], list[bytes]]:
 
 def kinds(report: Report) -> list[Kind]:
     return [finding.kind for seals in report.seals for finding in seals.findings]
+
+
+def texts(report: Report) -> list[str]:
+    return [finding.text for seals in report.seals for finding in seals.findings]
 
 
 def test_what_was_not_touched_agrees_with_them(tmp_path: Path):
@@ -84,13 +89,48 @@ def test_seals_that_were_begun_anew_are_found(tmp_path: Path):
     assert kinds(with_anchors(tmp_path, anchors)) == [Kind.ANCHOR]
 
 
+def test_a_log_that_was_deleted_as_a_whole_is_missing(tmp_path: Path):
+    gone, there = tmp_path / "gone", tmp_path / "there"
+    gone.mkdir()
+    there.mkdir()
+    _, anchors = anchored_log(gone)
+    for path in gone.iterdir():
+        path.unlink()
+    for places in ([gone], [gone, there], [tmp_path]):
+        report = verify(places, anchors=held_in(anchors), processes=1)
+        assert (report.is_intact, report.anchors, kinds(report)) == (False, 0, [Kind.LOG_MISSING])
+        assert f"expert.log of {socket.gethostname()}:{gone} is missing: the anchors hold 5 lines" in texts(report)[0]
+        assert report.seals[0].path == gone / "expert.log.seals"
+
+
+def test_what_is_not_asked_for_is_not_missing(tmp_path: Path):
+    gone, there = tmp_path / "gone", tmp_path / "there"
+    gone.mkdir()
+    there.mkdir()
+    _, anchors = anchored_log(gone)
+    other = ChainedLog(there, name="other.log").write(2).stop()
+    for places in ([other.path], [there / "other.log"]):
+        report = verify(places, anchors=held_in(anchors), processes=1)
+        assert (report.is_intact, report.notes) == (True, ("4 anchors are about logs that are not here",))
+    assert kinds(verify([there], anchors=held_in(anchors), processes=1)) == [Kind.LOG_MISSING]
+
+
+@pytest.mark.parametrize("secret", [None, SECRET], ids=["unkeyed", "keyed"])
+def test_a_key_state_without_its_log_says_that_there_was_one(tmp_path: Path, secret: str | None):
+    ChainedLog(tmp_path, secret).write(2).stop()
+    for path in tmp_path.iterdir():
+        if path.suffix != ".key":
+            path.unlink()
+    assert kinds(verify([tmp_path], processes=1)) == ([] if secret is None else [Kind.SEALS_MISSING])
+
+
 def test_anchors_of_other_logs_are_counted_and_prove_nothing(tmp_path: Path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
     _, anchors = anchored_log(here)
     anchored_log(there)
-    report = with_anchors(there, anchors)
+    report = verify([there], anchors=held_in(anchors), is_partial=True, processes=1)
     assert (report.is_intact, report.anchors) == (True, 0)
     assert report.notes == ("4 anchors are about logs that are not here",)
 

@@ -42,7 +42,8 @@ class Hold:
         placed_at: when, ISO 8601 in UTC.
         log: the log's name, such as `trades.log`; any when empty.
         pattern: what a file's name has to match, with `*` and `?`; any when empty.
-        since: begin of the time range, seconds since 1970; none when left out.
+        since: begin of the time range, seconds since 1970; none when left out. A file is in it that may have an entry
+            in it.
         until: its end.
     """
 
@@ -55,12 +56,12 @@ class Hold:
     since: float | None = None
     until: float | None = None
 
-    def covers(self, file: LogFile, began_at: float, modified_at: float) -> bool:
-        """Whether a file with entries from `began_at` to `modified_at`, seconds since 1970, is under it."""
+    def covers(self, file: LogFile, began_at: float, ended_at: float) -> bool:
+        """Whether a file with entries from `began_at` to `ended_at`, seconds since 1970, is under it."""
         return (
             self.log in {"", file.log.name}
             and fnmatchcase(file.path.name, self.pattern or "*")
-            and (self.since is None or modified_at >= self.since)
+            and (self.since is None or ended_at >= self.since)
             and (self.until is None or began_at <= self.until)
         )
 
@@ -78,11 +79,11 @@ class Holds:
     holds: tuple[Hold, ...] = ()
     damage: str = ""
 
-    def over(self, file: LogFile, began_at: float, modified_at: float) -> str:
+    def over(self, file: LogFile, began_at: float, ended_at: float) -> str:
         """What holds a file, for people; empty when nothing does. For the times see `Hold.covers`."""
         if self.damage:
             return f"everything is held: {self.damage}"
-        covering = (each for each in self.holds if each.covers(file, began_at, modified_at))
+        covering = (each for each in self.holds if each.covers(file, began_at, ended_at))
         return ", ".join(f"hold {each.id} ({each.reason})" for each in covering)
 
 

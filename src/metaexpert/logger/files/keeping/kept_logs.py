@@ -1,8 +1,7 @@
 """The logs of a configuration with how each is kept, and what there is of them on disk."""
 
 import os
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +11,9 @@ from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.files.keeping.origin import Claims, claims_in
 from metaexpert.logger.files.keeping.packing import SUFFIXES
 from metaexpert.logger.files.keeping.retention import KeptFile, Rules
+from metaexpert.logger.files.keeping.time_spans import with_spans
 from metaexpert.logger.files.keeping.transfer import is_one_place
-from metaexpert.logger.files.names import CHAIN, LogFile, Run
+from metaexpert.logger.files.names import CHAIN, LogFile
 from metaexpert.logger.files.ownership import is_written
 from metaexpert.logger.options.keeping import TRADE_TERM_SECONDS
 from metaexpert.logger.options.sink import FileOptions
@@ -110,7 +110,7 @@ def found(log: KeptLog) -> list[KeptFile]:
                     chain = chains.get(f"{name.removesuffix(file.packing)}{CHAIN}")
                     each = _found(file, entry, chain, current, device, is_archived=is_archive)
                     kept.append(replace(each, is_ours=claims.whose(file)) if is_archive else each)
-    return _with_beginnings(kept)
+    return list(with_spans(kept))
 
 
 def _listed(folder: Path) -> dict[str, os.DirEntry[str]]:
@@ -119,29 +119,6 @@ def _listed(folder: Path) -> dict[str, os.DirEntry[str]]:
             return {entry.name: entry for entry in entries}
     except FileNotFoundError:
         return {}
-
-
-def _with_beginnings(files: Sequence[KeptFile]) -> list[KeptFile]:
-    """Each file with the time before which none of its entries is.
-
-    A file begins where the one before it of its run ended. A run's first one may hold what a run before it could not
-    write, so it begins where the latest run that had ended by then did.
-    """
-    ends = sorted(each.modified_at for each in files)
-    before = {(each.file.run, each.file.number + 1): each.modified_at for each in files}
-    starts: dict[Run, float] = {}
-    return [replace(each, began_at=_began_at(each, before, ends, starts)) for each in files]
-
-
-def _began_at(
-    kept: KeptFile, before: Mapping[tuple[Run, int], float], ends: Sequence[float], starts: dict[Run, float]
-) -> float:
-    run = kept.file.run
-    start = starts[run] if run in starts else starts.setdefault(run, run.started_at.timestamp())
-    if kept.file.number > 1:
-        return before.get((run, kept.file.number), start)
-    ended = bisect_right(ends, start)
-    return ends[ended - 1] if ended else 0.0
 
 
 def _found(

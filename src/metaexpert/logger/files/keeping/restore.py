@@ -43,7 +43,7 @@ class Restored:
 
 
 def restorable(log: KeptLog, since: float | None = None, until: float | None = None) -> list[KeptFile]:
-    """The archived and compressed files of a log with entries of a time range, the oldest first.
+    """The archived and compressed files of a log that may have entries of a time range, the oldest first.
 
     Args:
         log: the log.
@@ -57,7 +57,7 @@ def restorable(log: KeptLog, since: float | None = None, until: float | None = N
         each
         for each in found(log)
         if (each.is_archived or each.file.packing)
-        and (since is None or each.modified_at >= since)
+        and (since is None or each.last_at >= since)
         and (until is None or each.began_at <= until)
     ]
     return sorted(meant, key=lambda each: each.file)

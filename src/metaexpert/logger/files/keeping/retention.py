@@ -59,6 +59,7 @@ class KeptFile:
         size_bytes: what it takes, its chain included.
         modified_at: its last entry, seconds since 1970.
         began_at: no entry of it is older, as far as names and the files around it tell; 0 where they tell nothing.
+        ended_at: no entry of it is newer; what `modified_at` says, unless that cannot be. None for `modified_at`.
         is_written: its writer lives.
         is_current: the log's own name leads to it, so that it stays as it is as long as it can.
         is_archived: it is in the archive.
@@ -71,11 +72,17 @@ class KeptFile:
     size_bytes: int
     modified_at: float
     began_at: float = 0.0
+    ended_at: float | None = None
     is_written: bool = False
     is_current: bool = False
     is_archived: bool = False
     frees_log_disk: bool = True
     is_ours: bool | None = True
+
+    @property
+    def last_at(self) -> float:
+        """The time behind which none of its entries is, seconds since 1970."""
+        return self.modified_at if self.ended_at is None else self.ended_at
 
 
 @final
@@ -165,7 +172,7 @@ def is_within_term(kept: KeptFile, rules: Rules, now: float) -> bool:
 
 def protection(kept: KeptFile, rules: Rules, now: float, holds: Holds, clock: ClockTrust = BELIEVED) -> str:
     """Why a file may not be deleted, for people; empty when it may."""
-    held = holds.over(kept.file, kept.began_at, kept.modified_at)
+    held = holds.over(kept.file, kept.began_at, kept.last_at)
     return "; ".join(filter(None, (held, _term(kept, rules, now, clock))))
 
 

@@ -81,17 +81,16 @@ class TestRules:
 
 
 class TestFound:
-    def test_beginnings_come_from_the_file_before(self, tmp_path: Path):
+    def test_the_times_of_entries_come_from_names_and_the_files_around(self, tmp_path: Path):
         log = tmp_path / "expert.log"
-        earlier, later = Run("20260101T000000Z", 1, "aaaaaa"), Run("20260201T000000Z", 2, "bbbbbb")
-        start, end = earlier.started_at.timestamp(), earlier.started_at.timestamp() + 10 * DAY
-        written(log, 1, run=earlier, at=start + DAY)
-        written(log, 2, run=earlier, at=end)
-        written(log, 1, run=later, at=later.started_at.timestamp() + 5)
-        written(log, 3, run=later, at=later.started_at.timestamp() + 9)
-        began = [each.began_at for each in sorted(found(KeptLog(log, Rules())), key=lambda each: each.file)]
-        assert began[:3] == [0.0, start + DAY, end], "a first file may have what the run before could not write"
-        assert began[3] == later.started_at.timestamp(), "the one before it is gone: no earlier than the run"
+        run = Run("20260101T000000Z", 1, "aaaaaa")
+        start = run.started_at.timestamp()
+        for number in (1, 2, 3):
+            written(log, number, run=run, at=start + number * DAY)
+        spans = [
+            (each.began_at, each.last_at) for each in sorted(found(KeptLog(log, Rules())), key=lambda each: each.file)
+        ]
+        assert spans == [(0.0, start + DAY), (0.0, start + 2 * DAY), (start + DAY, start + 3 * DAY)]
 
     def test_what_stands_twice_is_seen_together(self, tmp_path: Path):
         log = tmp_path / "logs" / "expert.log"

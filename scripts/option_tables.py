@@ -15,13 +15,21 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from metaexpert.logger import (
+    AlertsOptions,
+    AppriseTargetOptions,
     ArchiveOptions,
+    AuditFailureRuleOptions,
     CaptureOptions,
     ConsoleOptions,
+    ConsoleTargetOptions,
     CustomOptions,
     DeadLetterOptions,
     DispatcherOptions,
+    DropsRuleOptions,
     ElasticsearchOptions,
+    EmailTargetOptions,
+    EntryRuleOptions,
+    ErrorRateRuleOptions,
     EvidenceOptions,
     FieldConditionOptions,
     FileOptions,
@@ -36,16 +44,23 @@ from metaexpert.logger import (
     OtlpOptions,
     QueueOptions,
     RateLimitOptions,
+    RateRuleOptions,
     RedactionOptions,
     RepeatsOptions,
     RetentionOptions,
     RotationOptions,
     SamplingOptions,
+    SilenceRuleOptions,
+    SinkDownRuleOptions,
     SplunkOptions,
     SpoolOptions,
+    ThresholdRuleOptions,
+    WebhookTargetOptions,
 )
 from metaexpert.logger.configuring.presets import PRESETS
 from metaexpert.logger.configuring.schema import schema_text
+from metaexpert.logger.options.alert_rules import AlertRuleOptions, EntryAlertOptions
+from metaexpert.logger.options.alert_targets import AlertTargetOptions
 from metaexpert.logger.options.sink import SinkOptions
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "guides" / "configure.md"
@@ -86,6 +101,22 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]]
     ("NdjsonOptions", NdjsonOptions, HttpOptions),
     ("MemoryOptions", MemoryOptions, SinkOptions),
     ("CustomOptions", CustomOptions, SinkOptions),
+    ("alerts: AlertsOptions", AlertsOptions, None),
+    ("Every rule of alerts", AlertRuleOptions, None),
+    ("Every rule about entries", EntryAlertOptions, AlertRuleOptions),
+    ("EntryRuleOptions", EntryRuleOptions, EntryAlertOptions),
+    ("RateRuleOptions", RateRuleOptions, EntryAlertOptions),
+    ("ErrorRateRuleOptions", ErrorRateRuleOptions, EntryAlertOptions),
+    ("ThresholdRuleOptions", ThresholdRuleOptions, EntryAlertOptions),
+    ("SilenceRuleOptions", SilenceRuleOptions, EntryAlertOptions),
+    ("SinkDownRuleOptions", SinkDownRuleOptions, AlertRuleOptions),
+    ("DropsRuleOptions", DropsRuleOptions, AlertRuleOptions),
+    ("AuditFailureRuleOptions", AuditFailureRuleOptions, AlertRuleOptions),
+    ("Every target of alerts", AlertTargetOptions, None),
+    ("ConsoleTargetOptions", ConsoleTargetOptions, AlertTargetOptions),
+    ("WebhookTargetOptions", WebhookTargetOptions, AlertTargetOptions),
+    ("EmailTargetOptions", EmailTargetOptions, AlertTargetOptions),
+    ("AppriseTargetOptions", AppriseTargetOptions, AlertTargetOptions),
 )
 """Heading, class, and the class whose options are listed above already."""
 
@@ -216,6 +247,8 @@ def _alias(alias: TypeAliasType) -> Iterator[str]:
         "HttpUrl": "address",
         "Duration": 'seconds, or `"90d"`',
         "AnySink": "sink",
+        "AnyRule": "rule",
+        "AnyTarget": "target",
         "SinkFactory": 'function, or `"module:name"`',
         "AuditFailureHook": 'function, or `"module:name"`',
     }

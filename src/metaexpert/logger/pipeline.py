@@ -304,12 +304,19 @@ class Pipeline:
                 for _ in range(_LAST_ROUNDS):
                     for delivery in self._deliveries.values():
                         delivery.hurry()
-                    await self.drained(max(0.0, deadline - loop.time()))
-                    await self._companions.finish(max(0.0, deadline - loop.time()))
+                    left = max(0.0, deadline - loop.time())
+                    # a destination that takes all the time there is leaves alerts about it theirs
+                    await asyncio.gather(self.drained(left), self._companions_finished(left))
             except asyncio.CancelledError:
                 cancelled = True
             else:
                 return cancelled
+
+    async def _companions_finished(self, most_seconds: float) -> None:
+        """Let them say their last when they have seen all entries there are."""
+        deadline = asyncio.get_running_loop().time() + most_seconds
+        await self.drained(most_seconds, ())
+        await self._companions.finish(max(0.0, deadline - asyncio.get_running_loop().time()))
 
     async def _handed_over(self, most_seconds: float) -> None:
         """Wait until what former runs left has been handed over."""

@@ -1,5 +1,6 @@
 """The public names of `metaexpert.logger`, gathered; the package itself hands them out when they are asked for."""
 
+from metaexpert.logger.alerts.figures import AlertStats, RuleStats, TargetStats
 from metaexpert.logger.async_handler import AsyncHandler
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.breaker import BreakerState
@@ -18,6 +19,23 @@ from metaexpert.logger.legacy_context import (
 )
 from metaexpert.logger.logger import BoundLogger, Logger, get_logger, log_context
 from metaexpert.logger.meta_logger import MetaLogger
+from metaexpert.logger.options.alert_rules import (
+    AuditFailureRuleOptions,
+    DropsRuleOptions,
+    EntryRuleOptions,
+    ErrorRateRuleOptions,
+    RateRuleOptions,
+    SilenceRuleOptions,
+    SinkDownRuleOptions,
+    ThresholdRuleOptions,
+)
+from metaexpert.logger.options.alert_targets import (
+    AppriseTargetOptions,
+    ConsoleTargetOptions,
+    EmailTargetOptions,
+    WebhookTargetOptions,
+)
+from metaexpert.logger.options.alerts import AlertsOptions
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
@@ -58,22 +76,31 @@ from metaexpert.logger.typed_logger import get_trade_logger
 from metaexpert.logger.values import lazy
 
 __all__ = [
+    "AlertStats",
+    "AlertsOptions",
+    "AppriseTargetOptions",
     "ArchiveOptions",
     "AsyncHandler",
+    "AuditFailureRuleOptions",
     "Batch",
     "BoundLogger",
     "BreakerState",
     "Capture",
     "CaptureOptions",
     "ConsoleOptions",
+    "ConsoleTargetOptions",
     "CustomOptions",
     "DeadLetterOptions",
     "Delivered",
     "DispatcherOptions",
     "DispatcherStats",
+    "DropsRuleOptions",
     "ElasticsearchOptions",
+    "EmailTargetOptions",
     "EndpointStats",
+    "EntryRuleOptions",
     "ErrorFormatter",
+    "ErrorRateRuleOptions",
     "EvidenceOptions",
     "FieldConditionOptions",
     "FileOptions",
@@ -102,6 +129,7 @@ __all__ = [
     "Partial",
     "QueueOptions",
     "RateLimitOptions",
+    "RateRuleOptions",
     "Receipt",
     "RedactionOptions",
     "Rejected",
@@ -110,16 +138,22 @@ __all__ = [
     "RetentionOptions",
     "Retry",
     "RotationOptions",
+    "RuleStats",
     "RuntimeStats",
     "SamplingOptions",
+    "SilenceRuleOptions",
     "Sink",
+    "SinkDownRuleOptions",
     "SinkParts",
     "SinkState",
     "SinkStats",
     "SplunkOptions",
     "SpoolOptions",
+    "TargetStats",
+    "ThresholdRuleOptions",
     "TradeContext",
     "TradeFormatter",
+    "WebhookTargetOptions",
     "bind_contextvars",
     "clear_contextvars",
     "get_logger",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from metaexpert.logger.alerts.figures import AlertStats
 from metaexpert.logger.breaker import BreakerState
 from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.ledger import LedgerSnapshot
@@ -184,6 +185,12 @@ class RuntimeStats:
     journal: JournalStats | None = None
     housekeeping: HousekeepingStats | None = None
     companions: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def alerts(self) -> AlertStats | None:
+        """Rules and targets of alerts; None where there are no rules."""
+        found = self.companions.get("alerts")
+        return found if isinstance(found, AlertStats) else None
 
 
 NO_STATS: Final = RuntimeStats(

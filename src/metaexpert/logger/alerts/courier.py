@@ -13,48 +13,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+from metaexpert.logger.alerts.figures import TargetStats
 from metaexpert.logger.alerts.message import Message, Word
 from metaexpert.logger.alerts.outbox import Compose, Outbox
 from metaexpert.logger.alerts.targets.base import Sent, Target
-from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker, BreakerState
+from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker
 from metaexpert.logger.options.alert_targets import AlertTargetOptions
 from metaexpert.logger.outcome import Delivered, Rejected, Retry
-from metaexpert.logger.retry import Backoff, Health, SinkState
+from metaexpert.logger.retry import Backoff, Health
 
 type Tell = Callable[[int, str, Mapping[str, Any]], None]
 """Makes an entry of level, message and fields."""
 
 _GRACE_SECONDS: Final = 1.0
 """How much longer than its timeout an attempt may take before it is given up from outside."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetStats:
-    """One target; counts of alerts but for `messages` and `attempts`.
-
-    Attributes:
-        state: how it is doing.
-        breaker: `open` while it is left alone between attempts, `half-open` during one.
-        pending: alerts that wait for it.
-        delivered: alerts it was told of, those only counted in a message among them.
-        failed: alerts it refused for good.
-        shed: alerts that gave way to newer ones while it was down.
-        merged: alerts replaced by a newer word before they were sent.
-        messages: messages it took.
-        attempts: messages tried.
-        last_error: the latest trouble; None when there was none.
-    """
-
-    state: SinkState
-    breaker: BreakerState
-    pending: int
-    delivered: int
-    failed: int
-    shed: int
-    merged: int
-    messages: int
-    attempts: int
-    last_error: str | None
 
 
 @dataclass(slots=True)

@@ -1,36 +1,13 @@
 """All rules together: entries, ticks and statistics in, alerts out; pure, the times are given."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import final
 
-from metaexpert.logger.alerts.alert import Alert, Group
+from metaexpert.logger.alerts.alert import Alert
+from metaexpert.logger.alerts.figures import RuleStats
 from metaexpert.logger.alerts.rules import Rule
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, Capture
 from metaexpert.logger.stats import RuntimeStats
-
-
-@dataclass(frozen=True, slots=True)
-class RuleStats:
-    """One rule.
-
-    Attributes:
-        state: `firing`, `pending` while it holds of a group but not for long enough, else `quiet`.
-        firing: the groups it fires of.
-        pending: how many groups it holds of, not for long enough.
-        fired: how often it began to fire.
-        repeated: how often it was said again.
-        resolved: how often it was over.
-        suppressed: entries and events that belonged to an alert said already, and were not said by themselves.
-    """
-
-    state: str
-    firing: tuple[Group, ...]
-    pending: int
-    fired: int
-    repeated: int
-    resolved: int
-    suppressed: int
 
 
 @final

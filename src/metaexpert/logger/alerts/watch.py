@@ -8,14 +8,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, final
 
 from metaexpert.logger.alerts import assembly
 from metaexpert.logger.alerts.alert import Alert
-from metaexpert.logger.alerts.courier import Courier, Rhythm, TargetStats
-from metaexpert.logger.alerts.engine import Engine, RuleStats
+from metaexpert.logger.alerts.courier import Courier, Rhythm
+from metaexpert.logger.alerts.engine import Engine
+from metaexpert.logger.alerts.figures import AlertStats
 from metaexpert.logger.alerts.message import Message, Word, fields_of, headline
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.entry import ALERT, LASTI, OF_ANOTHER_RUN, RECOVERED_FROM, SEQ, TIME_NS, Capture
@@ -31,21 +32,6 @@ if TYPE_CHECKING:
 
 ALERTS_LOGGER: Final = "metaexpert.alerts"
 _NS: Final = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class AlertStats:
-    """Rules and targets.
-
-    Attributes:
-        rules: by name.
-        targets: by name.
-        faults: entries no rule could look at, by a fault of our own; 0 unless there is a bug.
-    """
-
-    rules: Mapping[str, RuleStats]
-    targets: Mapping[str, TargetStats]
-    faults: int
 
 
 @final

@@ -78,6 +78,7 @@ class EntryRuleOptions(EntryAlertOptions):
     """An entry that should not be."""
 
     type: Literal["entry"] = "entry"
+    """What tells the rules in a list apart."""
     level: LevelName = "ERROR"
     """Lowest level of the entries it is about."""
     resolve_after: Duration = 300.0
@@ -88,6 +89,7 @@ class RateRuleOptions(EntryAlertOptions):
     """Too many entries within a time."""
 
     type: Literal["rate"] = "rate"
+    """What tells the rules in a list apart."""
     level: LevelName = "ERROR"
     """Lowest level of the entries it is about."""
     count: int = Field(ge=1, le=100_000)
@@ -109,6 +111,7 @@ class ErrorRateRuleOptions(EntryAlertOptions):
     """Too large a share of entries are errors."""
 
     type: Literal["error_rate"] = "error_rate"
+    """What tells the rules in a list apart."""
     level: LevelName = "INFO"
     """Lowest level of all the entries that count."""
     error_level: LevelName = "ERROR"
@@ -134,6 +137,7 @@ class ThresholdRuleOptions(EntryAlertOptions):
     """A figure beyond its limit: a number in entries, of the runtime's statistics, or of a gauge or counter."""
 
     type: Literal["threshold"] = "threshold"
+    """What tells the rules in a list apart."""
     field: str | None = Field(default=None, min_length=1)
     """A number in the entries it is about; dots reach into nested objects."""
     figure: Figure | None = None
@@ -175,6 +179,7 @@ class SilenceRuleOptions(EntryAlertOptions):
     """Something expected does not come: entries such as a heartbeat, or a meter that should move."""
 
     type: Literal["silence"] = "silence"
+    """What tells the rules in a list apart."""
     within: Duration
     """How long it may be silent, seconds, or with a unit."""
     meter: str | None = Field(default=None, min_length=1)
@@ -192,6 +197,7 @@ class SinkDownRuleOptions(AlertRuleOptions):
     """A sink that does not get its entries to their destination."""
 
     type: Literal["sink_down"] = "sink_down"
+    """What tells the rules in a list apart."""
     sinks: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Names of the sinks; all when left out."""
     states: tuple[DownState, ...] = Field(default=("degraded", "failed"), min_length=1)
@@ -204,6 +210,7 @@ class DropsRuleOptions(AlertRuleOptions):
     """Entries lost: dropped on the way in or by a sink, or rejected by its destination."""
 
     type: Literal["drops"] = "drops"
+    """What tells the rules in a list apart."""
     sinks: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Names of the sinks, `ingress` for what is lost on the way in; all when left out."""
     count: int = Field(default=1, ge=1)
@@ -216,6 +223,7 @@ class AuditFailureRuleOptions(AlertRuleOptions):
     """Protected entries that could not be made safe: the journal fails, is in trouble, or is switched off."""
 
     type: Literal["audit_failure"] = "audit_failure"
+    """What tells the rules in a list apart."""
     severity: SeverityName = "critical"
     """How grave its alerts are, and the level of their entries in the log."""
     resolve_after: Duration = 300.0

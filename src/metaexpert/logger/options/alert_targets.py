@@ -65,6 +65,7 @@ class ConsoleTargetOptions(AlertTargetOptions):
     """A bell and a line on stderr."""
 
     type: Literal["console"] = "console"
+    """What tells the targets in a list apart."""
     bell: bool = True
     """Ring the terminal's bell."""
 
@@ -73,6 +74,7 @@ class WebhookTargetOptions(AlertTargetOptions):
     """An HTTP POST of JSON: of a webhook of your own, or a chat's."""
 
     type: Literal["webhook"] = "webhook"
+    """What tells the targets in a list apart."""
     url: SecretText | None = None
     """The whole address, which often is a secret; this or `url_file` is required."""
     url_file: Path | None = None
@@ -142,6 +144,7 @@ class EmailTargetOptions(AlertTargetOptions):
     """E-mail through an SMTP server."""
 
     type: Literal["email"] = "email"
+    """What tells the targets in a list apart."""
     host: str = Field(min_length=1)
     """The SMTP server."""
     port: int = Field(default=587, ge=1, le=65_535)
@@ -185,6 +188,7 @@ class AppriseTargetOptions(AlertTargetOptions):
     """One of the services that apprise knows: Telegram, Slack, PagerDuty, …; needs the extra `alerts`."""
 
     type: Literal["apprise"] = "apprise"
+    """What tells the targets in a list apart."""
     url: SecretText | None = None
     """The service's address as apprise spells it, such as `tgram://token/chat`; this or `url_file` is required."""
     url_file: Path | None = None

@@ -4,10 +4,12 @@ Blocks; to be run in the file's thread. A file is made under its final name, whi
 as long as it is open. A forked child lets go of what it inherited.
 """
 
+import itertools
 import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -19,6 +21,7 @@ from metaexpert.logger.files.names import LogFile, Run, files_of
 from metaexpert.logger.files.ownership import hold, is_written
 from metaexpert.logger.files.tears import tears, torn_bytes
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.journal.segments import sync_folder
 
 _MODE: Final = 0o600
 """Logs of money are for their owner."""
@@ -101,7 +104,7 @@ class Series:
         Raises:
             OSError: it cannot be opened.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        _make(self.log.parent)
         if is_written_directly(self.log):
             self.is_linked = False
             return OpenFile(_opened(self.log, os.O_CREAT), None)
@@ -114,7 +117,7 @@ class Series:
         Raises:
             OSError: it cannot be made.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        _make(self.log.parent)
         file = self._last.next() if self._last else LogFile.first(self.log, self.identity)
         while True:
             try:
@@ -184,6 +187,17 @@ class Series:
                 f"the last line of {tear.file.path} is torn ({tear.bytes} bytes of it); the file is left as it is"
                 for tear in tears(self._listed(), Run.of(self.identity))
             ]
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that is missing, on the disk: a power loss would take it with all that is in it."""
+    if folder.is_dir():
+        return
+    missing = [folder, *itertools.takewhile(lambda each: not each.exists(), folder.parents)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        with suppress(OSError):  # somebody else's folder, which we may write to and not read
+            sync_folder(each.parent)
 
 
 def _opened(path: Path, more_flags: int) -> FileIO:

@@ -52,6 +52,18 @@ class TestAppend:
         assert path.read_bytes() == b"one\ntwo\nthree\n"
         assert in_order(path) == [LogFile.first(path, IDENTITY).path]
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows brings names to the disk by itself")
+    async def test_folders_that_are_made_are_brought_to_the_disk(
+        self, tmp_path: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    ):
+        synced: list[Path] = []
+        monkeypatch.setattr(series, "sync_folder", synced.append)
+        for _ in range(2):
+            file = new_log(tmp_path / "one" / "two" / "expert.log", worker)
+            await file.append([b"one"], 1)
+            await file.close()
+        assert synced == [tmp_path / "one", tmp_path]
+
     async def test_only_its_owner_may_read_it(self, tmp_path: Path, worker: Worker):
         file = new_log(tmp_path / "expert.log", worker, Rotation(max_bytes=5))
         await file.append([b"one two"], 1)

@@ -34,12 +34,15 @@ OUTSIDE_OF_LOGGER = rule(
 KNOWS: Mapping[str, Rule] = {
     "logger.logger": rule(
         "logger.entry logger.context logger.ingress logger.journal logger.receipts logger.redaction logger.encoding "
-        "logger.values logger.trade logger.stdlib logger.levels logger.errors logger.call logger.port logger.at_exit",
+        "logger.measuring.meters logger.measuring.timer "
+        "logger.values logger.trade logger.stdlib logger.levels logger.errors logger.call logger.port logger.at_exit "
+        "logger.faults",
         "the log call captures and hands over; it knows nothing of what happens behind the ingress",
     ),
     "logger.call": rule(
         "logger.entry logger.context logger.ingress logger.journal logger.receipts logger.redaction logger.values "
-        "logger.stdlib logger.errors logger.message logger.port logger.reported logger.logger logger.interruption",
+        "logger.stdlib logger.errors logger.message logger.port logger.reported logger.logger logger.interruption "
+        "logger.faults",
         "as logger.logger, whose methods it makes",
     ),
     "logger.sinks": rule(
@@ -62,7 +65,8 @@ PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
     "logger.workload logger.spool.spill_gate logger.spool.spill_transit logger.sinks.answer logger.trade.lifecycle "
-    "logger.secret_patterns logger.files.keeping.retention logger.files.keeping.clock_trust "
+    "logger.secret_patterns logger.faults.fingerprint logger.faults.structure "
+    "logger.files.keeping.retention logger.files.keeping.clock_trust "
     "logger.files.evidence.chain_format "
     "logger.files.evidence.verify_lines logger.files.evidence.verdict logger.files.reading.moments "
     "logger.files.reading.text_entries logger.files.reading.conditions logger.files.reading.patterns "

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from metaexpert.logger.entry import Capture
+    from metaexpert.logger.faults.fault_log import Fault
     from metaexpert.logger.journal.crash_reports import CrashReport
 
 NOTHING_FOUND = 1
@@ -35,30 +36,43 @@ def last_crash(
 
     Status 1 where none is known. A run is known once the next one has started in the same folder.
     """
+    journal, logs = (folder, folder.parent) if folder is not None else _configured(file)
+    found = _crashes(journal, logs)
+    if len(found) < number:
+        typer.echo(f"no such crash: {len(found)} known in {journal}", err=True)
+        raise typer.Exit(NOTHING_FOUND)
+    report, fault = found[-number]
+    last = [] if report is None else _last_entries(journal, report, entries)
+    if as_json:
+        _print_json(report, fault, last)
+    else:
+        _print_lines(report, fault, last)
+
+
+def _crashes(journal: Path, logs: Path) -> "list[tuple[CrashReport | None, Fault | None]]":
+    """What the journal says of each crash and what `faulthandler` does, the oldest first."""
+    from metaexpert.logger.faults.fault_log import faults_in  # noqa: PLC0415 - as in logs.py
     from metaexpert.logger.journal.crash_reports import reports  # noqa: PLC0415 - as in logs.py
 
-    where = folder or _configured(file)
-    found = reports(where)
-    if len(found) < number:
-        typer.echo(f"no such crash: {len(found)} known in {where}", err=True)
-        raise typer.Exit(NOTHING_FOUND)
-    report = found[-number]
-    last = _last_entries(where, report, entries)
-    if as_json:
-        _print_json(report, last)
-    else:
-        _print_lines(report, last)
+    faults = {fault.run: fault for fault in faults_in(logs)}
+    both: list[tuple[int, CrashReport | None, Fault | None]] = []
+    for report in reports(journal):
+        fault = faults.pop(report.run, None)
+        both.append((report.last_entry_ns or report.started_ns if fault is None else fault.at_ns, report, fault))
+    both += [(fault.at_ns, None, fault) for fault in faults.values()]
+    return [(report, fault) for _, report, fault in sorted(both, key=lambda each: each[0])]
 
 
-def _configured(file: Path | None) -> Path:
+def _configured(file: Path | None) -> tuple[Path, Path]:
     from metaexpert.exceptions import ConfigError  # noqa: PLC0415 - as in logs.py
     from metaexpert.logger import LoggerConfig  # noqa: PLC0415 - as in logs.py
 
     try:
-        return LoggerConfig.load(file).journal_folder
+        config = LoggerConfig.load(file)
     except ConfigError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+    return config.journal_folder, config.log_dir
 
 
 def _last_entries(folder: Path, report: "CrashReport", most: int) -> "list[Capture]":
@@ -76,18 +90,51 @@ def _last_entries(folder: Path, report: "CrashReport", most: int) -> "list[Captu
     return captures[-most:] if most else []
 
 
-def _print_json(report: "CrashReport", captures: "Iterable[Capture]") -> None:
+def _print_json(report: "CrashReport | None", fault: "Fault | None", captures: "Iterable[Capture]") -> None:
+    told: dict[str, Any] = {} if report is None else _told(report, captures)
+    if fault is not None:
+        told = {"run": fault.run, "pid": fault.pid, **told, "fault": asdict(fault)}
+    typer.echo(json.dumps(told, ensure_ascii=False))
+
+
+def _told(report: "CrashReport", captures: "Iterable[Capture]") -> dict[str, Any]:
     from metaexpert.logger.formats.json_lines import JsonLines  # noqa: PLC0415 - as in logs.py
     from metaexpert.logger.identity import Identity  # noqa: PLC0415 - as in logs.py
 
     boot_id = report.run.rpartition("-")[0]
     encode = JsonLines(Identity(service=report.service, boot_id=boot_id, pid=report.pid, host=report.host))
-    told: dict[str, Any] = {**asdict(report), "entries": [json.loads(encode(capture)) for capture in captures]}
-    typer.echo(json.dumps(told, ensure_ascii=False))
+    return {**asdict(report), "entries": [json.loads(encode(capture)) for capture in captures]}
 
 
-def _print_lines(report: "CrashReport", captures: "Iterable[Capture]") -> None:
+def _print_lines(report: "CrashReport | None", fault: "Fault | None", captures: "Iterable[Capture]") -> None:
     from metaexpert.logger.formats.text import TextLines  # noqa: PLC0415 - as in logs.py
+
+    if report is not None:
+        _print_report(report)
+    if fault is not None:
+        _print_fault(fault)
+    if report is None:
+        return
+    encode = TextLines(use_colors=sys.stdout.isatty())
+    lines = [encode(capture).decode("utf-8", "replace") for capture in captures]
+    typer.echo(f"\nits last {len(lines)} entries:" if lines else "\nits last entries are not known")
+    for line in lines:
+        typer.echo(line)
+
+
+def _print_fault(fault: "Fault") -> None:
+    from metaexpert.cli.entry_text import neutralised  # noqa: PLC0415 - as in logs.py
+    from metaexpert.logger.journal.markers import moment  # noqa: PLC0415 - as in logs.py
+
+    rows = {"process": f"{fault.pid}, run {fault.run}", "fault": fault.what, "crashed": moment(fault.at_ns)}
+    for name, value in rows.items():
+        typer.echo(f"{name:<11} {neutralised(value)}")
+    typer.echo("")
+    for line in fault.stacks.splitlines():
+        typer.echo(f"  {neutralised(line)}")
+
+
+def _print_report(report: "CrashReport") -> None:
     from metaexpert.logger.journal.markers import moment  # noqa: PLC0415 - as in logs.py
 
     rows = {
@@ -104,8 +151,3 @@ def _print_lines(report: "CrashReport", captures: "Iterable[Capture]") -> None:
         typer.echo(f"{name:<11} {value}")
     for text in report.unreadable:
         typer.echo(f"{'unreadable':<11} {text}")
-    encode = TextLines(use_colors=sys.stdout.isatty())
-    lines = [encode(capture).decode("utf-8", "replace") for capture in captures]
-    typer.echo(f"\nits last {len(lines)} entries:" if lines else "\nits last entries are not known")
-    for line in lines:
-        typer.echo(line)

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 import orjson
 
 from metaexpert.logger.context import PIPELINE, FieldSet, current_fields
-from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, TRADE_DATA, Capture, Details
-from metaexpert.logger.errors import encode_exception, encode_stack, exception_of
+from metaexpert.logger.entry import CAPTURE_OVERHEAD_BYTES, GENERAL, SEQ, TRADE_DATA, Capture, Details
+from metaexpert.logger.errors import encode_stack, exception_of
+from metaexpert.logger.faults.groups import Group
+from metaexpert.logger.faults.telling import ErrorCall
 from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.interruption import interrupts
 from metaexpert.logger.message import format_message
@@ -250,10 +252,10 @@ def _emit(  # noqa: PLR0917 - as emit
         return None
     while frame.f_code.co_filename == _STDLIB_FILE and frame.f_back is not None:
         frame = frame.f_back  # a LoggerAdapter stands between
-    error = None
+    error, group = None, None
     encoded = port.quick(fields) if fields else b""
     if encoded is None:
-        msg, fields, error, details, frame = _unusual(msg, args, fields, details, frame)
+        msg, fields, error, stack_info, frame = _unusual(msg, args, fields, frame)
         if error is not None and level >= logging.ERROR:
             mark_reported(error)
     joined = _joined(context, logger._bound, fields)
@@ -270,6 +272,10 @@ def _emit(  # noqa: PLR0917 - as emit
         time_ns(),
         level,
         logger.name,
+        if error is not None or stack_info:
+            words = partial(_words, msg, args)
+            call = ErrorCall(level, logger.name, log_type, frame, words)
+            details, group = _rare_parts(error, call, details, stack_info=stack_info)
         text,
         frame.f_code,
         frame.f_lasti,
@@ -281,10 +287,14 @@ def _emit(  # noqa: PLR0917 - as emit
         details,
         sys.getsizeof(text) + len(encoded) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES,
     )
-    return _deliver(logger._home, capture, fields, error)
+    return _deliver(logger._home, capture, fields, error, group)
 
 
-def _deliver(home: "Logger", capture: Capture, fields: dict[str, Any], error: BaseException | None) -> Receipt | None:
+
+
+def _deliver(
+    home: "Logger", capture: Capture, fields: dict[str, Any], error: BaseException | None, group: Group | None
+) -> Receipt | None:
     """Past the logger's own filters, into ingress and to foreign handlers."""
     handled = has_handlers(home)
     if not handled and not home.filters:
@@ -297,6 +307,8 @@ def _deliver(home: "Logger", capture: Capture, fields: dict[str, Any], error: Ba
     if handled:
         call_handlers(home, kept, shown, error)
     return receipt
+def _words(msg: object, args: tuple[object, ...]) -> str:
+    return port.encoder.text(format_message(msg, args))
 
 
 def _task_name() -> str | None:
@@ -313,15 +325,25 @@ def _unusual(
     error = exception_of(fields.pop("exc_info", None))
     stack_info = fields.pop("stack_info", False)
     frame = _outer(frame, fields.pop("stacklevel", 1))
+def _put(capture: Capture, group: Group | None) -> Receipt | None:
+    receipt = port.put(capture)
+    if group is not None:
+        group.told_by(capture[SEQ])
+    return receipt
+
+
     if "extra" in fields:
         fields = {**_extra_fields(fields.pop("extra")), **fields}
-    if error is not None or stack_info is True:
-        details = (
-            b"" if error is None else encode_exception(error, port.encoder.scrub),
-            encode_stack(frame, port.encoder.scrub) if stack_info is True else b"",
-            b"" if details is None else details[TRADE_DATA],
-        )
-    return msg, fields, error, details, frame
+    return msg, fields, error, stack_info is True, frame
+
+
+def _rare_parts(
+    error: BaseException | None, call: ErrorCall, details: Details | None, *, stack_info: bool
+) -> tuple[Details, Group | None]:
+    """Exception, stack and the entry's own data, and the group that is to be told which entry this is."""
+    told, group = (b"", None) if error is None else port.faults.told(error, call, port.encoder)
+    stack = encode_stack(call.frame, port.encoder.scrub) if stack_info else b""
+    return (told, stack, b"" if details is None else details[TRADE_DATA]), group
 
 
 def _extra_fields(extra: object) -> dict[str, Any]:

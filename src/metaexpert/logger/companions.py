@@ -69,6 +69,12 @@ class _Kind:
     make: Make
 
 
+def _error_summaries(_config: LoggerConfig, surroundings: Surroundings, _former: Companion | None) -> Companion:
+    from metaexpert.logger.faults.summaries import ErrorSummaries  # noqa: PLC0415 - imported where it is wanted
+
+    return ErrorSummaries(surroundings.report)
+
+
 def _alerts(config: LoggerConfig, surroundings: Surroundings, former: Companion | None) -> Companion:
     from metaexpert.logger.alerts.watch import AlertWatch  # noqa: PLC0415 - imported where it is wanted
 
@@ -84,6 +90,8 @@ _KINDS: dict[str, _Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class _Made:
+    "errors": _Kind(lambda config: config.errors.group, _error_summaries),
+    "performance": _Kind(lambda config: config.performance if config.performance.enabled else None, _sampler),
     options: object
     companion: Companion
 

@@ -21,6 +21,7 @@ from metaexpert.logger.options.alerts import AlertsOptions
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
+from metaexpert.logger.options.errors import ErrorOptions
 from metaexpert.logger.options.evidence import EvidenceOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.journal import JournalOptions
@@ -123,8 +124,17 @@ class LoggerConfig(Options):
     journal: JournalOptions = JournalOptions()
     """What is on disk before a log call returns."""
     check_trades: bool = True
+    errors: ErrorOptions = ErrorOptions()
+    """What entries tell of exceptions, and what is kept of a process that crashes."""
     """Warn of trade entries that are wrong, or make no sense after those before them."""
     alerts: AlertsOptions = AlertsOptions()
+    tracing: TracingOptions = TracingOptions()
+    """Which trace entries belong to."""
+    buffer_until_error: HeldBackOptions | None = None
+    """Keep entries below their logger's level in memory until the task or the order they belong to fails; not when left
+    out."""
+    performance: PerformanceOptions = PerformanceOptions()
+    """What is measured of the program, told at an interval, and warned of."""
     """When somebody is told of what happens, and who."""
     handle_signals: bool = True
     """Stop in good order on SIGTERM, where nothing handles it, and read the configuration again on SIGHUP."""

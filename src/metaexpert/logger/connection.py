@@ -9,6 +9,7 @@ import orjson
 
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, Capture
+from metaexpert.logger.faults.telling import FaultRules, Faults
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.loop_thread import Draining
 from metaexpert.logger.options.redaction import RedactionOptions
@@ -54,8 +55,12 @@ class Connection:
         journal = self._pipeline.journal
         way = ingress.put if journal is None else journal.into(ingress.put)
         put = Draining(ingress, way, loop, self._drained).put if drains else way
-        held_back = None if journal is None else journal.held_back
-        port.connect(ingress, self._encoder, loop, put, held_back)
+        if self._way is not None:
+            self._way.leave()
+        self._way = Way(put, lambda: self._encoder)
+        self._arrange(self._way)
+        port.connect(ingress, self._encoder, loop, self._way.put, self._way.held_back)
+        port.faults = self._faults(self._pipeline.config)
         if drains:
             port.loop_thread = 0  # the tasks of that loop are the pipeline's own
         self.set_bridge(wanted=self._pipeline.config.capture.stdlib)
@@ -80,6 +85,17 @@ class Connection:
 
     def _take_early(self, waiting: Ingress, ingress: Ingress) -> None:
         """What was logged before is older than all that comes now: it goes in front."""
+    def _faults(self, config: LoggerConfig) -> Faults:
+        options = config.errors
+        return Faults(
+            FaultRules(
+                locals=options.local_limits(),
+                task_stack=options.task_stack,
+                group=options.group_rules(),
+                entry_id=self._entry_id,
+            )
+        )
+
         waiting.retire(ingress.put)
         early = [capture for capture in waiting.take(waiting.queued_entries) if _still_wanted(capture)]
         redaction = self._pipeline.config.redaction
@@ -98,8 +114,11 @@ class Connection:
         encoder = self._made_encoder = _encoder(config)
         logging.root.setLevel(config.log_level)
         port.set_encoder(encoder)
-        journal = self._pipeline.journal
-        port.held_back = None if journal is None else journal.held_back
+        port.faults = self._faults(config)
+        if self._way is not None:
+            former = self._way.put
+            self._arrange(self._way)
+            port.reroute(former, self._way.put, self._way.held_back)
         self.set_bridge(wanted=config.capture.stdlib)
 
     def disconnect(self) -> None:
@@ -170,10 +189,16 @@ def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:
 
 def _text_under_rules(encoded: bytes, encoder: ValueEncoder) -> bytes:
     """An exception or a stack, encoded, with its texts looked through."""
-    if not encoded:
-        return encoded
-    shown: Any = orjson.loads(encoded)
+    return orjson.dumps(_under_rules_below(orjson.loads(encoded), encoder)) if encoded else encoded
+
+
+def _under_rules_below(shown: Any, encoder: ValueEncoder) -> Any:
     if isinstance(shown, dict):
-        members = cast("dict[str, str]", shown)
-        return orjson.dumps({key: encoder.scrub(text) for key, text in members.items()})
-    return orjson.dumps(encoder.scrub(shown))
+        members = cast("dict[str, Any]", shown)
+        return {
+            key: encoder.in_place_of(key, each) if encoder.hides(key) else _under_rules_below(each, encoder)
+            for key, each in members.items()
+        }
+    if isinstance(shown, list):
+        return [_under_rules_below(each, encoder) for each in cast("list[Any]", shown)]
+    return encoder.scrub(shown) if isinstance(shown, str) else shown

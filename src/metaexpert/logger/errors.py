@@ -18,7 +18,7 @@ from metaexpert.logger.nesting import nesting
 from metaexpert.logger.texts import MAX_ENTRY_BYTES, safe_ends
 
 TRACEBACK_LIMIT_BYTES: Final = 32 * 1024
-_MESSAGE_LIMIT_BYTES: Final = 4 * 1024
+MESSAGE_LIMIT_BYTES: Final = 4 * 1024
 _MAX_EXCEPTIONS: Final = 32
 _MAX_FRAMES: Final = 256
 _SHOWN_FRAMES: Final = 20
@@ -59,12 +59,17 @@ def encode_exception(error: BaseException, scrub: Callable[[str], str]) -> bytes
         return orjson.dumps(
             {
                 "type": type_name(error),
-                "message": scrub(described(error, str, _MESSAGE_LIMIT_BYTES)),
-                "traceback": scrub(safe_ends(_traceback_of(error), TRACEBACK_LIMIT_BYTES)),
+                "message": scrub(described(error, str, MESSAGE_LIMIT_BYTES)),
+                "traceback": traceback_of(error, scrub),
             }
         )
     finally:
         nesting.depth -= 1
+
+
+def traceback_of(error: BaseException, scrub: Callable[[str], str]) -> str:
+    """The printed traceback with causes, notes and groups, bounded."""
+    return scrub(safe_ends(_traceback_of(error), TRACEBACK_LIMIT_BYTES))
 
 
 def encode_stack(frame: FrameType, scrub: Callable[[str], str]) -> bytes:

@@ -18,6 +18,14 @@ from metaexpert.logger.at_exit import arrange_exit
 from metaexpert.logger.call import LogCall, ProtectedCall, caller, emit, level_method, protected_method, rescue
 from metaexpert.logger.context import FieldSet, bound_context
 from metaexpert.logger.entry import AUDIT, TRADE
+from metaexpert.logger.faults.reports import (
+    api_error_fields,
+    api_error_message,
+    validation_message,
+    validation_of,
+)
+from metaexpert.logger.measuring import meters
+from metaexpert.logger.measuring.timer import Timing
 from metaexpert.logger.port import port
 from metaexpert.logger.receipts import NO_RECEIPT, Receipt
 from metaexpert.logger.trade.checks import checked
@@ -69,6 +77,95 @@ class Logger(logging.Logger):
     def audit(self, msg: object = "", /, *args: object, **fields: Any) -> Receipt:
         """Log an audit entry: it ignores levels and travels protected."""
         return emit(self, INFO, msg, args, fields, caller(), AUDIT)
+
+    def api_failure(
+        self,
+        error: BaseException | None = None,
+        *,
+        exchange: str | None = None,
+        method: str | None = None,
+        url: object = None,
+        host: str | None = None,
+        path: str | None = None,
+        status: int | None = None,
+        exchange_code: str | int | None = None,
+        exchange_message: str | None = None,
+        attempt: int | None = None,
+        latency_seconds: float | None = None,
+        retryable: bool | None = None,
+        level: int = ERROR,
+        **fields: Any,
+    ) -> Receipt:
+        """Log a request that failed; what aiohttp's and ccxt's exceptions tell is read off them.
+
+        Args:
+            error: what was raised; its traceback is written too.
+            exchange: who was asked.
+            method: of the request, such as GET.
+            url: its address, of which host and path are shown, never the query.
+            host: its host, where there is no address.
+            path: its path, likewise.
+            status: of the answer.
+            exchange_code: the exchange's own.
+            exchange_message: what it said.
+            attempt: the how manieth it was.
+            latency_seconds: from the request to the failure.
+            retryable: whether the same request may succeed later.
+            level: the entry's; below ERROR it is not protected.
+            fields: more about it.
+        """
+        if not self._enabled(level):
+            return NO_RECEIPT
+        frame = caller()
+        given = {
+            "exchange": exchange,
+            "method": method,
+            "url": url,
+            "host": host,
+            "path": path,
+            "status": status,
+            "exchange_code": exchange_code,
+            "exchange_message": exchange_message,
+            "attempt": attempt,
+            "latency_seconds": latency_seconds,
+            "retryable": retryable,
+        }
+        try:
+            told = api_error_fields(error, given, port.encoder)
+            message = api_error_message(error, told)
+        except Exception as failure:  # noqa: BLE001 - a log call does not raise; what came in is logged with the reason
+            return rescue(self, level, "a request failed", failure, frame) or NO_RECEIPT
+        return self.write(level, message, (), {"exc_info": error, "api_error": told, **fields}, frame)
+
+    def order_invalid(
+        self,
+        *,
+        parameter: str,
+        value: object,
+        rule: str,
+        limit: object = None,
+        level: int = ERROR,
+        **fields: Any,
+    ) -> Receipt:
+        """Log an order that was found wrong before it was sent.
+
+        Args:
+            parameter: what of it is wrong, such as "quantity".
+            value: what it was given; `Decimal` or `str` where every digit counts.
+            rule: what it breaks, such as "min_quantity".
+            limit: the rule's bound, where it has one.
+            level: the entry's; below ERROR it is not protected.
+            fields: the order's own, such as `symbol` and `client_order_id`.
+        """
+        if not self._enabled(level):
+            return NO_RECEIPT
+        frame = caller()
+        try:
+            told = validation_of(parameter, value, rule, limit, port.encoder)
+            message = validation_message(told)
+        except Exception as failure:  # noqa: BLE001 - as above
+            return rescue(self, level, "an order is invalid", failure, frame) or NO_RECEIPT
+        return self.write(level, message, (), {"validation": told, **fields}, frame)
 
     fatal: ProtectedCall = critical  # stdlib's alias
     warn: LogCall = warning  # pyright: ignore[reportDeprecated] - likewise

@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast, final
 
+from metaexpert.logger.faults.telling import PLAIN, Faults
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.receipts import Put
 from metaexpert.logger.redaction import Redactor
@@ -44,6 +45,7 @@ class Port:
         "bridges",
         "clean",
         "encoder",
+        "faults",
         "held_back",
         "ingress",
         "loop",
@@ -55,11 +57,14 @@ class Port:
     def __init__(self) -> None:
         self.bridges: list[logging.Handler] = []
         """Handlers on the root logger that are the pipeline's own."""
+        self.faults: Faults = PLAIN
+        """How exceptions are told of."""
         self._wrap: Callable[[Put], Put] | None = None
         self.connect(Ingress(graded=False), ValueEncoder(Redactor()), loop=None)
 
     def disconnect(self) -> None:
         """Let calls wait again, in an ingress of their own; redaction rules once in force stay so."""
+        self.faults = PLAIN
         self.connect(Ingress(graded=False), self.encoder, loop=None)
 
     def connect(

@@ -7,6 +7,8 @@ from typing import Any, Protocol, final
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import at_exit
 from metaexpert.logger.config import LoggerConfig
+from metaexpert.logger.faults.fault_log import FaultLog, fault_entry
+from metaexpert.logger.identity import Identity
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.signals import Signals
 
@@ -58,13 +60,16 @@ class Process:
         self._notices = notices
         self._background: set[asyncio.Task[None]] = set()
 
+        self._run = f"{identity.boot_id}-{identity.pid}"
+        self._faults: FaultLog | None = None
     def enter(self, config: LoggerConfig) -> None:
         """From now on listen to signals, where the configuration says so, and to the exit."""
         self.reenter(config)
         at_exit.remember(self)
 
     def reenter(self, config: LoggerConfig) -> None:
-        """Listen to signals as `config` says."""
+        """Listen to signals, and keep what is told of a crash, as `config` says."""
+        self._watch_faults(config)
         if self.signals.received is None:
             self.signals.remove()
             self.signals = Signals(self, rereads=config.is_reloadable)
@@ -75,6 +80,27 @@ class Process:
         """Stop what nobody stopped."""
         self._notices.at_end = True
         self.finish()
+    def _watch_faults(self, config: LoggerConfig) -> None:
+        if not _keeps_faults(config):
+            self._forget_faults()
+        elif self._faults is None:
+            faults = self._faults = FaultLog(config.log_dir, self._run, config.errors.faults_kept)
+            try:
+                faults.begin()
+                faults.report_former(lambda fault: port.put(fault_entry(fault, port.encoder.scrub)))
+            except OSError as error:
+                self._notices.say("faulthandler", f"a crash would leave no stacks: {error}")
+
+    def _forget_faults(self) -> None:
+        faults, self._faults = self._faults, None
+        if faults is not None:
+            faults.end()
+
+    def leave(self) -> None:
+        """Logging has stopped: listen to signals no more, and a crash is nobody's."""
+        self.signals.remove()
+        self._forget_faults()
+
 
     def finish(self) -> None:
         """Stop here and now."""
@@ -92,6 +118,9 @@ class Process:
 
     def terminate(self) -> bool:
         """A signal asks for the end: cancel the task that logging was started in."""
+        faults, self._faults = self._faults, None
+        if faults is not None:
+            faults.leave_to_child()
         main, home = self.runtime.main_task, self.runtime.home
         if main is None or main.done() or home is None or not home.is_running():
             return False
@@ -116,3 +145,9 @@ class Process:
             return  # it has stopped meanwhile
         except Exception as error:  # noqa: BLE001 - nobody waits for it; the old configuration goes on
             self._notices.say("reload", f"{error}; the configuration stays as it was")
+
+
+def _keeps_faults(config: LoggerConfig) -> bool:
+    """Whether the stacks of a crash are kept: as asked for, else where anything is to last."""
+    lasting = any(isinstance(options, FileOptions | HttpOptions) for options in config.all_sinks())
+    return lasting if config.errors.faulthandler is None else config.errors.faulthandler

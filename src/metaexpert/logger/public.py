@@ -40,6 +40,7 @@ from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
 from metaexpert.logger.options.evidence import EvidenceOptions
+from metaexpert.logger.options.errors import ErrorOptions
 from metaexpert.logger.options.filters import (
     FieldConditionOptions,
     FilterOptions,
@@ -108,6 +109,7 @@ __all__ = [
     "HousekeepingStats",
     "HttpOptions",
     "IngressStats",
+    "ErrorOptions",
     "JournalOptions",
     "JournalStats",
     "KeysOptions",

@@ -24,7 +24,9 @@ from metaexpert.logger.entry import (
     Capture,
     Details,
 )
-from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
+from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, exception_of
+from metaexpert.logger.faults.groups import Group
+from metaexpert.logger.faults.telling import ErrorCall
 from metaexpert.logger.ingress import next_seq
 from metaexpert.logger.interruption import interrupts
 from metaexpert.logger.message import format_message
@@ -104,7 +106,7 @@ def take(record: logging.LogRecord) -> None:
         port.ingress.hurry()
 
 
-def _captured(record: logging.LogRecord) -> Capture:
+def _captured(record: logging.LogRecord) -> tuple[Capture, Group | None]:
     encoder = port.encoder
     extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
     plain = encoder.plain(extra, _FIELDS_BYTES) if extra else {}  # its keys may be others, and each is written once
@@ -171,16 +173,18 @@ def _named(value: object) -> str:
     return value if type(value) is str else described(value, str)
 
 
-def _details_of(record: logging.LogRecord) -> Details | None:
+def _details_of(record: logging.LogRecord, text: str) -> tuple[Details | None, Group | None]:
     error = exception_of(record.exc_info)
     stack = record.stack_info
     if error is None and not stack:
-        return None
-    return (
-        b"" if error is None else encode_exception(error, port.encoder.scrub),
-        orjson.dumps(port.encoder.scrub(safe_text(_named(stack), TRACEBACK_LIMIT_BYTES))) if stack else b"",
-        b"",
-    )
+        return None, None
+    told, group = b"", None
+    if error is not None:
+        frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as stdlib logging does
+        call = ErrorCall(int(record.levelno), _named(record.name), GENERAL, frame, lambda: text)
+        told, group = port.faults.told(error, call, port.encoder)
+    shown = orjson.dumps(port.encoder.scrub(safe_text(_named(stack), TRACEBACK_LIMIT_BYTES))) if stack else b""
+    return (told, shown, b""), group
 
 
 def log_record(record: OwnRecord) -> None:

@@ -154,6 +154,14 @@ class ValueEncoder:
         """Any other text without secrets."""
         return self._redactor.scrub(text)
 
+    def hides(self, key: str) -> bool:
+        """Whether a value under `key` must not leave the call."""
+        return self._redactor.hides(key)
+
+    def in_place_of(self, key: str, value: object) -> str:
+        """What is shown of it instead."""
+        return self._redactor.in_place_of(key, value)
+
     def again(self, members: bytes) -> bytes:
         """Members encoded under other rules, encoded anew under these."""
         return self.full(orjson.loads(b"{%b}" % members)) if members else members

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from metaexpert.logger import Logger, get_logger
+from metaexpert.logger.faults.fingerprint import digest_of
 
 type Line = dict[str, Any]
 
@@ -218,6 +219,7 @@ class TestExceptions:
             "type": "OSError",
             "message": "[Errno 5] io",
             "traceback": "OSError: [Errno 5] io\n",
+            "fingerprint": digest_of("OSError", "", "[Errno <n>] io"),
         }
 
     @pytest.mark.parametrize("exc_info", [True, False, None, 0, (None, None, None)])

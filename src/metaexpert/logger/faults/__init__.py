@@ -1,0 +1,1 @@
+"""What errors bring into their entries beyond message and traceback, and what is kept of a process that crashes."""

@@ -82,16 +82,22 @@ def _alerts(config: LoggerConfig, surroundings: Surroundings, former: Companion 
     return AlertWatch(config.alerts, config.log_name, surroundings, known)
 
 
+def _sampler(config: LoggerConfig, surroundings: Surroundings, former: Companion | None) -> Companion:
+    from metaexpert.logger.measuring.sampler import Sampler  # noqa: PLC0415 - imported where it is wanted
+
+    return Sampler(config.performance, surroundings, former=former if isinstance(former, Sampler) else None)
+
+
 _KINDS: dict[str, _Kind] = {
     "alerts": _Kind(lambda config: (config.alerts, config.log_name) if config.alerts.rules else None, _alerts),
+    "errors": _Kind(lambda config: config.errors.group, _error_summaries),
+    "performance": _Kind(lambda config: config.performance if config.performance.enabled else None, _sampler),
 }
 """By name, which is also that of its task and of its figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    "errors": _Kind(lambda config: config.errors.group, _error_summaries),
-    "performance": _Kind(lambda config: config.performance if config.performance.enabled else None, _sampler),
     options: object
     companion: Companion
 

@@ -34,6 +34,7 @@ from metaexpert.logger.options.keeping import (
     usable_compression,
 )
 from metaexpert.logger.options.otlp import OtlpOptions
+from metaexpert.logger.options.performance import PerformanceOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.rotation import Fsync, RotationOptions
@@ -123,6 +124,8 @@ class LoggerConfig(Options):
     """What is taken in beside the calls of our own loggers."""
     journal: JournalOptions = JournalOptions()
     """What is on disk before a log call returns."""
+    performance: PerformanceOptions = PerformanceOptions()
+    """What is measured of the program, told at an interval, and warned of."""
     check_trades: bool = True
     errors: ErrorOptions = ErrorOptions()
     """What entries tell of exceptions, and what is kept of a process that crashes."""

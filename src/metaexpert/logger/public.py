@@ -53,6 +53,7 @@ from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, Lo
 from metaexpert.logger.options.journal import JournalOptions
 from metaexpert.logger.options.keeping import ArchiveOptions, RetentionOptions
 from metaexpert.logger.options.otlp import OtlpOptions
+from metaexpert.logger.options.performance import PerformanceOptions, ThresholdOptions
 from metaexpert.logger.options.queue import DispatcherOptions, QueueOptions
 from metaexpert.logger.options.redaction import RedactionOptions
 from metaexpert.logger.options.rotation import RotationOptions
@@ -129,6 +130,7 @@ __all__ = [
     "Outcome",
     "Overflow",
     "Partial",
+    "PerformanceOptions",
     "QueueOptions",
     "RateLimitOptions",
     "RateRuleOptions",
@@ -153,6 +155,7 @@ __all__ = [
     "SpoolOptions",
     "TargetStats",
     "ThresholdRuleOptions",
+    "ThresholdOptions",
     "TradeContext",
     "TradeFormatter",
     "WebhookTargetOptions",

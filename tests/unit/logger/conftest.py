@@ -77,6 +77,7 @@ def start(runner: asyncio.Runner) -> Iterator[Callable[..., LoggingRuntime]]:
             "log_to_file": False,
             "log_level": "DEBUG",
             "check_trades": False,  # tests log what no order lives through, and count what arrives
+            "performance": {"enabled": False},
             "sinks": (MemoryOptions(max_entries=100_000),),
         }
         runtime = LoggingRuntime(LoggerConfig(**(quiet | config)))

@@ -24,6 +24,7 @@ from metaexpert.logger.measuring.sample import Holding, Sample, fields_of, figur
 from metaexpert.logger.measuring.thresholds import Crossing, Limit, Thresholds
 from metaexpert.logger.options.performance import PerformanceOptions
 from metaexpert.logger.own_entries import own_entry
+from metaexpert.logger.port import port
 from metaexpert.logger.stats import RuntimeStats
 
 PERFORMANCE_LOGGER: Final = "metaexpert.performance"
@@ -88,7 +89,7 @@ class Sampler:
     Args:
         options: what, how often, which limits.
         around: its surroundings.
-        clean: hides secrets in names that users gave.
+        clean: hides secrets in names that users gave; by the rules in force when left out.
         former: the one it follows.
         read: how the process is read; blocks for 0.1 ms.
         cores: how many cores the process may use.
@@ -98,15 +99,15 @@ class Sampler:
         self,
         options: PerformanceOptions,
         around: Around,
-        clean: Callable[[str], str],
         *,
+        clean: Callable[[str], str] | None = None,
         former: "Sampler | None" = None,
         read: Callable[[], ProcessReading] | None = None,
         cores: int | None = None,
     ) -> None:
         self._options = options
         self._around = around
-        self._clean = clean
+        self._clean = _clean_by_rules_in_force if clean is None else clean
         self._read = process_reader() if read is None else read
         self._cores = usable_cores() if cores is None else cores
         limits = {name: each.limit for name, each in options.thresholds.items()}
@@ -229,6 +230,10 @@ class Sampler:
 
     def _say(self, level: int, message: str, fields: Mapping[str, Any]) -> None:
         self._around.report(own_entry(level, message, fields, logger=PERFORMANCE_LOGGER, log_type=PERFORMANCE))
+
+
+def _clean_by_rules_in_force(text: str) -> str:
+    return port.encoder.scrub(text)
 
 
 def recorded(before: Mapping[str, Durations], now: Mapping[str, Durations]) -> Iterator[tuple[str, Durations]]:

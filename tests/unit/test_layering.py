@@ -56,7 +56,8 @@ KNOWS: Mapping[str, Rule] = {
 
 SINKS_SHARE = rule(
     "logger.sinks.base logger.sinks.http logger.sinks.resolver logger.sinks.answer logger.sinks.credentials "
-    "logger.sinks.session logger.sinks.tls logger.sinks.splunk_answers",
+    "logger.sinks.session logger.sinks.tls logger.sinks.splunk_answers logger.sinks.syslog_addresses "
+    "logger.sinks.syslog_connection logger.sinks.syslog_datagrams logger.sinks.syslog_streams",
     "a sink can be read, and removed, without the others",
 )
 SINKS_EXEMPT = rule("logger.sinks", "the package's own file may gather its sinks")
@@ -70,11 +71,15 @@ PURE = rule(
     "logger.files.evidence.chain_format "
     "logger.files.evidence.verify_lines logger.files.evidence.verdict logger.files.reading.moments "
     "logger.files.reading.text_entries logger.files.reading.conditions logger.files.reading.patterns "
-    "logger.files.reading.precheck logger.files.reading.order_lifecycle logger.files.reading.position_changes "
+    "logger.files.reading.precheck logger.files.reading.held_back "
+    "logger.files.reading.order_lifecycle logger.files.reading.position_changes "
+    "logger.tracing.traceparent logger.tracing.tracestate logger.tracing.routes logger.tracing.answers "
+    "logger.held_back.rings logger.formats.traces "
     "logger.measuring.histogram logger.measuring.meters logger.measuring.durations logger.measuring.thresholds "
     "logger.measuring.sample "
     "logger.files.reading.trade_events logger.files.reading.text_copies logger.files.reading.timeline "
     "logger.files.reading.sequence_numbers logger.files.reading.error_groups logger.files.reading.log_statistics "
+    "logger.files.reading.figures logger.files.reading.plain_lines "
     "logger.alerts.alert logger.alerts.episodes logger.alerts.engine logger.alerts.matching logger.alerts.message "
     "logger.alerts.outbox logger.alerts.readings logger.alerts.rules logger.alerts.stats_rules logger.alerts.windows",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
@@ -103,7 +108,8 @@ ONLY_IMPORTED_BY: Mapping[str, Rule] = {
         "where refused entries are kept is their own business",
     ),
     "logger.files.reading.helpers": rule(
-        "logger.files.reading.ahead", "processes are started where a large log is read, nowhere else"
+        "logger.files.reader logger.files.reading.ahead logger.files.reading.counting",
+        "processes are started where a large log is read, nowhere else",
     ),
     "logger.files.reader": rule("cli", "what is written knows nothing of how it is read back"),
     "logger.spool.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),

@@ -21,7 +21,8 @@ from metaexpert.logger.filter_assembly import admission_for, selection_for, siev
 from metaexpert.logger.filters import Admission, Takes
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.formats.json_lines import JsonLines, SharedLines
-from metaexpert.logger.formats.text import TextLines
+from metaexpert.logger.formats.lines import LineFormat, encoder_of
+from metaexpert.logger.formats.syslog import SyslogMessages
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.journal.journal import Journal
@@ -33,8 +34,10 @@ from metaexpert.logger.options.evidence import EvidenceOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import QueueOptions
+from metaexpert.logger.options.remote import RemoteOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions, SinkOptions
 from metaexpert.logger.options.splunk import SplunkOptions
+from metaexpert.logger.options.syslog import SyslogOptions
 from metaexpert.logger.retry import Backoff
 from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.console import ConsoleSink
@@ -46,6 +49,7 @@ from metaexpert.logger.sinks.memory import MemorySink
 from metaexpert.logger.sinks.ndjson import NdjsonSink
 from metaexpert.logger.sinks.otlp import OtlpSink
 from metaexpert.logger.sinks.splunk import SplunkSink
+from metaexpert.logger.sinks.syslog import SyslogSink
 from metaexpert.logger.spool.assembly import spool_folder, spool_options, spools
 from metaexpert.logger.spool.queue import SegmentSpool
 from metaexpert.logger.spool.spilling import Spilling
@@ -80,11 +84,15 @@ class SinkAssembly:
         """The sink these options describe; it does no I/O yet."""
         match options:
             case ConsoleOptions():
-                return ConsoleSink(options.stream, self._worker(options), use_colors=options.use_colors)
+                lines = None if options.format == "text" else self._lines(options, options.format)
+                colors = options.use_colors
+                return ConsoleSink(options.stream, self._worker(options), use_colors=colors, encode_line=lines)
             case FileOptions():
                 return self._file_sink(options)
             case HttpOptions():
                 return self._collector_sink(options)
+            case SyslogOptions():
+                return SyslogSink(options, self._messages(options), self._worker(options))
             case MemoryOptions():
                 return MemorySink(self._json_lines(options), options.max_entries)
             case CustomOptions():
@@ -107,15 +115,35 @@ class SinkAssembly:
             case OtlpOptions():
                 return OtlpSink(options, client, self.identity)
             case NdjsonOptions():
-                lines = self._documents(options) if options.format == "ecs" else self._json_lines(options)
-                return NdjsonSink(options, client, lines, self.identity)
+                return NdjsonSink(options, client, self._lines(options, options.format), self.identity)
 
     def _json_lines(self, options: SinkOptions) -> Callable[[Capture], bytes]:
         """The shared encoder, or one of the sink's own when it writes other lines than the others."""
         selection = selection_for(options)
         return self.json_lines if selection is None else selection.documents(JsonLines(self.identity))
 
-    def _documents(self, options: ElasticsearchOptions | NdjsonOptions) -> Callable[[Capture], bytes]:
+    def _lines(
+        self, options: ConsoleOptions | FileOptions | NdjsonOptions | SyslogOptions, line_format: LineFormat
+    ) -> Callable[[Capture], bytes]:
+        """Lines in a format, with the keys the sink is to write."""
+        lines = encoder_of(line_format, self.identity, options.environment, self._json_lines(options))
+        selection = selection_for(options) if line_format == "ecs" else None  # others are done with before them
+        return lines if selection is None else selection.documents(lines)
+
+    def _messages(self, options: SyslogOptions) -> SyslogMessages:
+        return SyslogMessages(
+            self.identity,
+            self._lines(options, options.format),
+            facility=options.facility,
+            sd_id=options.sd_id,
+            fields=options.fields,
+            host=options.hostname,
+            app_name=options.app_name,
+            bom=options.marks_utf8,
+            max_bytes=options.max_message_bytes,
+        )
+
+    def _documents(self, options: ElasticsearchOptions) -> Callable[[Capture], bytes]:
         documents, selection = EcsDocuments(self.identity, options.environment), selection_for(options)
         return documents if selection is None else selection.documents(documents)
 
@@ -123,7 +151,7 @@ class SinkAssembly:
         worker = self._worker(options)
         size = options.max_bytes if options.backup_count else 0
         rotation = Rotation(max_bytes=size, schedule=options.rotation.schedule())
-        lines = self._json_lines(options) if options.json_logging else TextLines(use_colors=False)
+        lines = self._lines(options, options.line_format)
         chain = self._chain(options.tamper_evidence)
         path = self.log_dir / options.path
         file = AppendFile(path, rotation, worker, self.identity, rotated=self.rotated, chain=chain)
@@ -165,7 +193,7 @@ class SinkAssembly:
 
     def dead_letters(self, options: AnySink, notices: Notices) -> DeadLetters | None:
         """What keeps the entries the sink's destination refuses for good; it does no I/O yet."""
-        if not isinstance(options, HttpOptions | CustomOptions) or not options.dead_letters.enabled:
+        if not isinstance(options, RemoteOptions | CustomOptions) or not options.dead_letters.enabled:
             return None
         worker = Worker(self.jobs, f"{options.name}-dead-letters")
         return DeadLetters(
@@ -189,7 +217,7 @@ def journal_for(config: LoggerConfig, identity: Identity) -> Journal | None:
 
 def wants_journal(config: LoggerConfig) -> bool:
     """Whether the configuration wants one."""
-    lasting = any(isinstance(options, FileOptions | HttpOptions) for options in config.all_sinks())
+    lasting = any(isinstance(options, FileOptions | RemoteOptions) for options in config.all_sinks())
     return lasting if config.journal.enabled is None else config.journal.enabled
 
 
@@ -235,7 +263,7 @@ def new_delivery(
         grow_max_bytes=queue.grow_max_bytes,
     )
     limits = _limits(options, queue)
-    remote = isinstance(options, HttpOptions | CustomOptions)
+    remote = isinstance(options, RemoteOptions | CustomOptions)
     backoff = Backoff(options.backoff_first, options.backoff_max) if remote else _LOCAL_BACKOFF
     selection = selection_for(options)
     return Delivery(
@@ -251,7 +279,7 @@ def new_delivery(
         reshape=selection and selection.reshape,
         spilling=spilling,
         # what names a whole request to whoever stored that already (a key, an id) does not name a part of it
-        probes=isinstance(options, HttpOptions) and not isinstance(options, NdjsonOptions | SplunkOptions),
+        probes=isinstance(options, RemoteOptions) and not isinstance(options, NdjsonOptions | SplunkOptions),
         dead_letters=dead_letters,
     )
 

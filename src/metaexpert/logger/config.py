@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Self, cast
 from pydantic import BaseModel, Field, PrivateAttr, field_validator, model_validator
 
 from metaexpert.exceptions import ConfigError
+from metaexpert.logger.configuring.errors import nearest
 from metaexpert.logger.configuring.origin import DEFAULT, ConfigSource, KeyPath, Origin, OriginKind, Provenance
 from metaexpert.logger.configuring.presets import PRESETS, Preset, over_preset, preset_value
 from metaexpert.logger.configuring.problems import made_or_problems
@@ -23,6 +24,7 @@ from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.errors import ErrorOptions
 from metaexpert.logger.options.evidence import EvidenceOptions
+from metaexpert.logger.options.held_back import HeldBackOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.journal import JournalOptions
 from metaexpert.logger.options.keeping import (
@@ -41,6 +43,8 @@ from metaexpert.logger.options.rotation import Fsync, RotationOptions
 from metaexpert.logger.options.secret_files import unreadable_secrets
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 from metaexpert.logger.options.splunk import SplunkOptions
+from metaexpert.logger.options.syslog import SyslogOptions
+from metaexpert.logger.options.tracing import TracingOptions
 from metaexpert.logger.spool.assembly import spool_folder, spools
 
 type AnySink = Annotated[
@@ -51,6 +55,7 @@ type AnySink = Annotated[
     | OtlpOptions
     | SplunkOptions
     | NdjsonOptions
+    | SyslogOptions
     | MemoryOptions
     | CustomOptions,
     Field(discriminator="type"),
@@ -122,15 +127,10 @@ class LoggerConfig(Options):
     """Further destinations."""
     capture: CaptureOptions = CaptureOptions()
     """What is taken in beside the calls of our own loggers."""
-    journal: JournalOptions = JournalOptions()
-    """What is on disk before a log call returns."""
-    performance: PerformanceOptions = PerformanceOptions()
-    """What is measured of the program, told at an interval, and warned of."""
-    check_trades: bool = True
     errors: ErrorOptions = ErrorOptions()
     """What entries tell of exceptions, and what is kept of a process that crashes."""
-    """Warn of trade entries that are wrong, or make no sense after those before them."""
-    alerts: AlertsOptions = AlertsOptions()
+    journal: JournalOptions = JournalOptions()
+    """What is on disk before a log call returns."""
     tracing: TracingOptions = TracingOptions()
     """Which trace entries belong to."""
     buffer_until_error: HeldBackOptions | None = None
@@ -138,6 +138,9 @@ class LoggerConfig(Options):
     out."""
     performance: PerformanceOptions = PerformanceOptions()
     """What is measured of the program, told at an interval, and warned of."""
+    check_trades: bool = True
+    """Warn of trade entries that are wrong, or make no sense after those before them."""
+    alerts: AlertsOptions = AlertsOptions()
     """When somebody is told of what happens, and who."""
     handle_signals: bool = True
     """Stop in good order on SIGTERM, where nothing handles it, and read the configuration again on SIGHUP."""
@@ -291,9 +294,19 @@ class LoggerConfig(Options):
         ]
         problems += self._shared_spools()
         problems += self._archives_among_logs()
+        problems += self._alerts_about_nobody()
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _alerts_about_nobody(self) -> list[str]:
+        """Rules about sinks there are none of: they would never say a word."""
+        known = [options.name for options in self.all_sinks()]
+        return [
+            f"alerts.rules.{at}: there is no sink {name!r}{nearest(name, known)}"
+            for at, name in self.alerts.sinks_named()
+            if name not in known
+        ]
 
     def _archives_among_logs(self) -> list[str]:
         logs = [options for options in self.all_sinks() if isinstance(options, FileOptions)]

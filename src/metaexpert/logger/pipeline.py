@@ -30,7 +30,7 @@ from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.keeping import Keeping
 from metaexpert.logger.notices import Notices
-from metaexpert.logger.options.http import HttpOptions
+from metaexpert.logger.options.remote import RemoteOptions
 from metaexpert.logger.sinks.base import Sink
 from metaexpert.logger.sinks.file import FileSink
 from metaexpert.logger.snapshots import ingress_stats, sink_stats
@@ -501,7 +501,7 @@ class Pipeline:
     @property
     def local_sinks(self) -> list[str]:
         """The sinks of this machine that take all entries there are to take without asking a network."""
-        return [name for name, options in self._options.items() if not isinstance(options, HttpOptions)]
+        return [name for name, options in self._options.items() if not isinstance(options, RemoteOptions)]
 
     @property
     def sinks(self) -> Mapping[str, Sink]:

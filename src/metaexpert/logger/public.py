@@ -8,6 +8,7 @@ from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.entry import Capture, LogEntry
 from metaexpert.logger.formatter import ErrorFormatter, MainFormatter, TradeFormatter
+from metaexpert.logger.held_back.rings import HeldBackStats
 from metaexpert.logger.lanes import Overflow
 from metaexpert.logger.ledger import LedgerSnapshot
 from metaexpert.logger.legacy_context import (
@@ -39,8 +40,8 @@ from metaexpert.logger.options.alerts import AlertsOptions
 from metaexpert.logger.options.capture import CaptureOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
-from metaexpert.logger.options.evidence import EvidenceOptions
 from metaexpert.logger.options.errors import ErrorOptions
+from metaexpert.logger.options.evidence import EvidenceOptions
 from metaexpert.logger.options.filters import (
     FieldConditionOptions,
     FilterOptions,
@@ -49,6 +50,7 @@ from metaexpert.logger.options.filters import (
     RepeatsOptions,
     SamplingOptions,
 )
+from metaexpert.logger.options.held_back import HeldBackOptions
 from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
 from metaexpert.logger.options.journal import JournalOptions
 from metaexpert.logger.options.keeping import ArchiveOptions, RetentionOptions
@@ -60,6 +62,8 @@ from metaexpert.logger.options.rotation import RotationOptions
 from metaexpert.logger.options.sink import ConsoleOptions, FileOptions, MemoryOptions
 from metaexpert.logger.options.splunk import SplunkOptions
 from metaexpert.logger.options.spool import SpoolOptions
+from metaexpert.logger.options.syslog import SyslogOptions
+from metaexpert.logger.options.tracing import TracingOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.receipts import Receipt
 from metaexpert.logger.retry import SinkState
@@ -74,6 +78,10 @@ from metaexpert.logger.stats import (
     RuntimeStats,
     SinkStats,
 )
+from metaexpert.logger.tracing.current import current_trace, trace
+from metaexpert.logger.tracing.middleware import trace_middleware
+from metaexpert.logger.tracing.requests import request_tracing
+from metaexpert.logger.tracing.traceparent import TraceContext
 from metaexpert.logger.typed_logger import get_trade_logger
 from metaexpert.logger.values import lazy
 
@@ -102,15 +110,17 @@ __all__ = [
     "EndpointStats",
     "EntryRuleOptions",
     "ErrorFormatter",
+    "ErrorOptions",
     "ErrorRateRuleOptions",
     "EvidenceOptions",
     "FieldConditionOptions",
     "FileOptions",
     "FilterOptions",
+    "HeldBackOptions",
+    "HeldBackStats",
     "HousekeepingStats",
     "HttpOptions",
     "IngressStats",
-    "ErrorOptions",
     "JournalOptions",
     "JournalStats",
     "KeysOptions",
@@ -153,18 +163,25 @@ __all__ = [
     "SinkStats",
     "SplunkOptions",
     "SpoolOptions",
+    "SyslogOptions",
     "TargetStats",
-    "ThresholdRuleOptions",
     "ThresholdOptions",
+    "ThresholdRuleOptions",
+    "TraceContext",
+    "TracingOptions",
     "TradeContext",
     "TradeFormatter",
     "WebhookTargetOptions",
     "bind_contextvars",
     "clear_contextvars",
+    "current_trace",
     "get_logger",
     "get_trade_logger",
     "lazy",
     "log_context",
+    "request_tracing",
     "setup_logging",
+    "trace",
+    "trace_middleware",
     "unbind_contextvars",
 ]

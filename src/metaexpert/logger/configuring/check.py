@@ -13,13 +13,15 @@ from typing import Final, final
 from urllib.parse import urlsplit
 
 from metaexpert.exceptions import ConfigError
+from metaexpert.logger.alerts.target_check import target_errors, target_risks
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.files.evidence.chain_keys import read_chain_secret, state_of
 from metaexpert.logger.files.evidence.seals import seals_of
 from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.secret_files import is_readable_by_everyone, unreadable_secrets
 from metaexpert.logger.options.sink import FileOptions
-from metaexpert.logger.sinks.tls import tls_context
+from metaexpert.logger.options.syslog import SyslogOptions
+from metaexpert.logger.sinks.tls import client_context
 
 _TLS_FILES: Final = ("ca_file", "client_cert_file", "client_key_file")
 
@@ -49,6 +51,13 @@ def findings(config: LoggerConfig) -> Findings:
     for key, options in collectors.items():
         errors += _tls_errors(key, options)
         warnings += _risks(key, options)
+    for at, sink in enumerate(config.sinks):
+        if isinstance(sink, SyslogOptions):
+            errors += _tls_errors(f"LoggerConfig.sinks.{at}", sink)
+            warnings += _syslog_risks(f"LoggerConfig.sinks.{at}", sink)
+    for at, target in enumerate(config.alerts.targets):
+        errors += [f"LoggerConfig.alerts.targets.{at}.{error}" for error in target_errors(target)]
+        warnings += [f"LoggerConfig.alerts.targets.{at}.{risk}" for risk in target_risks(target)]
     return Findings(tuple(errors), tuple(warnings))
 
 
@@ -104,12 +113,12 @@ def _folder_fault(folder: Path) -> str:
     return ""
 
 
-def _tls_errors(key: str, options: HttpOptions) -> Iterator[str]:
+def _tls_errors(key: str, options: HttpOptions | SyslogOptions) -> Iterator[str]:
     named = [f"{name} {str(path)!r}" for name in _TLS_FILES if (path := getattr(options, name)) is not None]
     if not named:
         return
     try:
-        tls_context(options)
+        client_context(options)
     except (OSError, ValueError) as error:
         yield f"{key}: {', '.join(named)} cannot be used: {error}"
 
@@ -136,6 +145,13 @@ def _risks_of(key: str, url: str, options: HttpOptions) -> Iterator[str]:
         yield f"{key}: credentials go to {url!r} unencrypted; use https"
     if parts.scheme == "http" and any(getattr(options, name) for name in _TLS_FILES):
         yield f"{key}: {url!r} is not encrypted, the certificates are not used; use https"
+
+
+def _syslog_risks(key: str, options: SyslogOptions) -> Iterator[str]:
+    if not options.verify_tls:
+        yield f"{key}.verify_tls: is off: whoever stands in between can read; name a ca_file instead"
+    if options.transport in {"udp", "tcp"} and not _is_loopback(options.host):
+        yield f'{key}.transport: {options.transport!r} to {options.host!r} is not encrypted; use "tls"'
 
 
 def _has_credentials(options: HttpOptions) -> bool:

@@ -19,11 +19,10 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from metaexpert.logger.endpoints import Balance
+from metaexpert.logger.formats.lines import JsonFormat, keys_of
 from metaexpert.logger.formats.selection import ECS_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import Seconds
-from metaexpert.logger.options.dead_letters import DeadLetterOptions
-from metaexpert.logger.options.sink import SinkOptions
-from metaexpert.logger.options.spool import SpoolOptions
+from metaexpert.logger.options.remote import RemoteOptions
 
 _NOT_IN_URL: Final = re.compile(r"[?#\s\x00-\x1f\x7f]")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -98,7 +97,7 @@ type HeaderValue = Annotated[str, BeforeValidator(_header_safe)]
 type HeaderSecret = Annotated[SecretStr, BeforeValidator(_header_safe)]
 
 
-class HttpOptions(SinkOptions):
+class HttpOptions(RemoteOptions):
     """A collector reached over HTTP."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["urls"]}]})
@@ -143,18 +142,8 @@ class HttpOptions(SinkOptions):
     """Longest time to connect, seconds."""
     gzip_min_bytes: int = Field(default=16 * 1024, ge=0)
     """Size from which a body is compressed, bytes."""
-    backoff_first: Seconds = 0.5
-    """Ceiling of the first wait between attempts, seconds; doubled each time, the wait drawn evenly below it."""
-    backoff_max: Seconds = 30.0
-    """Highest such ceiling, seconds."""
     batch_max_bytes: int = Field(default=900 * 1024, ge=1024, le=64 * 1024 * 1024)
     """Encoded size at which a batch is sent, bytes before compression; a whole request stays below a mebibyte."""
-    batch_max_age: Seconds = 1.0
-    """How long a batch's first entry waits for company, seconds."""
-    spool: SpoolOptions = SpoolOptions()
-    """What waits on disk while the collector is down or too slow."""
-    dead_letters: DeadLetterOptions = DeadLetterOptions()
-    """What is kept of the entries it refuses for good."""
 
     @field_validator("urls")
     @classmethod
@@ -240,11 +229,11 @@ class NdjsonOptions(HttpOptions):
     """Query parameters of that address; secrets belong in `headers`, which are never shown."""
     content_type: HeaderValue = Field(default="application/x-ndjson", min_length=1)
     """Content-Type of a request; some collectors take lines of JSON as `application/json` only."""
-    format: Literal["json", "ecs"] = "json"
-    """Keys of a line: those of a JSON file, or the Elastic Common Schema's."""
+    format: JsonFormat = "json"
+    """What a line is: an entry as in a JSON file, an ECS document, OTLP in JSON, or an event of Splunk's collector."""
     environment: str = ""
-    """ECS service.environment, for the format "ecs"."""
+    """The environment that the formats "ecs" and "otel" name."""
 
     @override
     def document_keys(self) -> DocumentKeys:
-        return ECS_KEYS if self.format == "ecs" else JSON_KEYS
+        return keys_of(self.format)

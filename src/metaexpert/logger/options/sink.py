@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, override
 
 from pydantic import Field, field_validator, model_validator
 
+from metaexpert.logger.formats.lines import LineFormat, keys_of
 from metaexpert.logger.formats.selection import ENTRY_KEYS, JSON_KEYS, DocumentKeys
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, LogType, Options, Seconds
 from metaexpert.logger.options.evidence import MIN_ANCHORED_BYTES, EvidenceOptions
@@ -79,7 +80,15 @@ class ConsoleOptions(SinkOptions):
     stream: Literal["stderr", "stdout"] = "stderr"
     """Where the lines go."""
     use_colors: bool | None = None
-    """ANSI colours; when left out, on a terminal unless NO_COLOR is set."""
+    """ANSI colours of text; when left out, on a terminal unless NO_COLOR is set."""
+    format: LineFormat = "text"
+    """What a line is: text for people, or one of the formats for programs."""
+    environment: str = ""
+    """The environment that the formats "ecs" and "otel" name."""
+
+    @override
+    def document_keys(self) -> DocumentKeys:
+        return keys_of(self.format)
 
 
 class FileOptions(SinkOptions):
@@ -90,6 +99,10 @@ class FileOptions(SinkOptions):
     """The file; relative to `log_dir`."""
     json_logging: bool = True
     """JSON lines, else text."""
+    format: LineFormat | None = None
+    """What a line is; when left out as `json_logging` says. `metaexpert logs` reads "json" and "text" alone."""
+    environment: str = ""
+    """The environment that the formats "ecs" and "otel" name."""
     max_bytes: int = Field(default=10 * 1024 * 1024, ge=0)
     """Size at which the next file begins, bytes; 0 for any."""
     backup_count: int = Field(default=5, ge=0, le=10_000)
@@ -114,7 +127,12 @@ class FileOptions(SinkOptions):
 
     @override
     def document_keys(self) -> DocumentKeys:
-        return JSON_KEYS if self.json_logging else ENTRY_KEYS
+        return keys_of(self.line_format)
+
+    @property
+    def line_format(self) -> LineFormat:
+        """What a line is."""
+        return self.format or ("json" if self.json_logging else "text")
 
     @model_validator(mode="after")
     def _has_room_for_anchors(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, override
 from pydantic import BeforeValidator, Field, model_validator
 
 from metaexpert.logger.formats.selection import JSON_KEYS, DocumentKeys
+from metaexpert.logger.formats.splunk_events import INDEXED_FIELDS
 from metaexpert.logger.options.base import Seconds
 from metaexpert.logger.options.http import HeaderSecret, HttpOptions
 
@@ -32,7 +33,7 @@ class SplunkOptions(HttpOptions):
     """Splunk's `sourcetype` of the events."""
     fields: dict[FieldName, str] = Field(default_factory=dict[str, str])
     """Indexed fields of every event, beside service and entry_id."""
-    indexed_fields: tuple[FieldName, ...] = ("symbol", "order_id", "client_order_id", "strategy_id", "trace_id")
+    indexed_fields: tuple[FieldName, ...] = INDEXED_FIELDS
     """Fields of an entry that are indexed too, as text."""
     indexer_ack: Annotated[Literal["auto", "on", "off"], BeforeValidator(_spoken)] = "auto"
     """Indexer acknowledgement: waited for where the token has it; "on" sends nothing to a token without it."""

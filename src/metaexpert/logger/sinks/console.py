@@ -5,6 +5,7 @@ was replaced meanwhile, the new one begins with the first line that did not go o
 """
 
 import os
+from collections.abc import Callable
 from typing import TextIO, final
 
 from metaexpert.logger.batch import Batch
@@ -23,16 +24,24 @@ class ConsoleSink:
         stream: which one.
         use_colors: ANSI colours; None for "when it is a terminal and NO_COLOR is not set" (https://no-color.org).
         worker: the thread that writes, closed with the sink.
+        encode_line: an entry's line without newline; text when left out.
     """
 
-    def __init__(self, stream: StreamName, worker: Worker, *, use_colors: bool | None) -> None:
+    def __init__(
+        self,
+        stream: StreamName,
+        worker: Worker,
+        *,
+        use_colors: bool | None,
+        encode_line: Callable[[Capture], bytes] | None = None,
+    ) -> None:
         self._stream: StreamName = stream
         self._worker = worker
-        self._lines = TextLines(use_colors=_is_terminal(stream) if use_colors is None else use_colors)
+        self._lines = encode_line or TextLines(use_colors=_is_terminal(stream) if use_colors is None else use_colors)
         self._unfinished: tuple[Batch, _Lines] | None = None
 
     def encode(self, entry: Capture) -> bytes:
-        """The entry's text line."""
+        """The entry's line."""
         return self._lines(entry)
 
     async def write(self, batch: Batch) -> Outcome:

@@ -19,22 +19,20 @@ from uuid import NAMESPACE_OID, uuid5
 import orjson
 
 from metaexpert.logger.batch import Batch
-from metaexpert.logger.entry import DETAILS, SEQ, TIME_NS, Capture, LogEntry
+from metaexpert.logger.entry import SEQ, TIME_NS, Capture
+from metaexpert.logger.formats.splunk_events import SplunkEvents
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.options.splunk import SplunkOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
 from metaexpert.logger.sinks.http import Answer, HttpClient, NoAnswer, common_outcome
 from metaexpert.logger.sinks.splunk_answers import ACK_DISABLED, UNKNOWN_CHANNEL, Accepted, acks_in, classify, code_of
-from metaexpert.logger.values import safe_text
 
 EVENT_PATH: Final = "/services/collector/event"
 ACK_PATH: Final = "/services/collector/ack"
 CHANNEL_HEADER: Final = "X-Splunk-Request-Channel"
 
 _JSON: Final = "application/json"
-_MAX_FIELD_BYTES: Final = 2048
 _FIRST_POLL_SHARE: Final = 1 / 16
-_NANOSECONDS: Final = 1_000_000_000
 
 type Position = int
 type EntryKey = tuple[int, int]
@@ -105,11 +103,17 @@ class SplunkSink:
     ) -> None:
         self._options = options
         self._client = client
-        self._encode_line = encode_line
         self._identity = identity
         self._clock = clock
-        self._head = _head(options, identity)
-        self._fields = {"service": identity.service, **options.fields}
+        self._events = SplunkEvents(
+            identity,
+            encode_line,
+            source=options.source,
+            sourcetype=options.sourcetype,
+            index=options.index,
+            fields=options.fields,
+            indexed_fields=options.indexed_fields,
+        )
         self._queued: Callable[[], Sequence[Batch]] = tuple
         self._checked = options.indexer_ack != "on"
         self._sent: dict[EntryKey, _Sent] = {}
@@ -122,28 +126,7 @@ class SplunkSink:
 
     def encode(self, entry: Capture) -> bytes:
         """One event in its envelope, a line."""
-        seconds, fraction = divmod(entry[TIME_NS], _NANOSECONDS)
-        line = self._encode_line(entry)
-        return b'%b%d.%09d,"event":%b,"fields":%b}\n' % (
-            self._head,
-            seconds,
-            fraction,
-            line,
-            orjson.dumps(self._fields_of(entry)),
-        )
-
-    def _fields_of(self, capture: Capture) -> dict[str, str]:
-        fields = {**self._fields, "entry_id": self._identity.entry_id(capture[SEQ])}
-        wanted = self._options.indexed_fields
-        if not wanted or not (capture[7] or capture[8] or capture[DETAILS]):
-            return fields
-        entry = LogEntry(capture)
-        known = entry.extra() if capture[DETAILS] is None else entry.fields()
-        for name in wanted:
-            value = known.get(name)
-            if value is not None and not isinstance(value, dict | list):
-                fields[name] = safe_text(str(value), _MAX_FIELD_BYTES)
-        return fields
+        return self._events(entry) + b"\n"
 
     async def write(self, batch: Batch) -> Outcome:
         """Post what has not been posted of the batch, and wait until it is acknowledged."""
@@ -361,11 +344,3 @@ def _end_of_size(ends: list[int], at: Position, most: int, entries: int) -> Posi
         return entries
     begun = ends[at - 1] if at else 0
     return max(at + 1, bisect_right(ends, begun + most, at))
-
-
-def _head(options: SplunkOptions, identity: Identity) -> bytes:
-    """What stands in front of every event's time."""
-    named = {"host": identity.host, "source": options.source or identity.service, "sourcetype": options.sourcetype}
-    if options.index:
-        named["index"] = options.index
-    return orjson.dumps(named)[:-1] + b',"time":'

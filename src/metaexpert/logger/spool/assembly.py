@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from metaexpert.logger.lanes import Overflow
-from metaexpert.logger.options.http import HttpOptions
 from metaexpert.logger.options.queue import QueueOptions
+from metaexpert.logger.options.remote import RemoteOptions
 from metaexpert.logger.options.spool import SpoolOptions
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ _LABEL_CHARACTERS: Final = 100
 
 def spools(options: "AnySink", queue: QueueOptions) -> bool:
     """Whether a sink has a disk queue: collectors unless told otherwise, and whatever has overflow "spill"."""
-    return queue.overflow is Overflow.SPILL or (isinstance(options, HttpOptions) and options.spool.enabled)
+    return queue.overflow is Overflow.SPILL or (isinstance(options, RemoteOptions) and options.spool.enabled)
 
 
 def spool_options(options: "AnySink") -> SpoolOptions:
     """How its disk queue is to be."""
-    return options.spool if isinstance(options, HttpOptions) else SpoolOptions()
+    return options.spool if isinstance(options, RemoteOptions) else SpoolOptions()
 
 
 def spool_folder(options: "AnySink") -> Path:

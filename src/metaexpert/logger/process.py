@@ -1,4 +1,4 @@
-"""What the process tells a runtime: signals, the interpreter's exit, a fork."""
+"""What the process tells a runtime: signals, the interpreter's exit, a fork, and how one before it crashed."""
 
 import asyncio
 from contextlib import suppress
@@ -10,6 +10,9 @@ from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.faults.fault_log import FaultLog, fault_entry
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.notices import Notices
+from metaexpert.logger.options.http import HttpOptions
+from metaexpert.logger.options.sink import FileOptions
+from metaexpert.logger.port import port
 from metaexpert.logger.signals import Signals
 
 
@@ -51,17 +54,18 @@ class Process:
 
     Args:
         runtime: what it tells.
+        identity: the process's own.
         notices: where a reload that failed is told.
     """
 
-    def __init__(self, runtime: Runtime, notices: Notices) -> None:
+    def __init__(self, runtime: Runtime, identity: Identity, notices: Notices) -> None:
         self.runtime = runtime
+        self._run = f"{identity.boot_id}-{identity.pid}"
+        self._faults: FaultLog | None = None
         self.signals = Signals(self, rereads=False)
         self._notices = notices
         self._background: set[asyncio.Task[None]] = set()
 
-        self._run = f"{identity.boot_id}-{identity.pid}"
-        self._faults: FaultLog | None = None
     def enter(self, config: LoggerConfig) -> None:
         """From now on listen to signals, where the configuration says so, and to the exit."""
         self.reenter(config)
@@ -76,10 +80,6 @@ class Process:
             if config.handle_signals:
                 self.signals.install()
 
-    def end_at_exit(self) -> None:
-        """Stop what nobody stopped."""
-        self._notices.at_end = True
-        self.finish()
     def _watch_faults(self, config: LoggerConfig) -> None:
         if not _keeps_faults(config):
             self._forget_faults()
@@ -101,6 +101,10 @@ class Process:
         self.signals.remove()
         self._forget_faults()
 
+    def end_at_exit(self) -> None:
+        """Stop what nobody stopped."""
+        self._notices.at_end = True
+        self.finish()
 
     def finish(self) -> None:
         """Stop here and now."""
@@ -114,13 +118,13 @@ class Process:
     def leave_to_child(self) -> None:
         """In a forked child: let go of what is the parent's."""
         self.signals.leave_to_child()
+        faults, self._faults = self._faults, None
+        if faults is not None:
+            faults.leave_to_child()
         self.runtime.leave_to_child()
 
     def terminate(self) -> bool:
         """A signal asks for the end: cancel the task that logging was started in."""
-        faults, self._faults = self._faults, None
-        if faults is not None:
-            faults.leave_to_child()
         main, home = self.runtime.main_task, self.runtime.home
         if main is None or main.done() or home is None or not home.is_running():
             return False

@@ -69,7 +69,7 @@ class LoggingRuntime:
         self._reloading = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
         self._hooks = _hooks(config)
-        self._process = Process(self, self._notices)
+        self._process = Process(self, self.identity, self._notices)
 
     # ---- start ------------------------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class LoggingRuntime:
 
     def _new_pipeline(self) -> Pipeline:
         self._pipeline = Pipeline(self.config, self.identity, self._notices)
-        self._connection = Connection(self._pipeline)
+        self._connection = Connection(self._pipeline, self.identity.entry_id)
         self._pipeline.open_journal()
         return self._pipeline
 
@@ -280,7 +280,7 @@ class LoggingRuntime:
     async def _end(self, pipeline: Pipeline) -> bool:
         cancelled = await pipeline.stop()
         self._connection.sweep()
-        self._process.signals.remove()
+        self._process.leave()
         self._life = _Life.STOPPED
         return cancelled
 

@@ -19,6 +19,7 @@ from metaexpert.logger.entry import (
     EXCEPTION,
     GENERAL,
     LEVEL,
+    SEQ,
     STACK_INFO,
     TRADE_DATA,
     Capture,
@@ -97,11 +98,14 @@ def take(record: logging.LogRecord) -> None:
     if current_fields.get() is PIPELINE and not interrupts():
         port.ingress.self_logged += 1
         return
+    group = None
     try:
-        capture = _captured(record)
+        capture, group = _captured(record)
     except Exception as failure:  # noqa: BLE001 - somebody's log call does not raise for what its record is made of
         capture = _remains(record, failure)
     port.put(capture)
+    if group is not None:
+        group.told_by(capture[SEQ])
     if capture[LEVEL] >= logging.ERROR:
         port.ingress.hurry()
 
@@ -116,8 +120,8 @@ def _captured(record: logging.LogRecord) -> tuple[Capture, Group | None]:
     text = safe_text(encoder.text(format_message(record.msg, args)), _MESSAGE_BYTES)
     place = placed(_named(record.pathname), _named(record.funcName or "<unknown>"), record.lineno)
     task = getattr(record, "taskName", None)
-    details = _details_of(record)
-    return _capture(
+    details, group = _details_of(record, text)
+    capture = _capture(
         min(max(0, round(record.created * 1e6) * 1000), _LATEST_NS),
         int(record.levelno),
         _named(record.name),
@@ -129,6 +133,7 @@ def _captured(record: logging.LogRecord) -> tuple[Capture, Group | None]:
         None if task is None else _named(task),
         details,
     )
+    return capture, group
 
 
 def _remains(record: logging.LogRecord, failure: Exception) -> Capture:

@@ -12,6 +12,8 @@ import sys
 from _thread import get_ident
 from asyncio import current_task
 from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
 from itertools import islice
 from time import time_ns
 from types import FrameType, NoneType
@@ -48,7 +50,7 @@ _LEAST_FIELDS_BYTES: Final = 8 * 1024
 _LEAST_MESSAGE_BYTES: Final = 4 * 1024
 """What fields and message keep of an entry's limit, however large its other parts are."""
 
-_PLAIN: Final = frozenset({str, int, float, bool, NoneType})
+_PLAIN: Final = frozenset({str, int, float, bool, NoneType, Decimal})
 
 _SMALL_SIZE: Final = 512
 """Characters up to which it matters little how many bytes each takes in memory."""
@@ -163,23 +165,35 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
 
 
 def _held_back(logger: "Logger", level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any]) -> Receipt:
-    """A call at a level that is switched off: for the flight recorder, which takes plain values alone."""
-    record = port.held_back
-    if record is None or current_fields.get() is PIPELINE:
+    """A call at a level that is switched off: for those who take what levels hold back, and plain values alone."""
+    record, context = port.held_back, current_fields.get()
+    if record is None or context is PIPELINE:
         return NO_RECEIPT
     method = _getframe(1)
     frame = method.f_back or method
     try:
-        plain = {key: value for key, value in fields.items() if type(value) in _PLAIN}
-        encoded = (port.quick(plain) or port.encoder.full(plain)) if plain else b""
-        if len(plain) < len(fields) or len(encoded) > _ORDINARY_SIZE:
-            encoded = b'%b"fields_left_out":true' % (b"%b," % encoded if 0 < len(encoded) <= _ORDINARY_SIZE else b"")
-        text = safe_text(port.encoder.text(format_message(msg, args)), _LEAST_MESSAGE_BYTES)
-        place = (frame.f_code, frame.f_lasti, encoded, b"", get_ident(), None, GENERAL, None)
-        record((next_seq(), time_ns(), level, logger.name, text, *place, CAPTURE_OVERHEAD_BYTES))
+        encoded = port.quick(fields) if fields else b""
+        if encoded is None or len(encoded) > _ORDINARY_SIZE:
+            encoded = _plain_only(fields)
+        text = port.encoder.text(format_message(msg, args))
+        if not text.isascii() or len(text) > _LEAST_MESSAGE_BYTES:
+            text = safe_text(text, _LEAST_MESSAGE_BYTES)
+        joined = _joined(context, logger._bound, fields)
+        place = (frame.f_code, frame.f_lasti, encoded, joined, get_ident(), _task_name(), GENERAL, None)
+        size = len(text) + len(encoded) + len(joined) + CAPTURE_OVERHEAD_BYTES
+        record((next_seq(), time_ns(), level, logger.name, text, *place, size))
     except Exception:  # noqa: BLE001 - a log call does not raise, and this one is switched off
         return NO_RECEIPT
     return NO_RECEIPT
+
+
+def _plain_only(fields: dict[str, Any]) -> bytes:
+    """Those fields that run nobody's code, encoded; and whether others were left out."""
+    plain = {key: value for key, value in fields.items() if type(value) in _PLAIN}
+    encoded = (port.quick(plain) or port.encoder.full(plain)) if plain else b""
+    if len(plain) < len(fields) or len(encoded) > _ORDINARY_SIZE:
+        encoded = b'%b"fields_left_out":true' % (b"%b," % encoded if 0 < len(encoded) <= _ORDINARY_SIZE else b"")
+    return encoded
 
 
 def _again(  # noqa: PLR0917 - as emit
@@ -258,6 +272,10 @@ def _emit(  # noqa: PLR0917 - as emit
         msg, fields, error, stack_info, frame = _unusual(msg, args, fields, frame)
         if error is not None and level >= logging.ERROR:
             mark_reported(error)
+        if error is not None or stack_info:
+            words = partial(_words, msg, args)
+            call = ErrorCall(level, logger.name, log_type, frame, words)
+            details, group = _rare_parts(error, call, details, stack_info=stack_info)
     joined = _joined(context, logger._bound, fields)
     left_bytes = MAX_ENTRY_BYTES - len(joined) - sum(map(len, details or ()))
     fields_bytes = max(left_bytes - _LEAST_MESSAGE_BYTES, _LEAST_FIELDS_BYTES)
@@ -272,10 +290,6 @@ def _emit(  # noqa: PLR0917 - as emit
         time_ns(),
         level,
         logger.name,
-        if error is not None or stack_info:
-            words = partial(_words, msg, args)
-            call = ErrorCall(level, logger.name, log_type, frame, words)
-            details, group = _rare_parts(error, call, details, stack_info=stack_info)
         text,
         frame.f_code,
         frame.f_lasti,
@@ -290,6 +304,8 @@ def _emit(  # noqa: PLR0917 - as emit
     return _deliver(logger._home, capture, fields, error, group)
 
 
+def _words(msg: object, args: tuple[object, ...]) -> str:
+    return port.encoder.text(format_message(msg, args))
 
 
 def _deliver(
@@ -298,17 +314,22 @@ def _deliver(
     """Past the logger's own filters, into ingress and to foreign handlers."""
     handled = has_handlers(home)
     if not handled and not home.filters:
-        return port.put(capture)
+        return _put(capture, group)
     shown = port.encoder.shown(fields)
     kept = filtered(home, capture, shown, error) if home.filters else capture
     if kept is None:
         return None
-    receipt = port.put(kept)
+    receipt = _put(kept, group)
     if handled:
         call_handlers(home, kept, shown, error)
     return receipt
-def _words(msg: object, args: tuple[object, ...]) -> str:
-    return port.encoder.text(format_message(msg, args))
+
+
+def _put(capture: Capture, group: Group | None) -> Receipt | None:
+    receipt = port.put(capture)
+    if group is not None:
+        group.told_by(capture[SEQ])
+    return receipt
 
 
 def _task_name() -> str | None:
@@ -317,21 +338,14 @@ def _task_name() -> str | None:
 
 
 def _unusual(
-    msg: object, args: tuple[object, ...], fields: dict[str, Any], details: Details | None, frame: FrameType
-) -> tuple[object, dict[str, Any], BaseException | None, Details | None, FrameType]:
+    msg: object, args: tuple[object, ...], fields: dict[str, Any], frame: FrameType
+) -> tuple[object, dict[str, Any], BaseException | None, bool, FrameType]:
     """Take stdlib's keywords out of the fields and heed them."""
     if type(msg) is str and not msg and not args and "msg" in fields:
         msg = fields.pop("msg")
     error = exception_of(fields.pop("exc_info", None))
     stack_info = fields.pop("stack_info", False)
     frame = _outer(frame, fields.pop("stacklevel", 1))
-def _put(capture: Capture, group: Group | None) -> Receipt | None:
-    receipt = port.put(capture)
-    if group is not None:
-        group.told_by(capture[SEQ])
-    return receipt
-
-
     if "extra" in fields:
         fields = {**_extra_fields(fields.pop("extra")), **fields}
     return msg, fields, error, stack_info is True, frame

@@ -19,6 +19,7 @@ from metaexpert.logger.port import port, under_stdlibs_lock
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.stdlib import RecordBridge
 from metaexpert.logger.values import ValueEncoder
+from metaexpert.logger.way import Way
 
 _DRAIN_SECONDS: Final = 0.9
 """Longest wait for what a call without a loop waits for."""
@@ -30,13 +31,16 @@ class Connection:
 
     Args:
         pipeline: where entries go.
+        entry_id: the id of an entry by its number.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, entry_id: Callable[[int], str]) -> None:
         self._pipeline = pipeline
+        self._entry_id = entry_id
         self._made_encoder: ValueEncoder | None = None
         self._bridge = RecordBridge()
         self._root_level: int | None = None
+        self._way: Way | None = None
 
     def connect(self, loop: asyncio.AbstractEventLoop, orphaned: Callable[[], None], *, drains: bool) -> None:
         """Let all calls come to the pipeline on `loop`, the running one; again, when it has moved there.
@@ -68,6 +72,11 @@ class Connection:
             self._take_early(waiting, ingress)
             loop.call_soon(_sweep, waiting, ingress.put)
 
+    def _arrange(self, way: Way) -> None:
+        journal = self._pipeline.journal
+        recorder = None if journal is None else journal.held_back
+        way.arrange(self._pipeline.config, recorder, self._pipeline.held_back)
+
     @property
     def _encoder(self) -> ValueEncoder:
         """By the rules in force; made when it is needed first, since a key of pseudonyms is in a file."""
@@ -76,15 +85,6 @@ class Connection:
             encoder = self._made_encoder = _encoder(self._pipeline.config)
         return encoder
 
-    async def _drained(self, urgent: bool) -> None:  # noqa: FBT001 - see Draining
-        if urgent:
-            await self._pipeline.drained(_DRAIN_SECONDS, self._pipeline.local_sinks)
-        else:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                await self._pipeline.dispatcher.taken()
-
-    def _take_early(self, waiting: Ingress, ingress: Ingress) -> None:
-        """What was logged before is older than all that comes now: it goes in front."""
     def _faults(self, config: LoggerConfig) -> Faults:
         options = config.errors
         return Faults(
@@ -96,6 +96,15 @@ class Connection:
             )
         )
 
+    async def _drained(self, urgent: bool) -> None:  # noqa: FBT001 - see Draining
+        if urgent:
+            await self._pipeline.drained(_DRAIN_SECONDS, self._pipeline.local_sinks)
+        else:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self._pipeline.dispatcher.taken()
+
+    def _take_early(self, waiting: Ingress, ingress: Ingress) -> None:
+        """What was logged before is older than all that comes now: it goes in front."""
         waiting.retire(ingress.put)
         early = [capture for capture in waiting.take(waiting.queued_entries) if _still_wanted(capture)]
         redaction = self._pipeline.config.redaction
@@ -124,6 +133,8 @@ class Connection:
     def disconnect(self) -> None:
         """Let calls wait again; what a thread still brings here goes there too."""
         under_stdlibs_lock(self._leave_root)
+        if self._way is not None:
+            self._way.leave()
         port.disconnect()
         self._pipeline.ingress.retire(port.put)
 

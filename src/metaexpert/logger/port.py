@@ -96,6 +96,21 @@ class Port:
         self.attached = loop is not None
         under_stdlibs_lock(lambda: logging.root.setLevel(logging.root.level))  # its way to clear the level caches
 
+    def reroute(self, former: Put, put: Put, held_back: Put | None) -> bool:
+        """Let entries go another way to the same ingress; False, and nothing changes, where they go none such now.
+
+        Args:
+            former: how they go now.
+            put: how they go from now on.
+            held_back: likewise those that levels hold back.
+        """
+        if self._way_in is not former:
+            return False
+        self._way_in = put
+        self.put = put if self._wrap is None else self._wrap(put)
+        self.held_back = held_back
+        return True
+
     def set_encoder(self, encoder: ValueEncoder) -> None:
         """Let calls go by other redaction rules."""
         self.encoder = encoder

@@ -8,6 +8,7 @@ from typing import Final
 from metaexpert.logger.alerts.figures import AlertStats
 from metaexpert.logger.breaker import BreakerState
 from metaexpert.logger.endpoints import EndpointStats
+from metaexpert.logger.held_back.rings import HeldBackStats
 from metaexpert.logger.ledger import LedgerSnapshot
 from metaexpert.logger.measuring.durations import NO_DURATIONS, Durations
 from metaexpert.logger.retry import SinkState
@@ -176,6 +177,7 @@ class RuntimeStats:
         sinks: by name; those that a reload removed keep their last figures.
         journal: None where there is none.
         housekeeping: None before the start.
+        held_back: what waits in memory for something to fail; None where nothing does.
         companions: of what runs beside the dispatcher, by name.
     """
 
@@ -184,6 +186,7 @@ class RuntimeStats:
     sinks: Mapping[str, SinkStats]
     journal: JournalStats | None = None
     housekeeping: HousekeepingStats | None = None
+    held_back: HeldBackStats | None = None
     companions: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -2,7 +2,8 @@
 
 Users' fields stay under `extra`, trade fields under `trade_data` and an error's context under `error_context`, one
 object each: mapped as `flattened` (Elasticsearch) or `flat_object` (OpenSearch) no value of theirs can break the
-index's mapping. There is no `severity`: `log.level` says the same.
+index's mapping. There is no `severity`: `log.level` says the same. `trace_id` and `span_id` stand at `trace.id` and
+`span.id`.
 """
 
 import logging
@@ -13,6 +14,7 @@ import orjson
 from metaexpert.logger.entry import Capture, data_key
 from metaexpert.logger.formats.sites import Sites, bounded_name, encode_name, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
+from metaexpert.logger.formats.traces import TRACE_ID, lifted
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import Site
 from metaexpert.logger.values import safe_text
@@ -58,7 +60,10 @@ class EcsDocuments:
             self._task = task
         if context:
             fields = b"%b,%b" % (context, fields) if fields else context
-        return b'{"@timestamp":"%b.%bZ",%b%b","sequence":%b},%b%d}}%b%b%b}' % (
+        trace = b""
+        if fields and fields.find(TRACE_ID) >= 0:
+            trace, fields = _traced(fields)
+        return b'{"@timestamp":"%b.%bZ",%b%b","sequence":%b},%b%d}}%b%b%b%b}' % (
             second,
             fraction,
             site.head if site.message is message else site.with_message(message),
@@ -67,6 +72,7 @@ class EcsDocuments:
             self._process,
             thread,
             self._labels,
+            trace,
             b',"extra":{%b}' % fields if fields else b"",
             b"" if details is None else _details(*details, data_key(log_type).encode()),
         )
@@ -79,6 +85,14 @@ class EcsDocuments:
         log = {"level": _name(logging.getLevelName(level).lower()), "logger": _name(logger), "origin": origin}
         dataset = encode_text(f"metaexpert.{log_type}")
         return b'"message":', b',"log":%b,"event":{"dataset":%b,"id":"%b-' % (orjson.dumps(log), dataset, self._boot_id)
+
+
+def _traced(members: bytes) -> tuple[bytes, bytes]:
+    """The trace that fields name, at its place, and the fields without it."""
+    trace, span, left = lifted(members)
+    if not trace:
+        return b"", members
+    return b',"trace":{"id":"%b"}%b' % (trace.encode(), b',"span":{"id":"%b"}' % span.encode() if span else b""), left
 
 
 def _name(name: str) -> str:

@@ -55,7 +55,7 @@ JSON_KEYS: Final = DocumentKeys(
 
 ECS_KEYS: Final = DocumentKeys(
     frozenset({"@timestamp", "message", "ecs", "event", "log.level", "log.logger"}),
-    _BROUGHT | {"error", "host", "service", "process", "labels", "log.origin"},
+    _BROUGHT | {"error", "host", "service", "process", "labels", "trace", "span", "log.origin"},
 )
 
 

@@ -200,12 +200,13 @@ class _Planning:
 
     def __init__(self, files: Iterable[KeptFile], rules: Rules, now: float, holds: Holds, clock: ClockTrust) -> None:
         finished = (each for each in files if each.is_ours and not each.is_written and not _may_go_on(each, now))
-        self._left = sorted(finished, key=lambda each: (each.modified_at, each.file))
+        oldest_first = sorted(finished, key=lambda each: (each.modified_at, each.file))
+        self._left = {each.file: each for each in oldest_first}
         self._rules = rules
         self._now = now
         self._now_for_ages = now - clock.ahead_seconds if clock.has_leapt else now
-        self._protected = {each.file: protection(each, rules, now, holds, clock) for each in self._left}
-        self._left_bytes = _size(self._left)
+        self._protected = {each.file: protection(each, rules, now, holds, clock) for each in oldest_first}
+        self._left_bytes = _size(oldest_first)
         self._freed_bytes = 0
         self.purges: list[Purge] = []
         self.conflicts: list[Conflict] = []
@@ -215,41 +216,41 @@ class _Planning:
 
     def empty(self) -> None:
         """Leftovers of a writer that was killed before it wrote; neither term nor hold has anything to keep there."""
-        for each in [each for each in self._left if not each.size_bytes]:
+        for each in [each for each in self._left.values() if not each.size_bytes]:
             self._delete(each, "it is empty")
 
     def by_age(self) -> None:
         limit = self._rules.max_age_seconds
         if limit is not None:
-            old = [each for each in self._left if self._now_for_ages - each.modified_at > limit]
+            old = [each for each in self._left.values() if self._now_for_ages - each.modified_at > limit]
             self._purge(old, "max_age", lambda: True, f"its last entry is older than {duration_text(limit)}")
 
     def by_count(self) -> None:
         limit = self._rules.max_files
         if limit is not None:
             reason = f"there are more than {limit} finished files"
-            self._purge(self._left, "max_files", lambda: len(self._left) > limit, reason)
+            self._purge([*self._left.values()], "max_files", lambda: len(self._left) > limit, reason)
 
     def by_bytes(self) -> None:
         limit = self._rules.max_bytes
         if limit is not None:
             reason = f"finished files take more than {limit} bytes"
-            self._purge(self._left, "max_bytes", lambda: self._left_bytes > limit, reason)
+            self._purge([*self._left.values()], "max_bytes", lambda: self._left_bytes > limit, reason)
 
     def by_folder_bytes(self) -> None:
         """Where there is an archive nothing is deleted for it: what is too much is moved there."""
         limit = self._rules.folder_bytes
         if limit is not None and self._rules.archive_after_seconds is None:
             reason = f"finished files take more than the {limit} bytes of that many files of max_bytes"
-            self._purge(self._left, "backup_count", lambda: self._left_bytes > limit, reason)
+            self._purge([*self._left.values()], "backup_count", lambda: self._left_bytes > limit, reason)
 
     def by_free_disk(self, disk_free: int | None, archives: Sequence[Archive]) -> None:
         floor = self._rules.min_free_bytes
         if disk_free is None or disk_free >= floor:
             return
-        there = [each for each in self._left if each.frees_log_disk]
         leaving = [each.kept for each in archives if self._rules.archive_frees_disk and each.kept.frees_log_disk]
-        there = [each for each in there if each not in leaving]
+        away = {each.file for each in leaving}
+        there = [each for each in self._left.values() if each.frees_log_disk and each.file not in away]
         free = disk_free + _size(leaving)
         reason = f"the disk has less than {floor} bytes free"
         self._purge(there, "min_free_bytes", lambda: free + self._freed_bytes < floor, reason)
@@ -259,7 +260,7 @@ class _Planning:
     ) -> None:
         """Delete of the candidates what may be, as long as the bound is exceeded; tell what may not."""
         in_the_way: list[KeptFile] = []
-        for each in list(oldest_first):
+        for each in oldest_first:
             if not is_exceeded():
                 return  # what is in the way is in nobody's way any more
             if self._protected[each.file]:
@@ -272,7 +273,7 @@ class _Planning:
     def _delete(self, kept: KeptFile, reason: str) -> None:
         self.purges.append(Purge(kept, reason))
         self.gone.add(kept.file)
-        self._left.remove(kept)
+        del self._left[kept.file]
         self._left_bytes -= kept.size_bytes
         self._freed_bytes += kept.size_bytes if kept.frees_log_disk else 0
 
@@ -288,7 +289,7 @@ class _Planning:
         rules = self._rules
         return [
             Pack(each, "it is finished")
-            for each in self._left
+            for each in self._left.values()
             if rules.packing and not each.file.packing and not each.is_archived and not each.is_current
             if self._now - each.modified_at >= rules.pack_after_seconds
         ]
@@ -299,7 +300,7 @@ class _Planning:
         if after is None:
             return []
         frees = rules.archive_frees_disk and disk_free is not None
-        here = [each for each in self._left if not each.is_archived and not each.is_current]
+        here = [each for each in self._left.values() if not each.is_archived and not each.is_current]
         due, here_bytes, free_bytes = list[Archive](), _size(here), (disk_free or 0) + self._freed_bytes
         for each in here:
             if self._now - each.modified_at >= after:

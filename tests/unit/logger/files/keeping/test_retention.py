@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -277,3 +278,37 @@ class TestAlways:
     @given(folders(), RULES, FREE, HOLDS)
     def test_a_plan_depends_on_no_order(self, files: list[KeptFile], rules: Rules, free: int | None, holds: Holds):
         assert plan(files, rules, NOW, free, holds) == plan(list(reversed(files)), rules, NOW, free, holds)
+
+
+class TestManyFiles:
+    """Ten thousand files in a folder: what is compared grows as they do, and not with its square."""
+
+    COUNT = 3000
+
+    @pytest.mark.parametrize(
+        ("rules", "disk_free"),
+        [
+            (Rules(max_files=1), None),
+            (Rules(max_bytes=1), None),
+            (Rules(max_age_seconds=1.0), None),
+            (Rules(min_free_bytes=10**12), 0),
+            (Rules(min_free_bytes=10**12, archive_after_seconds=0.0, archive_frees_disk=True), 0),
+        ],
+        ids=["count", "bytes", "age", "floor", "archive"],
+    )
+    def test_a_plan_compares_each_file_a_few_times(
+        self, monkeypatch: pytest.MonkeyPatch, rules: Rules, disk_free: int | None
+    ):
+        files = [file(number, age=2 * DAY + number) for number in range(self.COUNT)]
+        odd_ones = Holds((Hold(id="h", reason="case 7", actor="me", placed_at="", pattern="*[13579].log"),))
+        compared = 0
+
+        def counted(one: KeptFile, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return one is other
+
+        monkeypatch.setattr(KeptFile, "__eq__", counted)
+        actions = plan(files, rules, NOW, disk_free, odd_ones)
+        assert len(actions) >= self.COUNT / 2
+        assert compared < 10 * self.COUNT

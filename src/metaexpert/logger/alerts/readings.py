@@ -16,6 +16,9 @@ from metaexpert.logger.stats import (
 )
 
 EVERY: Final = "*"
+INGRESS: Final = "ingress"
+"""In place of a sink's name: what is lost on the way in."""
+
 _NUMBERS: Final = frozenset({"int", "float", int, float})
 
 
@@ -53,7 +56,7 @@ def figures(stats: RuntimeStats, name: str) -> Mapping[Group, float]:
 
 def lost_entries(stats: RuntimeStats) -> Mapping[Group, float]:
     """What was dropped on the way in, and what each sink dropped or rejected."""
-    lost: dict[Group, float] = {(("sink", "ingress"),): float(sum(stats.ingress.dropped.values()))}
+    lost: dict[Group, float] = {(("sink", INGRESS),): float(sum(stats.ingress.dropped.values()))}
     return lost | {
         (("sink", name),): float(sink.ledger.dropped_total + sink.ledger.rejected) for name, sink in stats.sinks.items()
     }

@@ -6,8 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from metaexpert.logger.alerts.readings import EVERY, INGRESS
 from metaexpert.logger.configuring.errors import nearest
-from metaexpert.logger.options.alert_rules import AnyRule
+from metaexpert.logger.options.alert_rules import AnyRule, DropsRuleOptions, SinkDownRuleOptions, ThresholdRuleOptions
 from metaexpert.logger.options.alert_targets import AnyTarget
 from metaexpert.logger.options.base import Options
 
@@ -46,6 +47,21 @@ class AlertsOptions(Options):
         return tuple(
             target if target.name else target.model_copy(update={"name": target.type}) for target in self.targets
         )
+
+    def sinks_named(self) -> list[tuple[int, str]]:
+        """The sinks that rules are about by name, each with the rule's place."""
+        of_sinks = [
+            (at, name)
+            for at, rule in enumerate(self.rules)
+            if isinstance(rule, SinkDownRuleOptions | DropsRuleOptions)
+            for name in rule.sinks or ()
+        ]
+        figures = [
+            (at, rule.figure.split(".")[1])
+            for at, rule in enumerate(self.rules)
+            if isinstance(rule, ThresholdRuleOptions) and rule.figure is not None and rule.figure.startswith("sinks.")
+        ]
+        return [(at, name) for at, name in (*of_sinks, *figures) if name not in {EVERY, INGRESS}]
 
     def secret_files(self) -> dict[str, Path]:
         """The files that hold secrets, by the option that names them."""

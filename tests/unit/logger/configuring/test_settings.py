@@ -74,6 +74,7 @@ def test_every_option_of_every_table_is_listed_once_with_its_source(config: Logg
     keys = [each.key for each in found]
     assert len(keys) == len(set(keys))
     assert {key for key in keys if "." not in key} | {
+        "alerts",
         "queue",
         "dispatcher",
         "redaction",

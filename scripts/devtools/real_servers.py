@@ -21,10 +21,12 @@ from devtools.processes import say
 FOLDER = ".servers"
 OPENSEARCH_POM = "tests/integration/real/opensearch/pom.xml"
 ROTEL_VERSION = "0.0.1a15"
+RSYSLOG_PACKAGES = ("rsyslog", "rsyslog-openssl", "libestr0", "libfastjson4")
 COMMAND = "python3 scripts/dev.py servers"
 
 MAVEN_SECONDS = 180
 PIP_SECONDS = 120
+APT_SECONDS = 120
 """Longest installations; they take about ten seconds where the registries answer."""
 
 
@@ -160,12 +162,59 @@ def _libraries_of(python: Path) -> str:
     return subprocess.run([str(python), "-c", program], stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
 
 
-def _run(command: Sequence[str], seconds: float) -> None:
+# ---- rsyslog ---------------------------------------------------------------------------------------------------------
+
+
+def rsyslog_executable(folder: Path) -> Path:
+    """The daemon within the folder it was installed to."""
+    return folder / "rsyslogd"
+
+
+def _rsyslog_version(_root: Path) -> str:
+    return "of this system's packages"
+
+
+def _install_rsyslog(_root: Path, folder: Path) -> None:
+    """Unpack the packages beside the system's: no service is set up, and nobody has to be root."""
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise DevError(f"no {tool} on PATH")
+    _download(folder)
+    packages = sorted(folder.glob("*.deb"))
+    for package in packages:
+        _run([shutil.which("dpkg-deb") or "dpkg-deb", "--extract", str(package), str(folder)], APT_SECONDS)
+        package.unlink()
+    modules = next(iter(folder.glob("usr/lib/**/rsyslog/imtcp.so")), None)
+    if modules is None:
+        raise DevError("the packages carry no module imtcp")
+    executable = rsyslog_executable(folder)
+    texts = {"libraries": modules.parents[1], "daemon": folder / "usr/sbin/rsyslogd", "modules": modules.parent}
+    executable.write_text(_RSYSLOG_WRAPPER.format(**texts), encoding="utf-8")
+    executable.chmod(0o755)
+    _run([str(executable), "-v"], APT_SECONDS)
+
+
+def _download(folder: Path) -> None:
+    command = [shutil.which("apt-get") or "apt-get", "-qq", "download", *RSYSLOG_PACKAGES]
+    try:
+        _run(command, APT_SECONDS, folder)
+    except DevError:  # a machine that has no lists yet
+        _run([command[0], "-qq", "update"], APT_SECONDS)
+        _run(command, APT_SECONDS, folder)
+
+
+_RSYSLOG_WRAPPER = """\
+#!/bin/sh
+LD_LIBRARY_PATH="{libraries}" exec "{daemon}" -M "{modules}" "$@"
+"""
+
+
+def _run(command: Sequence[str], seconds: float, folder: Path | None = None) -> None:
     tool = Path(command[0]).name
     try:
         done = subprocess.run(
             list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", timeout=seconds, check=False,
+            errors="replace", timeout=seconds, check=False, cwd=folder,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise DevError(f"{tool} was not done within {seconds:g} s") from None
@@ -185,4 +234,5 @@ def _last_words(output: str) -> str:
 _RECIPES = {
     "opensearch": _Recipe("OpenSearch", _opensearch_version, _install_opensearch),
     "rotel": _Recipe("rotel", _rotel_version, _install_rotel),
+    "rsyslog": _Recipe("rsyslog", _rsyslog_version, _install_rsyslog),
 }

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import override
 
+from support.certificates import make_certificates
 from support.sink_harnesses import (
     ConsoleHarness,
     ElasticsearchHarness,
@@ -12,6 +13,7 @@ from support.sink_harnesses import (
     NdjsonHarness,
     OtlpHarness,
     SplunkHarness,
+    syslog_over,
 )
 
 from metaexpert.logger.testing import SinkConformance, SinkHarness
@@ -87,3 +89,34 @@ class TestSplunkWithAcknowledgement(SinkConformance):
     @override
     def harness(self, folder: Path) -> SinkHarness:
         return SplunkHarness(acks=True)
+
+
+class TestSyslogOverTcp(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        return syslog_over("tcp")
+
+
+class TestSyslogOverTls(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        made = make_certificates(folder)
+        return syslog_over("tls", made.server_context(), ca_file=made.authority)
+
+
+class TestSyslogOverUdp(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        return syslog_over("udp")
+
+
+class TestSyslogOverALocalSocketOfDatagrams(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        return syslog_over("unix-datagrams")
+
+
+class TestSyslogOverALocalStream(SinkConformance):
+    @override
+    def harness(self, folder: Path) -> SinkHarness:
+        return syslog_over("unix-stream")

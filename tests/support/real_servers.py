@@ -6,6 +6,7 @@ Each ends with its context; `guarded.py` sees to that even where this process is
 import contextlib
 import gzip
 import http.server
+import json
 import re
 import shutil
 import socket
@@ -232,6 +233,112 @@ def _listens(port: int) -> bool | None:
     except OSError:
         return None
     return True
+
+
+# ---- rsyslog -----------------------------------------------------------------------------------------------------
+
+_RSYSLOG = """\
+global(workDirectory="{folder}" maxMessageSize="64k" parser.escapeControlCharactersOnReceive="off" {tls})
+module(load="imudp")
+module(load="imtcp" {driver})
+template(name="line" type="list" option.jsonf="on") {{
+  property(outname="pri" name="pri" format="jsonf")
+  property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf")
+  property(outname="host" name="hostname" format="jsonf")
+  property(outname="app" name="app-name" format="jsonf")
+  property(outname="pid" name="procid" format="jsonf")
+  property(outname="msgid" name="msgid" format="jsonf")
+  property(outname="sd" name="structured-data" format="jsonf")
+  property(outname="text" name="msg" format="jsonf")
+}}
+ruleset(name="keep") {{
+  action(type="omfile" file="{folder}/received.jsonl" template="line")
+}}
+input(type="imudp" address="127.0.0.1" port="{port}" ruleset="keep")
+input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="keep")
+"""
+
+
+class Rsyslog:
+    """A real rsyslogd, which can be stopped, killed and begun again at the same address.
+
+    Args:
+        executable: the daemon.
+        folder: its files.
+        tls: paths of authority, certificate and key; clients then need a certificate of that authority over TCP.
+    """
+
+    def __init__(self, executable: Path, folder: Path, tls: tuple[Path, Path, Path] | None = None) -> None:
+        self._executable = executable
+        self._folder = folder
+        self._tls = tls
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def start(self) -> None:
+        """Begin, at a free port the first time.
+
+        Raises:
+            ServerFailedError: it did not.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.port = self.port or _free_port()
+            config = self._folder / "rsyslog.conf"
+            config.write_text(self._config(), encoding="utf-8")
+            command = [str(self._executable), "-n", "-f", str(config), "-i", str(self._folder / "pid")]
+            with (self._folder / "output.txt").open("ab") as output:
+                self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            if self._began():
+                return
+            self.kill()
+            if attempt < _ATTEMPTS:
+                self.port = 0
+        raise ServerFailedError((self._folder / "output.txt").read_text(encoding="utf-8", errors="replace")[-2000:])
+
+    def _began(self) -> bool:
+        deadline = time.monotonic() + _RSYSLOG_SECONDS
+        while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
+            if _listens(self.port):
+                return True
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def _config(self) -> str:
+        tls = driver = ""
+        if self._tls is not None:
+            authority, certificate, key = self._tls
+            tls = (
+                f'defaultNetstreamDriver="ossl" defaultNetstreamDriverCAFile="{authority}" '
+                f'defaultNetstreamDriverCertFile="{certificate}" defaultNetstreamDriverKeyFile="{key}"'
+            )
+            driver = 'StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/certvalid"'
+        return _RSYSLOG.format(folder=self._folder, port=self.port, tls=tls, driver=driver)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(_STOP_SECONDS)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it without a word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(_STOP_SECONDS)
+            self._process = None
+
+    @property
+    def received(self) -> list[dict[str, str]]:
+        """Every message it wrote down, taken apart by it; the last line may be under way."""
+        file = self._folder / "received.jsonl"
+        if not file.exists():
+            return []
+        return [json.loads(line) for line in file.read_bytes().split(b"\n")[:-1]]
+
+
+_RSYSLOG_SECONDS = 20.0
 
 
 # ---- Loki ----------------------------------------------------------------------------------------------------------

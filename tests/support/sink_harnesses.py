@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import shutil
+import socket
+import ssl
 import sys
 import threading
 from abc import abstractmethod
 from contextlib import AsyncExitStack, suppress
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import gettempdir, mkdtemp
 from types import TracebackType
 from typing import Any, Self, override
 
@@ -17,6 +21,7 @@ from support.eventually import eventually
 from support.hec import TOKEN, Hec
 from support.otlp import told_by
 from support.scripted_collector import Received, Reply, ScriptedCollector, documents, pushed, serving, status
+from support.syslog_receiver import DatagramReceiver, StreamReceiver, counted, ended, read_message
 from support.written_logs import written
 
 from metaexpert.logger import (
@@ -31,6 +36,7 @@ from metaexpert.logger import (
     Sink,
     SinkParts,
     SplunkOptions,
+    SyslogOptions,
 )
 from metaexpert.logger.assembly import SinkAssembly
 from metaexpert.logger.config import AnySink
@@ -374,3 +380,98 @@ class NdjsonHarness(CollectorHarness):
         self.kept.setdefault(
             received.headers["Idempotency-Key"], "\n".join(orjson.loads(line)["message"] for line in lines)
         )
+
+
+class SyslogHarness(SinkHarness):
+    """A receiver that keeps each entry's id once, as whoever reads its log can.
+
+    One that hangs takes no connection to its end: TLS agrees on nothing. What a plain stream's system takes for a
+    receiver that reads nothing cannot be told from what is read, and a datagram never waits.
+
+    Args:
+        receiver: the receiver.
+        faults: how it can fail.
+        options: the sink's options, without those that say where the receiver is.
+    """
+
+    tells_repeats = True
+
+    def __init__(self, receiver: StreamReceiver | DatagramReceiver, faults: frozenset[Fault], **options: Any) -> None:
+        self._receiver = receiver
+        self._options = options
+        self._hanging: socket.socket | None = None
+        self._stuck: list[socket.socket] = []
+        self.faults = faults
+
+    @override
+    async def __aenter__(self) -> Self:
+        await self._receiver.listen()
+        return self
+
+    @override
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_hanging()
+        await self._receiver.__aexit__(kind, error, trace)
+        if "socket_path" in self._options:
+            await asyncio.to_thread(shutil.rmtree, self._options["socket_path"].parent)
+
+    @override
+    def new_sink(self, parts: SinkParts) -> Sink:
+        where = {} if "socket_path" in self._options else {"host": "127.0.0.1", "port": self._receiver.port}
+        limits = {"timeout": _TIMEOUT_SECONDS, "connect_timeout": _TIMEOUT_SECONDS, "max_message_bytes": 60_000}
+        return our_sink(SyslogOptions(**where, **limits, **self._options), parts)
+
+    @override
+    async def stored(self) -> str:
+        await self._receiver.drained()
+        seen: dict[str, str] = {}
+        for data in self._receiver.messages:
+            message = read_message(data)
+            if "truncated" not in next(iter(message.sd.values())):
+                seen.setdefault(message.id, orjson.loads(message.text)["message"])
+        return "\n".join(seen.values())
+
+    @override
+    async def begin(self, fault: Fault) -> None:
+        await self._receiver.stop()
+        if fault is Fault.HANGS:
+            # nobody takes connections from its queue, which is full
+            self._hanging = socket.create_server(("127.0.0.1", self._receiver.port), backlog=0)
+            self._stuck = [_connecting(self._receiver.port) for _ in range(3)]
+
+    @override
+    async def recover(self) -> None:
+        self._end_hanging()
+        await self._receiver.listen()
+
+    def _end_hanging(self) -> None:
+        for each in (*self._stuck, *filter(None, [self._hanging])):
+            each.close()
+        self._stuck, self._hanging = [], None
+
+
+def _connecting(port: int) -> socket.socket:
+    made = socket.socket()
+    made.setblocking(False)
+    made.connect_ex(("127.0.0.1", port))
+    return made
+
+
+def syslog_over(transport: str, server: ssl.SSLContext | None = None, **options: Any) -> SyslogHarness:
+    """A harness of each transport."""
+    both, refuses = frozenset({Fault.REFUSES, Fault.HANGS}), frozenset({Fault.REFUSES})
+    # the system bounds a local socket's name to a hundred bytes
+    local = Path(mkdtemp(prefix="syslog-", dir=gettempdir())) / "log"
+    match transport:
+        case "udp":
+            return SyslogHarness(DatagramReceiver(), refuses, transport="udp", **options)
+        case "unix-datagrams":
+            return SyslogHarness(DatagramReceiver(local), refuses, transport="unix", socket_path=local, **options)
+        case "unix-stream":
+            receiver = StreamReceiver(local, framed=ended)
+            return SyslogHarness(receiver, refuses, transport="unix", socket_path=local, **options)
+        case _:
+            receiver = StreamReceiver(context=server, framed=ended if options.get("framing") == "lf" else counted)
+            return SyslogHarness(receiver, both, transport=transport, **options)

@@ -12,9 +12,10 @@ from pathlib import Path
 import orjson
 import pytest
 from support import real_servers
-from support.real_servers import OtlpCollector, ServerFailedError
+from support.certificates import Certificates, make_certificates
+from support.real_servers import OtlpCollector, Rsyslog, ServerFailedError
 
-from devtools.real_servers import Installed, installed, rotel_executable
+from devtools.real_servers import Installed, installed, rotel_executable, rsyslog_executable
 
 ROOT = Path(__file__).resolve().parents[3]
 OPENSEARCH_URL = "METAEXPERT_TEST_OPENSEARCH_URL"
@@ -63,6 +64,39 @@ def real_otlp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     with _or_fail(found, told), real_servers.rotel(executable, tmp_path_factory.mktemp("rotel")) as started:
         told["rotel"] = f"{found.version} (started)"
         yield started
+
+
+@pytest.fixture
+def rsyslog(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Rsyslog]:
+    """A real rsyslogd that takes UDP and TCP."""
+    yield from _rsyslogd(request, tmp_path / "rsyslog", None)
+
+
+@pytest.fixture
+def rsyslog_tls(request: pytest.FixtureRequest, tmp_path: Path, certificates: Certificates) -> Generator[Rsyslog]:
+    """A real rsyslogd whose TCP is TLS, with client certificates."""
+    tls = (certificates.authority, certificates.server, certificates.server_key)
+    yield from _rsyslogd(request, tmp_path / "rsyslog", tls)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    """Throw-away ones."""
+    return make_certificates(tmp_path)
+
+
+def _rsyslogd(request: pytest.FixtureRequest, folder: Path, tls: tuple[Path, Path, Path] | None) -> Generator[Rsyslog]:
+    told = request.config.stash[_TOLD]
+    found = installed(ROOT, "rsyslog")
+    _skip_where_absent(found, told)
+    daemon = Rsyslog(rsyslog_executable(found.folder), folder, tls)
+    try:
+        with _or_fail(found, told):
+            daemon.start()
+        told["rsyslog"] = f"{found.version} (started)"
+        yield daemon
+    finally:
+        daemon.kill()
 
 
 @pytest.fixture(scope="session")

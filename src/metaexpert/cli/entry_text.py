@@ -3,7 +3,6 @@
 Whatever a log holds, what is printed has no control characters: they are written as escapes.
 """
 
-import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import orjson
 
 from metaexpert.logger.files.reading.entries import MISSING
+from metaexpert.logger.files.reading.levels import CRITICAL, DEBUG, ERROR, INFO, WARNING
 from metaexpert.logger.formats.controls import neutralised
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ _DIM: Final = "\x1b[2m"
 _CYAN: Final = "\x1b[36m"
 _BOLD: Final = "\x1b[1m"
 _LEVELS: Final = (
-    (logging.CRITICAL, "\x1b[1;97;41m"),
-    (logging.ERROR, "\x1b[31m"),
-    (logging.WARNING, "\x1b[33m"),
-    (logging.INFO, "\x1b[32m"),
-    (logging.DEBUG, _CYAN),
+    (CRITICAL, "\x1b[1;97;41m"),
+    (ERROR, "\x1b[31m"),
+    (WARNING, "\x1b[33m"),
+    (INFO, "\x1b[32m"),
+    (DEBUG, _CYAN),
 )
 _TOLD_BY_LOOKS: Final = frozenset({"general", "trade", "error"})
 """Log types that need no mark of their own."""

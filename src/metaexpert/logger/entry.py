@@ -12,19 +12,15 @@ from typing import Any, Final, final
 
 import orjson
 
-GENERAL: Final = "general"
-TRADE: Final = "trade"
-AUDIT: Final = "audit"
-GAP: Final = "gap"
-RECOVERY: Final = "recovery"
-"""What names the entries of a former run that are delivered again."""
-FAILURE: Final = "error"
-"""What `log_error` writes: an error with a context of its own."""
-
-PERFORMANCE: Final = "performance"
-CLOCK: Final = "clock"
-ALERT: Final = "alert"
-"""What the library itself says of the program's performance, of the clock, and of what it was told to look out for."""
+from metaexpert.logger.log_types import ALERT as ALERT  # noqa: PLC0414 - asked for here by all that is written
+from metaexpert.logger.log_types import AUDIT as AUDIT  # noqa: PLC0414 - asked for here by all that is written
+from metaexpert.logger.log_types import CLOCK as CLOCK  # noqa: PLC0414 - asked for here by all that is written
+from metaexpert.logger.log_types import FAILURE as FAILURE  # noqa: PLC0414 - asked for here by all that is written
+from metaexpert.logger.log_types import GAP as GAP  # noqa: PLC0414 - asked for here by all that is written
+from metaexpert.logger.log_types import GENERAL as GENERAL  # noqa: PLC0414 - asked for here by all that is written
+from metaexpert.logger.log_types import PERFORMANCE as PERFORMANCE  # noqa: PLC0414 - asked for here by all that is written
+from metaexpert.logger.log_types import RECOVERY as RECOVERY  # noqa: PLC0414 - asked for here by all that is written
+from metaexpert.logger.log_types import TRADE as TRADE  # noqa: PLC0414 - asked for here by all that is written
 
 PROTECTED_LOG_TYPES: Final = frozenset({TRADE, AUDIT, GAP, RECOVERY})
 """Log types that ignore levels and have room of their own in every lane."""

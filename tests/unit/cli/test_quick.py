@@ -23,7 +23,16 @@ from metaexpert.cli.quick import parsed
 HEAVY = [
     *("typer", "click", "rich", "pydantic", "pydantic_core", "aiohttp", "asyncio", "duckdb", "email", "shutil"),
     *("importlib.metadata", "subprocess", "tempfile", "multiprocessing", "concurrent.futures", "pickle", "socket"),
-    *("ssl", "http", "getpass", "metaexpert.logger.public", "metaexpert.logger.config", "metaexpert.logger.runtime"),
+    *(
+        "ssl",
+        "http",
+        "getpass",
+        "logging",
+        "metaexpert.logger.entry",
+        "metaexpert.logger.public",
+        "metaexpert.logger.config",
+        "metaexpert.logger.runtime",
+    ),
 ]
 
 READING = ("tail", "grep", "errors", "query")

@@ -14,7 +14,8 @@ from typing import Any, Final, final
 import orjson
 
 from metaexpert.exceptions import MetaExpertError
-from metaexpert.logger.entry import (
+from metaexpert.logger.files.reading.entries import MISSING, LogEntry, level_number_of
+from metaexpert.logger.log_types import (
     ALERT,
     AUDIT,
     CLOCK,
@@ -25,7 +26,6 @@ from metaexpert.logger.entry import (
     RECOVERY,
     TRADE,
 )
-from metaexpert.logger.files.reading.entries import MISSING, LogEntry, level_number_of
 
 _WRITTEN: Final = re.compile(r"\s*([^\s=!<>~]+)\s*(!=|>=|<=|!~|==|=|>|<|~)(.*)", re.DOTALL)
 _PRESENCE: Final = re.compile(r"\s*([^\s=!<>~]+)\s+(exists|missing)\s*")

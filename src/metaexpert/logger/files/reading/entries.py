@@ -1,15 +1,15 @@
 """An entry read back from a log file: its line as it stands there, and what it says, decoded at first use."""
 
-import logging
 from pathlib import Path
 from typing import Any, Final, cast, final
 
 import orjson
 
-from metaexpert.logger.entry import GENERAL
+from metaexpert.logger.files.reading.levels import CRITICAL, INFO, WARNING, numbers
 from metaexpert.logger.files.reading.text_entries import text_values
+from metaexpert.logger.log_types import GENERAL
 
-_LEVELS: Final[dict[str, int]] = {"WARN": logging.WARNING, "FATAL": logging.CRITICAL, "TRACE": 5}
+_LEVELS: Final[dict[str, int]] = {"WARN": WARNING, "FATAL": CRITICAL, "TRACE": 5}
 _NESTED: Final = ("extra", "trade_data", "error_context")
 MISSING: Final = object()
 """What `LogEntry.find` answers for a name the entry does not have."""
@@ -17,7 +17,7 @@ MISSING: Final = object()
 
 def level_number_of(name: str) -> int | None:
     """The number of a level's name as stdlib logging, or a text "Level 35", gives it; None for one nobody knows."""
-    known = logging.getLevelNamesMapping().get(name, _LEVELS.get(name))
+    known = numbers().get(name, _LEVELS.get(name))
     if known is None and name.upper() != name:
         known = level_number_of(name.upper())
     if known is None and name.upper().startswith("LEVEL ") and name[6:].isdecimal():
@@ -157,7 +157,7 @@ def level_of(name: str) -> int:
     number = _numbers.get(name)
     if number is None:
         found = level_number_of(name)
-        number = logging.INFO if found is None else found
+        number = INFO if found is None else found
         if len(_numbers) < _MAX_NUMBERS:
             _numbers[name] = number
     return number

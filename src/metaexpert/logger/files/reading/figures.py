@@ -13,12 +13,12 @@ from operator import le
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from metaexpert.logger.entry import GAP
 from metaexpert.logger.files.reading.entries import LogEntry, level_of
 from metaexpert.logger.files.reading.error_groups import ErrorGroups
 from metaexpert.logger.files.reading.sequence_numbers import SequenceNumbers, run_and_number
 from metaexpert.logger.files.reading.text_copies import Writer
 from metaexpert.logger.files.reading.timeline import Timeline
+from metaexpert.logger.log_types import GAP
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.plain_lines import PlainLines

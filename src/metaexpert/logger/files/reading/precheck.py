@@ -7,18 +7,18 @@ level, also one that a condition names, rules a line out only where the line beg
 level of stdlib's. A log type is looked for only where no line can be of it without saying so.
 """
 
-import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, final
 
-from metaexpert.logger.entry import GENERAL, TRADE
+from metaexpert.logger.files.reading import levels
 from metaexpert.logger.files.reading.conditions import Condition
 from metaexpert.logger.files.reading.patterns import CHARACTER
 from metaexpert.logger.files.reading.query import Query
 from metaexpert.logger.files.reading.text_entries import TEXT_EVENT
+from metaexpert.logger.log_types import GENERAL, TRADE
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_:;,.@#%&+ -]+|[^\x00-\x7f\x80-\xa0\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
@@ -145,7 +145,7 @@ class Precheck:
 
 
 def _number(name: str) -> int:
-    return int(getattr(logging, name))
+    return int(getattr(levels, name))
 
 
 def _rarity(group: Group) -> int:

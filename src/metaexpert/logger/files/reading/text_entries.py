@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from metaexpert.logger.entry import TRADE
+from metaexpert.logger.log_types import TRADE
 
 HEAD: Final = re.compile(
     rb"(?:\x1b\[[0-9;]*m)*(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d))(?:\x1b\[[0-9;]*m)* "

@@ -115,7 +115,7 @@ async def test_over_tls_without_a_client_certificate_nothing_counts_as_delivered
 
 @pytest.mark.parametrize("end", [Rsyslog.stop, Rsyslog.kill])
 async def test_over_tcp_nothing_is_lost_while_the_daemon_ends_and_begins_again(
-    rsyslog: Rsyslog, tmp_path: Path, end: Any
+    rsyslog: Rsyslog, tmp_path: Path, end: Callable[[Rsyslog], None]
 ):
     """At least once: what a dead daemon may have had unread is sent again, and found under its id."""
     async with runtime_to(rsyslog, tmp_path) as runtime:

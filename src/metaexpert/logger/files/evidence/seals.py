@@ -1,8 +1,9 @@
 """The seals of a log: a chained line for each file begun, sealed, found unsealed and removed, by all processes.
 
-A file `<log>.seals` beside the log, such as `expert.log.seals`, appended to under the system's lock and brought to the
-disk before anything relies on it. With keys each line but the first takes an epoch; the epochs are 0, 1, 2 … without a
-hole, so that no line can be taken out, and the key state says how many there have to be.
+A file `<log>.seals` beside the log, such as `expert.log.seals`, appended to under the system's lock (where the file
+system knows none, under a lock by name) and brought to the disk before anything relies on it. With keys each line but
+the first takes an epoch; the epochs are 0, 1, 2 … without a hole, so that no line can be taken out, and the key state
+says how many there have to be.
 """
 
 import os
@@ -11,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any, Final, final
 
 from metaexpert.logger.files.evidence.chain_format import NOTHING, SUFFIX, VERSION, FormatError, Record, written
 from metaexpert.logger.files.evidence.chain_keys import ChainKeyError, EpochKey, state_of, store, stored
+from metaexpert.logger.files.evidence.named_lock import locked_by_name
 from metaexpert.logger.journal.segments import sync_folder
 
 if sys.platform == "win32":
@@ -87,12 +89,13 @@ def opened(log: Path, secret: Callable[[], str] | None = None) -> Generator["Sea
         ConfigError: the secret cannot be read.
     """
     path = seals_of(log)
-    descriptor = _locked(path)
-    try:
-        yield Seals(path, log, descriptor, secret)
-    finally:
-        _held.discard(descriptor)
-        os.close(descriptor)
+    with locked_by_name(path) if _knows_no_locks(path) else nullcontext():
+        descriptor = _locked(path)
+        try:
+            yield Seals(path, log, descriptor, secret)
+        finally:
+            _held.discard(descriptor)
+            os.close(descriptor)
 
 
 @final
@@ -249,8 +252,23 @@ def _locked(path: Path) -> int:
     raise OSError(f"{path} is deleted again and again by somebody else")
 
 
+def _knows_no_locks(path: Path) -> bool:
+    """Whether the file system of the seals knows none."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, _MODE)
+    try:
+        _try_lock(descriptor)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
 def _lock(descriptor: int) -> None:
-    """Wait for the lock; where the file system knows none, appending alone keeps lines whole."""
+    """Wait for the lock; where the file system knows none, one by name is held already."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:

@@ -24,14 +24,26 @@ for number in range(25):
 """
 
 
+WITHOUT_LOCKS = """
+import errno
+from metaexpert.logger.files.evidence import seals
+
+def refuse(descriptor):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+seals._try_lock = refuse
+"""
+
+
 def records(log: Path) -> list[Record]:
     return [Record.parsed(line) for line in seals_of(log).read_bytes().splitlines(keepends=True)]
 
 
+@pytest.mark.parametrize("locks", ["", WITHOUT_LOCKS], ids=["locks", "none"])
 @pytest.mark.parametrize("secret", ["", SECRET], ids=["unkeyed", "keyed"])
-def test_processes_that_append_at_once_lose_no_line_and_no_epoch(tmp_path: Path, secret: str):
-    log = tmp_path / "expert.log"
-    processes = [subprocess.Popen([sys.executable, "-c", APPENDER, str(log), name, secret]) for name in ("a", "b", "c")]
+def test_processes_that_append_at_once_lose_no_line_and_no_epoch(tmp_path: Path, secret: str, locks: str):
+    log, program = tmp_path / "expert.log", f"{locks}{APPENDER}"
+    processes = [subprocess.Popen([sys.executable, "-c", program, str(log), name, secret]) for name in ("a", "b", "c")]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     found = records(log)
     assert [record.number("n") for record in found] == list(range(1, 77))

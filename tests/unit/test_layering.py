@@ -79,7 +79,7 @@ PURE = rule(
     "logger.measuring.sample "
     "logger.files.reading.trade_events logger.files.reading.text_copies logger.files.reading.timeline "
     "logger.files.reading.sequence_numbers logger.files.reading.error_groups logger.files.reading.log_statistics "
-    "logger.files.reading.figures logger.files.reading.plain_lines "
+    "logger.files.reading.figures logger.files.reading.plain_lines logger.files.reading.corrections "
     "logger.alerts.alert logger.alerts.episodes logger.alerts.engine logger.alerts.matching logger.alerts.message "
     "logger.alerts.outbox logger.alerts.readings logger.alerts.rules logger.alerts.stats_rules logger.alerts.windows",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",

@@ -1,31 +1,27 @@
 """`metaexpert logs trades`: what became of each order, and of each position, as the trade entries tell it."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Never
 
 import typer
 
+from metaexpert.cli.logs_operations import tell
 from metaexpert.cli.logs_output import Output, colours_wanted
-from metaexpert.cli.logs_progress import Progress
-from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs, tell_damaged, total_bytes
+from metaexpert.cli.logs_reading import NOTHING, Choice, reads_logs
 from metaexpert.cli.options import OUTPUT
 from metaexpert.cli.tables import Column, count_text, csv_line, duration_text, table_lines
 from metaexpert.cli.trade_rows import CHANGE_FIELDS, ORDER_FIELDS, change_row, digits, order_row
 
 if TYPE_CHECKING:
     from metaexpert.cli.entry_text import Clock
+    from metaexpert.cli.trade_reading import Wanted
     from metaexpert.logger.files.reading.order_lifecycle import Order
     from metaexpert.logger.files.reading.position_changes import PositionChange, Positions
-    from metaexpert.logger.files.reading.trade_events import TradeEvent
-
-_TRADE: Final = rb'"log_type": ?"trade"|\bevent='
-"""What every trade entry has in its line, as JSON or as text; a line without it is not decoded."""
-
-_REFERENCES: Final = frozenset({"order_id", "client_order_id", "original"})
 
 _ORDER_COLUMNS: Final = (
     Column("order"),
@@ -58,6 +54,18 @@ _CHANGE_COLUMNS: Final = (
     Column("entry price", right=True),
     Column("remarks"),
 )
+_ENTRY_COLUMNS: Final = (
+    Column("time"),
+    Column("what"),
+    Column("order"),
+    Column("symbol"),
+    Column("side"),
+    Column("quantity", right=True),
+    Column("price", right=True),
+    Column("actor"),
+    Column("reason"),
+    Column("corrected"),
+)
 
 
 @dataclass(slots=True)
@@ -85,6 +93,12 @@ def trades(
     positions: Annotated[
         bool, typer.Option("--positions", help="Each change of a position, in place of orders.")
     ] = False,
+    entries: Annotated[
+        bool,
+        typer.Option(
+            "--entries", help="Each trade and audit entry as it was logged, for auditors, in place of orders."
+        ),
+    ] = False,
     as_table: Annotated[
         bool, typer.Option("--table", help="A table for people: the default.", rich_help_panel=OUTPUT)
     ] = False,
@@ -96,80 +110,95 @@ def trades(
 ) -> None:
     """Show the life of each order: when it was placed, accepted, filled and done, at what price and for which fees.
 
-    Amounts are exact. What cannot have happened as it is told, such as a fill after a cancellation, is remarked upon.
+    Amounts are exact, and as corrections have them. What cannot have happened as it is told, such as a fill after a
+    cancellation, is remarked upon.
     """
+    if positions and entries:
+        raise typer.BadParameter("--positions and --entries exclude each other")
     if as_table + as_json + as_csv + (parquet is not None) > 1:
         raise typer.BadParameter("--table, --json, --csv and --parquet exclude each other")
-    found = _gathered(choice, frozenset(symbol or ()), frozenset(order_id or ()), positions=positions)
-    if found.is_empty or (positions and not found.changes):
-        from metaexpert.cli.logs_operations import tell  # noqa: PLC0415 - the command line imports what it needs when it runs
+    from metaexpert.cli.trade_reading import Wanted  # noqa: PLC0415 - the command line imports what it needs when it runs
 
-        tell("no trade entries")
-        raise SystemExit(NOTHING)
-    rows = map(change_row, found.changes) if positions else map(order_row, found.orders)
+    wanted = Wanted(frozenset(symbol or ()), frozenset(order_id or ()))
+    table: Callable[[Output], None]
+    if entries:
+        fields, rows, table = _entries(choice, wanted)
+    else:
+        found = _gathered(choice, wanted, positions=positions)
+        if found.is_empty or (positions and not found.changes):
+            _end_without_any()
+        fields = CHANGE_FIELDS if positions else ORDER_FIELDS
+        rows = map(change_row, found.changes) if positions else map(order_row, found.orders)
+        table = partial(_print_tables, found, choice, positions=positions)
     if parquet is not None:
         from metaexpert.cli.query_engine import write_parquet  # noqa: PLC0415 - as above
 
-        write_parquet(parquet, CHANGE_FIELDS if positions else ORDER_FIELDS, rows)
+        write_parquet(parquet, fields, rows)
         return
     with Output() as out:
         if as_json:
             _print_json(out, rows)
         elif as_csv:
-            _print_csv(out, list(CHANGE_FIELDS if positions else ORDER_FIELDS), rows)
+            _print_csv(out, list(fields), rows)
         else:
-            _print_tables(out, found, choice, positions=positions)
+            table(out)
+
+
+def _end_without_any() -> Never:
+    tell("no trade entries")
+    raise SystemExit(NOTHING)
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
 
 
-def _gathered(choice: Choice, symbols: frozenset[str], order_ids: frozenset[str], *, positions: bool) -> _Trades:
+def _gathered(choice: Choice, wanted: "Wanted", *, positions: bool) -> _Trades:
+    from metaexpert.cli.trade_reading import trade_events  # noqa: PLC0415 - as above
     from metaexpert.logger.files.reading.order_lifecycle import Orders  # noqa: PLC0415 - as above
     from metaexpert.logger.files.reading.position_changes import Positions  # noqa: PLC0415 - as above
 
     closed: list[Order] = []
     found, orders = _Trades(closed, Positions()), Orders(closed.append)
-    for event in _events(choice):
-        if symbols and not _is_of(event, symbols):
-            continue
-        if orders.add(event):
+    for event in trade_events(choice):
+        if not wanted.may_be(event) or orders.add(event):
             continue
         change = found.positions.add(event)
         if change is None:
             found.others[event.name or "without an event"] += 1
         elif positions:
             found.changes.append(change)
-    found.orders = [each for each in (*closed, *orders.rest()) if _is_meant(each, symbols, order_ids)]
-    if order_ids:  # of positions and other events nothing says whose they are
+    found.orders = [each for each in (*closed, *orders.rest()) if _is_meant(each, wanted)]
+    if wanted.order_ids:  # of positions and other events nothing says whose they are
         found.positions, found.changes, found.others = Positions(), [], Counter()
     return found
 
 
-def _is_of(event: "TradeEvent", symbols: frozenset[str]) -> bool:
-    """Whether an event may be of one of these symbols: what refers to an order or an entry need not name it."""
-    symbol = event.text("symbol")
-    return symbol in symbols or (symbol is None and not _REFERENCES.isdisjoint(event.fields))
-
-
-def _is_meant(order: "Order", symbols: frozenset[str], order_ids: frozenset[str]) -> bool:
-    return (not symbols or order.symbol in symbols) and (
-        not order_ids or not order_ids.isdisjoint({order.order_id, order.client_order_id})
+def _is_meant(order: "Order", wanted: "Wanted") -> bool:
+    return (not wanted.symbols or order.symbol in wanted.symbols) and (
+        not wanted.order_ids or not wanted.order_ids.isdisjoint({order.order_id, order.client_order_id})
     )
 
 
-def _events(choice: Choice) -> Iterator["TradeEvent"]:
-    from metaexpert.logger.files.reader import Reader  # noqa: PLC0415 - as above
-    from metaexpert.logger.files.reading.trade_events import TradeEvent  # noqa: PLC0415 - as above
+def _entries(
+    choice: Choice, wanted: "Wanted"
+) -> "tuple[dict[str, str], Iterable[dict[str, Any]], Callable[[Output], None]]":
+    """Columns and rows of entries, which are read as they are printed, and what prints them for people."""
+    from metaexpert.cli.entry_text import Clock  # noqa: PLC0415 - as above
+    from metaexpert.cli.trade_entry_rows import ENTRY_FIELDS  # noqa: PLC0415 - as above
+    from metaexpert.cli.trade_reading import entry_rows  # noqa: PLC0415 - as above
 
-    sources = choice.sources()
-    reader = Reader(sources, replace(choice.query(), text=re.compile(_TRADE)))
-    with Progress("reading", total_bytes(sources), lambda: reader.report.bytes):
-        for entry in reader:
-            event = TradeEvent.of(entry)
-            if event is not None:
-                yield event
-    tell_damaged(reader.report)
+    found = entry_rows(choice, wanted)
+    first = next(found, None)
+    if first is None:
+        _end_without_any()
+    rows = chain([first], found)
+    clock = Clock(choice.zone)
+    cells = (_entry_cells(row, clock) for row in rows)
+    return (
+        ENTRY_FIELDS,
+        rows,
+        partial(_print_table, columns=_ENTRY_COLUMNS, rows=cells, colours=colours_wanted(choice.color)),
+    )
 
 
 # ---- for scripts -------------------------------------------------------------------------------------------------
@@ -194,7 +223,7 @@ def _print_csv(out: Output, names: list[str], rows: Iterable[dict[str, Any]]) ->
 # ---- for people --------------------------------------------------------------------------------------------------
 
 
-def _print_tables(out: Output, found: _Trades, choice: Choice, *, positions: bool) -> None:
+def _print_tables(found: _Trades, choice: Choice, out: Output, *, positions: bool) -> None:
     from metaexpert.cli.entry_text import Clock  # noqa: PLC0415 - as above
 
     clock, colours = Clock(choice.zone), colours_wanted(choice.color)
@@ -233,6 +262,15 @@ def _order_cells(order: "Order", clock: "Clock") -> tuple[str, ...]:
         duration_text(order.lifetime_ns),
         "; ".join(filter(None, (*order.remarks, order.reason))),
     )
+
+
+def _entry_cells(row: dict[str, Any], clock: "Clock") -> tuple[str, ...]:
+    from metaexpert.logger.files.reading.moments import stamp_ns  # noqa: PLC0415 - as above
+
+    what = row["event"] or f"{row['log_type']}: {row['message']}"
+    told = ("order_id", "symbol", "side", "quantity", "price", "actor", "reason")
+    corrected = ", ".join(f"{name} {value}" for name, value in row["corrected"].items())
+    return (clock(stamp_ns(row["time"]) or 0), what, *(row[name] or "" for name in told), corrected)
 
 
 def _position_cells(change: "PositionChange", count: int, clock: "Clock") -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from metaexpert.logger.files.reading.order_lifecycle import Order
+    from metaexpert.logger.files.reading.order_lifecycle import Corrected, Order, Stage
     from metaexpert.logger.files.reading.position_changes import PositionChange
 
 ORDER_FIELDS: Final[dict[str, str]] = {
@@ -34,6 +34,9 @@ ORDER_FIELDS: Final[dict[str, str]] = {
     "events": "BIGINT",
     "stages": "JSON",
     "remarks": "JSON",
+    "actors": "JSON",
+    "entry_ids": "JSON",
+    "corrected": "JSON",
 }
 """What is told of an order, and as which type Parquet has it."""
 
@@ -76,9 +79,28 @@ def order_row(order: "Order") -> dict[str, Any]:
         "to_done_ns": order.lifetime_ns,
         "reason": order.reason,
         "events": order.events,
-        "stages": [{"stage": each.name, "at": _utc(each.time_ns)} for each in order.stages],
+        "stages": list(map(_stage, order.stages)),
         "remarks": order.remarks,
+        "actors": list(dict.fromkeys(stage.actor for stage in order.stages if stage.actor is not None)),
+        "entry_ids": order.entry_ids,
+        "corrected": list(map(_corrected, order.corrected)),
     }
+
+
+def _stage(stage: "Stage") -> dict[str, Any]:
+    return {
+        "stage": stage.name,
+        "at": _utc(stage.time_ns),
+        "exchange_timestamp": stage.exchange_timestamp,
+        "actor": stage.actor,
+        "entry_id": stage.entry_id,
+    }
+
+
+def _corrected(corrected: "Corrected") -> dict[str, Any]:
+    by = corrected.by
+    told = {"entry_id": by.original, "field": corrected.name, "logged": corrected.logged, "value": corrected.value}
+    return told | {"by": by.entry_id, "at": _utc(by.time_ns), "actor": by.actor, "reason": by.reason}
 
 
 def change_row(change: "PositionChange") -> dict[str, Any]:

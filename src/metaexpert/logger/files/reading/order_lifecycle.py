@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Final, cast, final
 
-from metaexpert.logger.files.reading.trade_events import EXACT, TradeEvent, plain
+from metaexpert.logger.files.reading.trade_events import CORRECTION, EXACT, Correction, TradeEvent, plain
 
 PLACED: Final = "placed"
 ACCEPTED: Final = "accepted"
@@ -36,9 +36,6 @@ _STAGES: Final = {
     "order_modified": MODIFIED,
 }
 
-_CORRECTION: Final = "correction"
-"""An event that says an earlier entry was wrong: it names the entry, and need not name its order."""
-
 _KEPT_CLOSED: Final = 100_000
 _KEPT_STAGES: Final = 20
 _KEPT_REMARKS: Final = 5
@@ -49,10 +46,36 @@ _AVERAGE: Final = Context(prec=28)
 @final
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What befell an order, and when (UTC, nanoseconds)."""
+    """What befell an order.
+
+    Attributes:
+        time_ns: when it was logged, UTC, nanoseconds since the epoch.
+        exchange_timestamp: when it was by the exchange's clock, as the entry has it.
+        actor: who or what caused it.
+        entry_id: of the entry that tells it.
+    """
 
     name: str
     time_ns: int
+    exchange_timestamp: str | None = None
+    actor: str | None = None
+    entry_id: str | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A field of one of an order's entries that was corrected.
+
+    Attributes:
+        logged: what the entry says; None where it has no such field.
+        value: what it should have said.
+    """
+
+    by: Correction
+    name: str
+    logged: str | None
+    value: str | None
 
 
 @final
@@ -69,6 +92,7 @@ class Order:
         fees: by asset.
         stages: the first ones; `events` counts all.
         entry_ids: of its first entries.
+        corrected: the first fields that were corrected; the figures are those with the right values.
         remarks: what cannot have happened as it is told.
     """
 
@@ -89,6 +113,7 @@ class Order:
     reason: str | None = None
     events: int = 0
     stages: list[Stage] = field(default_factory=list[Stage])
+    corrected: list[Corrected] = field(default_factory=list[Corrected])
     remarks: list[str] = field(default_factory=list[str])
     runs: set[str] = field(default_factory=set[str])
     entry_ids: list[str] = field(default_factory=list[str])
@@ -138,17 +163,37 @@ class Order:
         self.runs.add(event.run)
         self._learn(event)
         stage = _STAGES.get(event.name)
-        if event.name == _CORRECTION:
-            self._remark(f"corrected by {event.text('actor') or 'nobody named'}: {event.text('reason') or 'no reason'}")
+        for correction in event.corrections:
+            self._correct(correction, event)
+        if event.name == CORRECTION:
+            self._tell_correction(event)
         if stage is None:
             stage = event.name.removeprefix("order_").replace("_", " ") or "note"
         else:
             self._reach(stage, event)
         if len(self.stages) < _KEPT_STAGES or (stage in DONE and self.time_of(stage) is None):
-            self.stages.append(Stage(stage, event.time_ns))
+            told = (event.text("exchange_timestamp"), event.text("actor"), event.entry_id)
+            self.stages.append(Stage(stage, event.time_ns, *told))
         if event.entry_id is not None and len(self.entry_ids) < _KEPT_STAGES:
             self.entry_ids.append(event.entry_id)
         self._pay(event)
+
+    def _correct(self, correction: Correction, event: TradeEvent) -> None:
+        """Keep beside what an entry should have said what it says."""
+        logged = event.logged or {}
+        changes = [
+            Corrected(correction, name, _text(logged.get(name)), _text(value))
+            for name, value in correction.values.items()
+        ]
+        told = ", ".join(f"{each.name} {each.logged} is {each.value}" for each in changes)
+        self._remark(f"{correction.told} ({told})" if told else correction.told)
+        self.corrected += changes[: _KEPT_STAGES - len(self.corrected)]
+
+    def _tell_correction(self, event: TradeEvent) -> None:
+        """Remark on a correction of an entry that is not among those read, so that the figures are uncorrected."""
+        told = Correction.of(event).told
+        if not any(remark.startswith(told) for remark in self.remarks):
+            self._remark(told)
 
     def _learn(self, event: TradeEvent) -> None:
         self.order_id = self.order_id or event.text("order_id")
@@ -157,7 +202,8 @@ class Order:
         self.symbol = self.symbol or event.text("symbol")
         self.order_type = self.order_type or event.text("order_type")
         self.strategy_id = self.strategy_id or event.text("strategy_id")
-        self.reason = event.text("reason") or self.reason
+        if event.name != CORRECTION:
+            self.reason = event.text("reason") or self.reason
         problems = event.fields.get("problems")
         for problem in cast("list[object]", problems if isinstance(problems, list) else []):
             self._remark(f"{event.name}: {problem}")
@@ -269,7 +315,7 @@ class Orders:
     def add(self, event: TradeEvent) -> bool:
         """Take in an event; False when it concerns no order."""
         keys = _keys(event)
-        corrected = self._entries.get(event.text("original") or "") if event.name == _CORRECTION else None
+        corrected = self._entries.get(event.text("original") or "") if event.name == CORRECTION else None
         if not keys and corrected is None:
             return False
         order = corrected or self._order(event, keys)
@@ -315,6 +361,10 @@ class Orders:
         """Those not given out yet, in the order of their beginning."""
         known = {id(order): order for lives in self._lives.values() for order in lives}
         yield from sorted(known.values(), key=lambda order: order.begun_ns)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _keys(event: TradeEvent) -> list[str]:

@@ -65,9 +65,10 @@ class Positions:
 
 
 def _change(event: TradeEvent, key: tuple[str, str], before: Decimal | None) -> PositionChange:
-    remarks: list[str] = []
+    remarks = [each.told for each in event.corrections]
+    said = len(remarks)
     quantity, entry_price = (_amount(event, name, remarks) for name in ("quantity", "entry_price"))
-    if quantity is None and event.name == "position_closed" and not remarks:
+    if quantity is None and event.name == "position_closed" and len(remarks) == said:
         quantity = Decimal(0)
     change = None if quantity is None or before is None else EXACT.subtract(quantity, before)
     return PositionChange(event.time_ns, event.name, *key, quantity, change, entry_price, "; ".join(remarks))

@@ -6,10 +6,10 @@ An amount is a finite decimal of a size prices and quantities have, so that sums
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from metaexpert.logger.entry import TRADE
 from metaexpert.logger.files.names import LogFile
+from metaexpert.logger.log_types import TRADE
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.entries import LogEntry
@@ -17,11 +17,52 @@ if TYPE_CHECKING:
 EXACT: Final = Context(prec=1000, traps=[InvalidOperation])
 """Adds and multiplies amounts without rounding."""
 
+CORRECTION: Final = "correction"
+"""The event that says an earlier entry was wrong: it names the entry, and need not name its order."""
+
 _AMOUNT_CHARACTERS: Final = 100
 _LARGEST_EXPONENT: Final = 60
 _SHOWN_CHARACTERS: Final = 20
 _TAG_CHARACTERS: Final = 6
 """The end of a boot id, which file names hold too."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What an entry should have said.
+
+    Attributes:
+        entry_id: of the entry that corrects.
+        time_ns: when it was logged, UTC, nanoseconds since the epoch.
+        original: the id of the entry that it corrects.
+        values: the right values, by field.
+    """
+
+    entry_id: str | None
+    time_ns: int
+    original: str
+    actor: str | None
+    reason: str | None
+    values: Mapping[str, Any]
+
+    @property
+    def told(self) -> str:
+        """Who corrected it, and why."""
+        return f"corrected by {self.actor or 'nobody named'}: {self.reason or 'no reason'}"
+
+    @classmethod
+    def of(cls, event: "TradeEvent") -> "Correction":
+        """What an event says that corrects another."""
+        values: object = event.fields.get("values")
+        return cls(
+            event.entry_id,
+            event.time_ns,
+            event.text("original") or "",
+            event.text("actor"),
+            event.text("reason"),
+            cast("Mapping[str, Any]", values) if isinstance(values, dict) else {},
+        )
 
 
 @final
@@ -35,6 +76,8 @@ class TradeEvent:
         run: which run of a process wrote it, as far as it is known.
         fields: what it says, with the names `log.trade` gives.
         entry_id: of the entry, where it has one.
+        logged: what it said before it was corrected; None where nothing corrects it.
+        corrections: what corrects it, in the order of their times.
     """
 
     name: str
@@ -42,6 +85,8 @@ class TradeEvent:
     run: str
     fields: Mapping[str, Any]
     entry_id: str | None = None
+    logged: Mapping[str, Any] | None = None
+    corrections: tuple[Correction, ...] = ()
 
     @classmethod
     def of(cls, entry: "LogEntry") -> "TradeEvent | None":

@@ -63,8 +63,8 @@ class Connection:
             self._way.leave()
         self._way = Way(put, lambda: self._encoder)
         self._arrange(self._way)
-        port.connect(ingress, self._encoder, loop, self._way.put, self._way.held_back)
-        port.faults = self._faults(self._pipeline.config)
+        faults = self._faults(self._pipeline.config)
+        port.connect(ingress, self._encoder, loop, self._way.put, self._way.held_back, faults)
         if drains:
             port.loop_thread = 0  # the tasks of that loop are the pipeline's own
         self.set_bridge(wanted=self._pipeline.config.capture.stdlib)
@@ -136,6 +136,8 @@ class Connection:
         if self._way is not None:
             self._way.leave()
         port.disconnect()
+        if self._pipeline.held_back is not None:
+            self._pipeline.held_back.close()
         self._pipeline.ingress.retire(port.put)
 
     def _leave_root(self) -> None:

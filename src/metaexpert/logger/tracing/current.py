@@ -23,6 +23,14 @@ def current_trace() -> TraceContext | None:
     return active_span() or _begun.get()
 
 
+def sending_trace() -> TraceContext | None:
+    """What a request is sent from: OpenTelemetry's span, which is the request's parent, else a new part of ours."""
+    span, begun = active_span(), _begun.get()
+    if span is not None and (begun is None or span.span_id != begun.span_id):
+        return span
+    return None if begun is None else begun.child()
+
+
 @contextmanager
 def trace(traceparent: str | None = None, tracestate: str = "") -> Generator[TraceContext]:
     """Let every entry of this block, and of tasks and threads started in it, belong to one part of a trace.

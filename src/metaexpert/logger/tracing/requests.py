@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.measuring import meters
 from metaexpert.logger.tracing.answers import FAILED_STATUS, exchange_code, request_id
-from metaexpert.logger.tracing.current import begun_trace
+from metaexpert.logger.tracing.current import sending_trace
 from metaexpert.logger.tracing.routes import path_of, route_of
-from metaexpert.logger.tracing.spans import active_span
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -188,11 +187,7 @@ class _Hooks:
         if current_fields.get() is PIPELINE:
             return
         sent.host = _among(self._hosts, _host_of(about.url), _MOST_HOSTS)
-        around = active_span()
-        here = around
-        if around is None:
-            begun = begun_trace()
-            here = None if begun is None else begun.child()
+        here = sending_trace()
         if here is None:
             return
         sent.span = here.span_id

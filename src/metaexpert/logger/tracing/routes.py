@@ -16,7 +16,7 @@ _LONG_CAPITALS: Final = 24
 _NUMBER: Final = re.compile(r"[0-9]+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _WORD: Final = re.compile(r"[A-Za-z]+(?:[._\-][A-Za-z]+)*")
-_VERSION: Final = re.compile(r"v?[0-9]{1,2}(?:\.[0-9]{1,2})*")
+_VERSION: Final = re.compile(r"v[0-9]{1,2}(?:\.[0-9]{1,2})*|[0-9]{1,2}\.[0-9]{1,2}|[0-9]")
 _ID: Final = re.compile(r"(?=[^0-9]*[0-9])[0-9A-Fa-f\-]{6,}")
 _LONGEST_WORD: Final = 40
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._\-]*")

@@ -7,6 +7,7 @@ out: stdlib's own `showwarning`, as with `logging.captureWarnings`, and the even
 import logging
 import sys
 import threading
+import traceback
 import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -16,11 +17,14 @@ from typing import Any, Final, TextIO, final
 
 from metaexpert.logger.reported import is_reported
 from metaexpert.logger.stdlib import OwnRecord, log_record
+from metaexpert.logger.texts import safe_ends
 from metaexpert.logger.values import described
 
 UNHANDLED: Final = "metaexpert.unhandled"
 _WARNINGS: Final = "py.warnings"
 _ASYNCIO: Final = "asyncio"
+_NAME_BYTES: Final = 200
+_SOURCE_BYTES: Final = 8 * 1024
 
 
 @final
@@ -108,14 +112,38 @@ class Hooks:
 
     def _in_loop(self, loop: AbstractEventLoop, context: dict[str, Any]) -> None:
         with suppress(Exception):
-            about = {key: value for key, value in context.items() if key not in {"message", "exception"}}
-            told = {key: described(value) for key, value in about.items() if key != "source_traceback"}
-            log_unhandled(_ASYNCIO, logging.ERROR, context.get("message", "error"), context.get("exception"), **told)
+            message, error = context.get("message", "error"), context.get("exception")
+            log_unhandled(_ASYNCIO, logging.ERROR, message, error, task=_task_of(context), **_about(context))
         if self._loops_own is not None:
             self._loops_own(loop, context)
 
 
-def log_unhandled(name: str, level: int, message: str, error: BaseException | None, **fields: object) -> None:
+def _task_of(context: dict[str, Any]) -> str | None:
+    """The name of the task it is about."""
+    for key in ("task", "future"):
+        name = getattr(context.get(key), "get_name", None)
+        if callable(name):
+            return described(name(), str, _NAME_BYTES)
+    return None
+
+
+def _about(context: dict[str, Any]) -> dict[str, object]:
+    """What else the loop says; in debug mode also where the task, or the callback, was made."""
+    told: dict[str, object] = {
+        key: described(value)
+        for key, value in context.items()
+        if key not in {"message", "exception", "source_traceback", "handle_traceback"}
+    }
+    for key in ("source_traceback", "handle_traceback"):
+        frames = context.get(key)
+        if frames:
+            told[key] = safe_ends("".join(traceback.format_list(frames)), _SOURCE_BYTES)
+    return told
+
+
+def log_unhandled(
+    name: str, level: int, message: str, error: BaseException | None, *, task: str | None = None, **fields: object
+) -> None:
     """An entry about an exception nobody caught, at the place where it was raised; none if one tells of it already."""
     if error is not None and is_reported(error):
         return
@@ -123,6 +151,8 @@ def log_unhandled(name: str, level: int, message: str, error: BaseException | No
     path, line, function = _place(error)
     record = OwnRecord(name, level, path, line, message, (), exc_info, function)
     record.__dict__.update(fields)
+    if task is not None:
+        record.taskName = task
     log_record(record)
 
 

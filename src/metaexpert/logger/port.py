@@ -57,14 +57,11 @@ class Port:
     def __init__(self) -> None:
         self.bridges: list[logging.Handler] = []
         """Handlers on the root logger that are the pipeline's own."""
-        self.faults: Faults = PLAIN
-        """How exceptions are told of."""
         self._wrap: Callable[[Put], Put] | None = None
         self.connect(Ingress(graded=False), ValueEncoder(Redactor()), loop=None)
 
     def disconnect(self) -> None:
         """Let calls wait again, in an ingress of their own; redaction rules once in force stay so."""
-        self.faults = PLAIN
         self.connect(Ingress(graded=False), self.encoder, loop=None)
 
     def connect(
@@ -74,6 +71,7 @@ class Port:
         loop: AbstractEventLoop | None,
         put: Put | None = None,
         held_back: Put | None = None,
+        faults: Faults = PLAIN,
     ) -> None:
         """Let all calls from now on go to `ingress`; every logger asks for its level again.
 
@@ -83,6 +81,7 @@ class Port:
             loop: the loop logging runs on; None before the start and after the stop.
             put: how entries go there, where it is not `ingress.put` itself.
             held_back: where entries go that levels hold back; None where nobody wants them.
+            faults: how exceptions are told of.
         """
         self.ingress = ingress
         self.encoder = encoder
@@ -90,6 +89,7 @@ class Port:
         self._way_in: Put = put or ingress.put
         self.put = self._way_in if self._wrap is None else self._wrap(self._way_in)
         self.quick = encoder.quick
+        self.faults = faults
         self.held_back = held_back
         self.loop = loop
         self.loop_thread = get_ident() if loop is not None else 0

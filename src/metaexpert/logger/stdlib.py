@@ -60,6 +60,10 @@ _MESSAGE_BYTES: Final = MAX_ENTRY_BYTES // 8
 
 _LATEST_NS: Final = 2**63 - 1
 
+_ASYNCIO: Final = "asyncio"
+_SLOW: Final = "Executing %s took"
+"""How asyncio's debug mode tells of a callback that held up the loop, with the seconds it took."""
+
 _HIDDEN_MARK: Final = b"[REDACTED"
 
 
@@ -113,6 +117,8 @@ def take(record: logging.LogRecord) -> None:
 def _captured(record: logging.LogRecord) -> tuple[Capture, Group | None]:
     encoder = port.encoder
     extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+    if record.name == _ASYNCIO and type(record.msg) is str and record.msg.startswith(_SLOW):
+        extra |= _slow_callback(record)
     plain = encoder.plain(extra, _FIELDS_BYTES) if extra else {}  # its keys may be others, and each is written once
     context = current_fields.get()
     joined = b"" if context is None else context.under(encoder, encoder.items).without(plain)
@@ -134,6 +140,12 @@ def _captured(record: logging.LogRecord) -> tuple[Capture, Group | None]:
         details,
     )
     return capture, group
+
+
+def _slow_callback(record: logging.LogRecord) -> dict[str, object]:
+    args = record.args
+    seconds = args[1] if isinstance(args, tuple) and len(args) > 1 else None
+    return {"took_seconds": seconds} if type(seconds) is float else {}
 
 
 def _remains(record: logging.LogRecord, failure: Exception) -> Capture:

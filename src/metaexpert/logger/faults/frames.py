@@ -34,7 +34,8 @@ _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _NAME_BYTES: Final = 200
 _MODULE: Final = "<module>"
 _NOISE: Final = frozenset({ModuleType, FunctionType, type})
-_LOCALS: Final = frozenset({dict, type(sys._getframe().f_locals)})  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+_of_function: Final = (lambda: sys._getframe().f_locals)()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+_LOCALS: Final = frozenset({dict, type(_of_function)})
 """What frames of functions give their variables in; anything else is somebody's own mapping."""
 
 

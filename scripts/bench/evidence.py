@@ -1,13 +1,16 @@
-"""What tamper evidence costs a file's thread for each entry, and how fast logs are verified.
+"""What tamper evidence costs a file's thread for each entry and each rotation, and how fast logs are verified.
 
-`PYTHONPATH=src .venv/bin/python scripts/bench/evidence.py [MiB]` prints both, without a key and with one: the quickest
-of a few passes, and what a core's own time gives, which other work on the machine does not slow.
+`PYTHONPATH=src .venv/bin/python scripts/bench/evidence.py [MiB]` prints them, without a key and with one: the quickest
+of a few passes, and what a core's own time gives, which other work on the machine does not slow; and how long the write
+takes that begins the next file, while the old one of 64 MiB goes to the disk.
 """
 
+import asyncio
 import os
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -15,12 +18,17 @@ from metaexpert.logger.files.evidence.chain import Chain
 from metaexpert.logger.files.evidence.chain_keys import new_secret
 from metaexpert.logger.files.evidence.verify import verify
 from metaexpert.logger.files.names import LogFile
+from metaexpert.logger.files.rotation import Rotation
+from metaexpert.logger.files.writer import AppendFile
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.jobs import Jobs, Worker
 
 LINE_BYTES: Final = 300
 BATCH_LINES: Final = 256 * 1024 // LINE_BYTES
 FILES: Final = 4
 PASSES: Final = 3
+ROTATED_BYTES: Final = 64 * 1024 * 1024
+ROTATIONS: Final = 5
 MIBIBYTE: Final = 1024 * 1024
 
 
@@ -56,6 +64,26 @@ def written(folder: Path, size_bytes: int, secret: str | None) -> tuple[float, f
     return min(spent) / BATCH_LINES * 1e6, sum(spent) / len(spent) / BATCH_LINES * 1e6
 
 
+async def rotated(folder: Path) -> list[float]:
+    """Milliseconds that a write takes which begins the next file, each time."""
+    worker = Worker(Jobs(), "bench")
+    rotation, identity = Rotation(max_bytes=ROTATED_BYTES), Identity(service="bench")
+    log = AppendFile(folder / "expert.log", rotation, worker, identity, chain=Chain())
+    lines = [b"x" * (LINE_BYTES - 1)] * BATCH_LINES
+    spent, batch_bytes = list[float](), BATCH_LINES * LINE_BYTES
+    in_a_file = ROTATED_BYTES // batch_bytes
+    try:
+        for number in range(ROTATIONS * in_a_file + 1):
+            begin = time.perf_counter()
+            await log.append(lines, number)
+            if number and number % in_a_file == 0:
+                spent.append((time.perf_counter() - begin) * 1e3)
+        await log.close()
+    finally:
+        worker.close()
+    return spent
+
+
 def verified(folder: Path, secret: str | None, processes: int) -> float:
     """MB/s, at the quickest."""
     size = sum(path.stat().st_size for path in folder.glob("*.log"))
@@ -70,6 +98,9 @@ def verified(folder: Path, secret: str | None, processes: int) -> float:
 
 def main() -> None:
     """Measure and print."""
+    with TemporaryDirectory(prefix="metaexpert-evidence-") as made:
+        spent = asyncio.run(rotated(Path(made)))
+        print(f"a write that begins the next file: {median(spent):.1f} ms, {max(spent):.1f} at most of {len(spent)}")
     size_bytes = int(sys.argv[1] if len(sys.argv) > 1 else 400) * MIBIBYTE
     for name, secret in (("without a key", None), ("with a key", new_secret())):
         with TemporaryDirectory(prefix="metaexpert-evidence-") as made:

@@ -126,6 +126,7 @@ class AppendFile:
             self._begin_write(opened, token)
         if self._chain is not None and opened.file is not None and self._chained_file is not opened:
             await self._run_to_its_end(self._begin_chain_here, self._chain, opened.file, opened)
+            self._disk.begin()  # now: amid the old file's way to the disk the seals would wait for it
         await self._write(opened, data)
         if self._chain is not None and opened.file is not None:
             await self._run_to_its_end(self._add_here, self._chain, parts, opened.size_bytes, token)
@@ -248,7 +249,8 @@ class AppendFile:
     async def _rotate(self, opened: OpenFile) -> OpenFile:
         await self._disk.has_room()
         opened = await self._run_to_its_end(self._rotate_here, opened)
-        self._disk.begin()
+        if self._chain is None:
+            self._disk.begin()
         return opened
 
     def _rotate_here(self, old: OpenFile) -> OpenFile:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast, final
 
 from metaexpert.logger.described import described
+from metaexpert.logger.secret_glance import KeyGlance
 from metaexpert.logger.secret_patterns import REDACTED, SecretPatterns
 
 __all__ = ["REDACTED", "UNREADABLE", "Clearing", "Redactor", "normal_key"]
@@ -88,13 +89,14 @@ class Redactor:
         pseudonyms: Iterable[str] = (),
         pseudonym_key: str = "",
     ) -> None:
-        self._patterns = SecretPatterns(self.hides, patterns) if values else None
-        self.least_characters = sys.maxsize if self._patterns is None else self._patterns.least_characters
         self._pseudonyms = frozenset(map(normal_key, pseudonyms))
         self._pseudonym_key = pseudonym_key.encode()
         self._anywhere = (*_ANYWHERE, *filter(None, map(normal_key, keys)))
         self._allow = frozenset(map(normal_key, allow))
         self._verdicts: dict[str, bool] = {}
+        glance = KeyGlance(self._anywhere, _WHOLE | self._pseudonyms)
+        self._patterns = SecretPatterns(self.hides, patterns, glance=glance) if values else None
+        self.least_characters = sys.maxsize if self._patterns is None else self._patterns.least_characters
 
     def hides(self, key: str) -> bool:
         """Whether a value under `key` must not leave the call."""

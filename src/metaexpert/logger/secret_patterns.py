@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final, final
 
+from metaexpert.logger.secret_glance import may_hold_card, may_hold_long_word, may_hold_phrase, shape_of
+
 REDACTED: Final = "[REDACTED]"
 
 LEAST_CHARACTERS: Final = 8
@@ -96,14 +98,22 @@ class SecretPatterns:
 
     Args:
         hides: whether what stands under a key, as in `key=value`, is secret.
+        glance: whether ASCII text may have such a key at all.
         further: regular expressions of the user's own; what they match is hidden.
 
     Attributes:
         least_characters: text that is shorter need not be shown to `scrub`.
     """
 
-    def __init__(self, hides: Callable[[str], bool], further: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        hides: Callable[[str], bool],
+        further: Iterable[str] = (),
+        *,
+        glance: Callable[[bytes], bool] = lambda _: True,
+    ) -> None:
         self._hides = hides
+        self._glance = glance
         self._further = tuple(re.compile(pattern) for pattern in further)
         self.least_characters = 1 if self._further else LEAST_CHARACTERS
 
@@ -114,25 +124,25 @@ class SecretPatterns:
         if len(text) > _MOST_SCANNED:
             return self._scrub_long(text)
         given = text
+        data = text.encode() if text.isascii() else b""
         if ("earer" in text or "asic " in text or "oken " in text) and _SCHEME.search(text):
             text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
         if "-----BEGIN" in text:
             text = _PEM.sub("[REDACTED private key]", text)
         if "://" in text and "@" in text:
             text = _USER.sub(f"://{REDACTED}@", text)
-        if "=" in text or ":" in text:
+        if ("=" in text or ":" in text) and (not data or self._glance(data)):
             text = self._without_members(text)
         if _JWT_BEGIN in text:
             text = _CHAIN.sub(_without_token, text)
-        if _has_long_word(text):
+        if may_hold_long_word(data) if data else _has_long_word(text):
             text = _RUN.sub(_run, text)
-        if "@" in text:
+        if "@" in text and text.rfind(".") > text.index("@"):
             text = _without_addresses(text)
-        if len(text) >= _CARD_DIGITS and sum(map(text.count, "0123456789")) >= _CARD_DIGITS:
-            text = _without_cards(text)
-        if text.count(" ") + text.count("\n") >= _WORDS - 1:
-            text = _PHRASE.sub(_phrase, text)
-        text = self.scrub_id(text)
+        if len(text) >= _CARD_DIGITS:
+            text = _without_numbers_and_words(text, shape_of(data) if data else "")
+        if self._further:
+            text = self.scrub_id(text)
         return given if text == given else text
 
     def scrub_id(self, text: str) -> str:
@@ -264,6 +274,19 @@ def _is_random(run: str) -> bool:
     """Whether its kinds of letters change as often as by chance; in paths, names of classes and of runs they don't."""
     parts = _PART.findall(run)
     return sum(map(len, parts)) <= _MOST_A_PART * len(parts)
+
+
+def _without_numbers_and_words(text: str, shape: str) -> str:
+    """Without cards and recovery phrases; the shape of what the text was before is known, or empty."""
+    if may_hold_card(shape) if shape else _digits(text) >= _CARD_DIGITS:
+        text = _without_cards(text)
+    if text.count(" ") + text.count("\n") >= _WORDS - 1 and (not shape or may_hold_phrase(shape)):
+        text = _PHRASE.sub(_phrase, text)
+    return text
+
+
+def _digits(text: str) -> int:
+    return sum(map(text.count, "0123456789"))
 
 
 def _without_cards(text: str) -> str:

@@ -11,7 +11,7 @@ from support.leaks import HARMLESS, LEAKS, Leak
 from metaexpert.logger.redaction import UNREADABLE, Redactor
 from metaexpert.logger.secret_patterns import SecretPatterns
 
-PATTERNS = SecretPatterns(Redactor().hides)
+PATTERNS = Redactor()
 
 
 @pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.kind)
@@ -47,7 +47,7 @@ def test_what_is_hidden_is_not_hidden_again():
 
 
 def test_further_patterns_and_keys_of_the_user():
-    patterns = SecretPatterns(Redactor(keys=("account",)).hides, [r"DESK-\d+"])
+    patterns = Redactor(keys=("account",), patterns=[r"DESK-\d+"])
     assert patterns.scrub("account=4711 of DESK-12") == "account=[REDACTED] of [REDACTED]"
 
 
@@ -108,3 +108,31 @@ def test_a_text_that_cannot_be_looked_through_is_not_shown(monkeypatch: pytest.M
 
     monkeypatch.setattr(SecretPatterns, "scrub", failing)
     assert Redactor().scrub("any text") == UNREADABLE
+
+
+def _told_after(before: str, text: str) -> str:
+    scrubbed = PATTERNS.scrub(before + text)
+    assert scrubbed.startswith(before)
+    return scrubbed.removeprefix(before)
+
+
+_PIECES = st.sampled_from(
+    [
+        *(leak.text for leak in LEAKS), *HARMLESS, "api key", "api-key", "a.p_i-K e y", "auth", "Token", "pin",
+        "seed", "secret", "=", ":", '": "', "\\", " = ", "abandon ability able ", "zoo, ", "of ", "a ", "4111 1111 ",
+        "1111-1111", "4111111111111111", "card ", "0x", "deadBEEF01", "://", "user:pw@", "me@", "host.io", ".", "\n",
+        "\t", "\x1c",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(_PIECES, min_size=1, max_size=8).map("".join))
+def test_a_glance_spares_no_search_that_would_find_something(text: str):
+    before = "(\u2028\xe9)\n"  # text that is not ASCII is searched for everything
+    assert PATTERNS.scrub(text) == _told_after(before, text)
+
+
+@given(st.text("abAB01 =:-_.@/+,\n\"'", min_size=1, max_size=200))
+def test_nor_in_text_of_any_shape(text: str):
+    before = "(\u2028\xe9)\n"
+    assert PATTERNS.scrub(text) == _told_after(before, text)

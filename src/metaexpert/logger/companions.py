@@ -88,10 +88,22 @@ def _sampler(config: LoggerConfig, surroundings: Surroundings, former: Companion
     return Sampler(config.performance, surroundings, former=former if isinstance(former, Sampler) else None)
 
 
+def _metrics(config: LoggerConfig, surroundings: Surroundings, _former: Companion | None) -> Companion:
+    from metaexpert.logger.measuring.endpoint import MetricsEndpoint  # noqa: PLC0415 - imported where it is wanted
+
+    return MetricsEndpoint(config.performance.metrics_host, config.performance.metrics_port or 0, surroundings)
+
+
+def _wanted_metrics(config: LoggerConfig) -> object:
+    performance = config.performance
+    return None if performance.metrics_port is None else (performance.metrics_host, performance.metrics_port)
+
+
 _KINDS: dict[str, _Kind] = {
     "alerts": _Kind(lambda config: (config.alerts, config.log_name) if config.alerts.rules else None, _alerts),
     "errors": _Kind(lambda config: config.errors.group, _error_summaries),
     "performance": _Kind(lambda config: config.performance if config.performance.enabled else None, _sampler),
+    "metrics": _Kind(_wanted_metrics, _metrics),
 }
 """By name, which is also that of its task and of its figures."""
 

@@ -11,7 +11,9 @@ no count is lost.
 
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil
 from typing import Final, final
 
@@ -133,13 +135,18 @@ class Histogram:
         """
         counts = self.counts[:]
         found: list[int] = []
-        seen = bucket = 0
-        for bound in bounds_ns:
-            while bucket < _BUCKETS and _middle(bucket) <= bound:
-                seen += counts[bucket]
-                bucket += 1
+        seen = begin = 0
+        for end in _ends(tuple(bounds_ns)):
+            seen += sum(counts[begin:end])
             found.append(seen)
-        return [*found, sum(counts)]
+            begin = end
+        return [*found, seen + sum(counts[begin:])]
+
+
+@lru_cache(maxsize=16)
+def _ends(bounds_ns: tuple[int, ...]) -> tuple[int, ...]:
+    """For each bound, which rise, how many buckets have their middles below or at it."""
+    return tuple(bisect_right(range(_BUCKETS), bound, key=_middle) for bound in bounds_ns)
 
 
 def _difference(counts: "array[int]", earlier: "array[int]") -> "array[int]":

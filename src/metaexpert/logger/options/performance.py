@@ -1,8 +1,9 @@
 """Performance entries: how often, what they watch, which figures are warned of, and where Prometheus may ask."""
 
+from importlib.util import find_spec
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from metaexpert.logger.configuring.errors import nearest
 from metaexpert.logger.measuring.sample import FIGURES, NAMED_FIGURES
@@ -60,3 +61,11 @@ class PerformanceOptions(Options):
     """Address on which Prometheus may ask; the default lets only this machine in."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
     """Port on which Prometheus may ask, 0 for any that is free; none when left out. Needs the extra `metrics`."""
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _can_be_asked(cls, value: int | None) -> int | None:
+        if value is not None and find_spec("prometheus_client") is None:
+            message = 'needs the extra metrics: pip install "metaexpert[metrics]"'
+            raise ValueError(message)
+        return value

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from metaexpert.__version__ import __version__
+from metaexpert.cli.alerts import alerts
 from metaexpert.cli.logs import logs
 
 app = typer.Typer(
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(logs)
+app.add_typer(alerts)
 
 
 def main() -> None:

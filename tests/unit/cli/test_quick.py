@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.log_lines import log_line, write_log
 from typer.testing import CliRunner
@@ -69,6 +69,7 @@ WORDS = st.sampled_from(
 
 
 @pytest.mark.parametrize("name", READING)
+@settings(deadline=None)
 @given(words=st.lists(WORDS, max_size=7))
 def test_what_is_read_quickly_is_what_typer_reads(name: str, words: list[str]):
     declared = parameters(name)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.log_files import log_file
 
@@ -91,6 +91,7 @@ def test_files_far_from_the_range_are_not_held():
     assert held(files, None, start(FIRST) - DAY) == [(FIRST, 1), (FIRST, 2)], "nothing tells when they began"
 
 
+@settings(deadline=None)
 @given(
     spans=st.lists(st.floats(1.0, 5 * DAY), min_size=1, max_size=8),
     entry=st.tuples(st.integers(0, 7), st.floats(0, 1)),

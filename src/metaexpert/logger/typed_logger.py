@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, ClassVar, Final, Self, cast, final, override
 
+import orjson
+
 from metaexpert.logger.call import LogCall, ProtectedCall, caller, emit, rescue
 from metaexpert.logger.context import FieldSet
 from metaexpert.logger.entry import FAILURE, PROTECTED_LOG_TYPES, TRADE, Details
@@ -25,6 +27,8 @@ from metaexpert.logger.logger import (
 )
 from metaexpert.logger.port import port
 from metaexpert.logger.receipts import NO_RECEIPT, Receipt
+from metaexpert.logger.trade.checks import checked
+from metaexpert.logger.trade.events import REQUIRED
 
 _STDLIB_KEYWORDS: Final = frozenset({"exc_info", "stack_info", "stacklevel"})
 
@@ -103,8 +107,13 @@ class TypedLogger(BoundLogger):
             fields = {**{str(key): given[key] for key in given}, **fields}
         elif extra is not None:
             keywords["extra"] = extra
-        data = self._data(fields)
+        data = self._event_data(msg, args, fields) or self._data(fields)
         return keywords, (b"", b"", b"{%b}" % data) if data else None
+
+    def _event_data(self, msg: object, args: tuple[object, ...], fields: dict[str, Any]) -> bytes:
+        """The data of what the message names, where that is something of a shape of its own; empty otherwise."""
+        del msg, args, fields
+        return b""
 
     def _data(self, fields: dict[str, Any]) -> bytes:
         encoder = port.encoder
@@ -115,10 +124,24 @@ class TypedLogger(BoundLogger):
 
 @final
 class TradeLogger(TypedLogger):
-    """From INFO on its entries are trade entries: in the trade file, protected, whatever the levels say."""
+    """From INFO on its entries are trade entries: in the trade file, protected, whatever the levels say.
+
+    A message that is the name of an event, such as "order_filled", makes the entry that `log.trade.order_filled` makes:
+    amounts as decimal strings, what is missing or wrong under `problems`, and the order's life is watched.
+    """
 
     log_type = TRADE
     floor = INFO
+
+    @override
+    def _event_data(self, msg: object, args: tuple[object, ...], fields: dict[str, Any]) -> bytes:
+        """Those of a trade event, as `log.trade` writes them, where the message is its name."""
+        if type(msg) is not str or args or msg not in REQUIRED:
+            return b""
+        encoder = port.encoder
+        bound = {} if self._bound is None else self._bound.under(encoder, encoder.items).items
+        data = checked(msg, {key: orjson.loads(value) for key, value in bound.items()} | fields)
+        return encoder.quick(data) or encoder.full(data)
 
 
 @final

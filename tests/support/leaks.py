@@ -1,6 +1,8 @@
 """A corpus of secrets as programs leak them: text, and what of it must not be seen anywhere. None of them is real."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 
@@ -115,3 +117,15 @@ HARMLESS: Final = (
     "Ema200CrossStrategyWithTrailingStopLossV2",
 )
 """What programs write that looks a little like one, and has to stay."""
+
+
+def seen_in(data: bytes) -> Iterator[Leak]:
+    """The leaks whose secret is somewhere in bytes, as it is or as JSON has it."""
+    for leak in LEAKS:
+        if leak.secret.encode() in data or leak.secret.replace("/", "\\/").encode() in data:
+            yield leak
+
+
+def all_bytes(folder: Path) -> bytes:
+    """What all files below a folder hold."""
+    return b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())

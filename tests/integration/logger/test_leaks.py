@@ -4,11 +4,11 @@ import asyncio
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.leaks import LEAKS, Leak
+from support.leaks import LEAKS, all_bytes, seen_in
 from support.running_logger import logging_to
 from support.scripted_collector import ScriptedCollector, serving, status
 
@@ -82,17 +82,6 @@ async def leak_everything(way: Callable[[str], None]) -> None:
     for leak in LEAKS:
         way(leak.text)
         await asyncio.sleep(0)
-
-
-def seen_in(data: bytes) -> Iterator[Leak]:
-    """The leaks whose secret is somewhere in bytes, as it is or as JSON has it."""
-    for leak in LEAKS:
-        if leak.secret.encode() in data or leak.secret.replace("/", "\\/").encode() in data:
-            yield leak
-
-
-def all_bytes(folder: Path) -> bytes:
-    return b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 @pytest.mark.parametrize("json_logging", [True, False], ids=["json", "text"])

@@ -1,4 +1,4 @@
-"""No byte of a secret gets to a disk or a wire through requests that are traced, or what is held back until a failure."""
+"""No byte of a secret gets to a disk or a wire through traced requests, or through what is held back."""
 
 import asyncio
 import socket

@@ -112,6 +112,7 @@ class StreamReceiver:
         path: of a local socket; a TCP one of loopback when left out.
         context: TLS.
         framed: takes a stream apart.
+        greeting: what it says to whoever connects, as no syslog receiver does.
     """
 
     def __init__(
@@ -119,10 +120,12 @@ class StreamReceiver:
         path: Path | None = None,
         context: ssl.SSLContext | None = None,
         framed: Callable[[bytes], Iterator[bytes]] = counted,
+        greeting: bytes = b"",
     ) -> None:
         self._path = path
         self._context = context
         self._framed = framed
+        self._greeting = greeting
         self._writers: set[asyncio.StreamWriter] = set()
         self._may_read = asyncio.Event()
         self._may_read.set()
@@ -158,7 +161,10 @@ class StreamReceiver:
                 linger = b"\1\0\0\0\0\0\0\0"  # on, zero seconds
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.transport.abort()
+        held, _ = not self._may_read.is_set(), self._may_read.set()
         await eventually(lambda: not self._writers)  # each is taken out by its own task
+        if held:
+            self._may_read.clear()
 
     async def drained(self) -> None:
         """Read what the system has for it."""
@@ -183,9 +189,10 @@ class StreamReceiver:
         stream = bytearray()
         self.streams.append(stream)
         self._writers.add(writer)
+        writer.write(self._greeting)
         try:
             with contextlib.suppress(OSError):
-                while await self._may_read.wait() and (data := await reader.read(_CHUNK)):
+                while await self._may_read.wait() and not writer.is_closing() and (data := await reader.read(_CHUNK)):
                     stream += data
         finally:
             self._writers.discard(writer)

@@ -22,6 +22,10 @@ class ReceiverClosedError(ConnectionError):
     """The receiver ended the connection in good order: it has read what had arrived by then."""
 
 
+class AnsweredError(ConnectionError):
+    """Whoever is there answers, which no syslog receiver does."""
+
+
 @final
 class Connection:
     """A connected socket.
@@ -144,7 +148,7 @@ class Connection:
         if not data:
             raise ReceiverClosedError("the receiver closed the connection")
         if self._tls is None:
-            raise ConnectionError(f"it answers, which no syslog receiver does: {data[:40]!r}")
+            raise AnsweredError(f"it answers, which no syslog receiver does: {data[:40]!r}")
         self._incoming.write(data)
         self._read_tls()
 
@@ -159,7 +163,7 @@ class Connection:
             said = b""
         if not said:
             raise ReceiverClosedError("the receiver closed the connection")
-        raise ConnectionError(f"it answers, which no syslog receiver does: {said[:40]!r}")
+        raise AnsweredError(f"it answers, which no syslog receiver does: {said[:40]!r}")
 
 
 def _chunks(data: bytes) -> Iterator[memoryview]:

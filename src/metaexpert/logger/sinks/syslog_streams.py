@@ -19,7 +19,7 @@ from metaexpert.logger.jobs import Worker
 from metaexpert.logger.options.syslog import SyslogOptions
 from metaexpert.logger.outcome import Delivered, Outcome
 from metaexpert.logger.sinks.syslog_addresses import connected
-from metaexpert.logger.sinks.syslog_connection import Connection, ReceiverClosedError
+from metaexpert.logger.sinks.syslog_connection import AnsweredError, Connection, ReceiverClosedError
 from metaexpert.logger.sinks.tls import client_context
 
 _NEWLINE: Final = b"\n"
@@ -119,6 +119,9 @@ class StreamTransport:
             except ReceiverClosedError:
                 self._drop()
                 self._window.closed()
+            except AnsweredError:
+                self._drop()
+                raise
             except OSError:
                 self._drop()
             else:

@@ -40,7 +40,7 @@ COMMANDS = [
     ["export", "--format", "ndjson"],
     ["trades"],
     ["stats"],
-    ["query", "SELECT * FROM logs"],
+    ["query", "SELECT * FROM logs ORDER BY time_ns"],
 ]
 
 

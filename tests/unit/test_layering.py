@@ -114,7 +114,8 @@ ONLY_IMPORTED_BY: Mapping[str, Rule] = {
     "logger.files.reader": rule("cli", "what is written knows nothing of how it is read back"),
     "logger.spool.spilling": rule("logger.batching logger.delivery logger.assembly", "as the disk queue it drives"),
     "logger.files.evidence.seals": rule(
-        "logger.files.evidence.chain logger.files.evidence.anchors logger.files.evidence.verify "
+        "logger.files.evidence.chain logger.files.evidence.sealing logger.files.evidence.anchors "
+        "logger.files.evidence.verify "
         "logger.files.evidence.verify_seals logger.configuring.check",
         "the chain appends to them, verifying reads them; others say what they want said through the chain",
     ),

@@ -20,7 +20,7 @@ _BINARY: Final = os.O_BINARY if sys.platform == "win32" else 0
 
 
 def write_again(path: Path, descriptor: int, begin_bytes: int, end_bytes: int) -> None:
-    """Write a part of an open file once more, in place; appending to it meanwhile harms nothing.
+    """Write a part of an open file once more, in place, its time kept; appending to it meanwhile harms nothing.
 
     Args:
         path: the file, by its name.
@@ -33,7 +33,8 @@ def write_again(path: Path, descriptor: int, begin_bytes: int, end_bytes: int) -
     """
     own = os.open(path, os.O_RDWR | _BINARY)  # what is open for appending can write at its end alone
     try:
-        if not os.path.samestat(os.fstat(own), os.fstat(descriptor)):
+        state = os.fstat(own)
+        if not os.path.samestat(state, os.fstat(descriptor)):
             raise OSError(errno.ESTALE, "it is another file by now")
         while begin_bytes < end_bytes:
             stop = min(end_bytes, begin_bytes - begin_bytes % _PAGE_BYTES + _BLOCK_BYTES)
@@ -42,6 +43,7 @@ def write_again(path: Path, descriptor: int, begin_bytes: int, end_bytes: int) -
                 raise OSError(errno.EIO, "what was written is no longer there")
             write_at(own, begin_bytes, data)
             begin_bytes = stop
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))  # ages are taken from the last entry
     finally:
         os.close(own)
 

@@ -1,7 +1,7 @@
 """Writing once more, in place, what a failed sync may have lost."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LINES = b"".join(b"line %d\n" % number for number in range(5000))
 
 
 @contextmanager
-def appended(path: Path, data: bytes = LINES) -> Iterator[int]:
+def appended(path: Path, data: bytes = LINES) -> Generator[int]:
     path.write_bytes(data)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
     try:
@@ -41,7 +41,9 @@ def test_that_part_is_written_and_nothing_else(
     monkeypatch.setattr(rewriting, "_BLOCK_BYTES", 4096 * block_pages)
     path = tmp_path / "expert.log"
     with appended(path) as descriptor:
+        os.utime(path, (1000.0, 1000.0))
         write_again(path, descriptor, begin, end)
+        assert path.stat().st_mtime == 1000.0
         os.write(descriptor, b"more\n")
     assert path.read_bytes() == LINES + b"more\n"
     assert b"".join(data for _, data in done) == LINES[begin:end]

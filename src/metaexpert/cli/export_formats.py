@@ -6,6 +6,8 @@
 - ecs: a document a line, as the Elasticsearch sink sends them.
 - otel: an export request a line (https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/), as the OTLP sink
   sends them in JSON.
+- splunk: an event a line, as the Splunk sink sends them.
+- cef: an event a line in ArcSight's Common Event Format.
 """
 
 import csv
@@ -116,6 +118,27 @@ def ecs(origin: Origin) -> Export:
 
     documents = _PerRun(lambda boot_id, pid: EcsDocuments(origin.identity(boot_id, pid), origin.environment))
     return lambda entries: (documents(run_of(entry))(capture_of(entry)) + b"\n" for entry in entries)
+
+
+def splunk(origin: Origin) -> Export:
+    """Events of Splunk's HTTP Event Collector."""
+    from metaexpert.logger.formats.json_lines import JsonLines  # noqa: PLC0415 - as above
+    from metaexpert.logger.formats.splunk_events import SplunkEvents  # noqa: PLC0415 - as above
+
+    def events(boot_id: str, pid: int) -> SplunkEvents:
+        identity = origin.identity(boot_id, pid)
+        return SplunkEvents(identity, JsonLines(identity))
+
+    made = _PerRun(events)
+    return lambda entries: (made(run_of(entry))(capture_of(entry)) + b"\n" for entry in entries)
+
+
+def cef(origin: Origin) -> Export:
+    """Events in ArcSight's Common Event Format."""
+    from metaexpert.logger.formats.cef import CefLines  # noqa: PLC0415 - as above
+
+    made = _PerRun(lambda boot_id, pid: CefLines(origin.identity(boot_id, pid)))
+    return lambda entries: (made(run_of(entry))(capture_of(entry)) + b"\n" for entry in entries)
 
 
 def otel(origin: Origin) -> Export:

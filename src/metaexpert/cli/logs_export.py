@@ -1,4 +1,4 @@
-"""`metaexpert logs export`: entries as ECS documents, OpenTelemetry requests, CSV or JSON lines."""
+"""`metaexpert logs export`: entries as ECS, OpenTelemetry, Splunk, CEF, CSV or JSON lines."""
 
 from contextlib import ExitStack
 from enum import StrEnum
@@ -22,6 +22,8 @@ class ExportFormat(StrEnum):
 
     ECS = "ecs"
     OTEL = "otel"
+    SPLUNK = "splunk"
+    CEF = "cef"
     CSV = "csv"
     NDJSON = "ndjson"
 
@@ -41,14 +43,14 @@ def export(
     ] = None,
     service: Annotated[
         str | None,
-        Option(("--service",), "Of ecs and otel the service's name; the configuration's log_name when left out."),
+        Option(("--service",), "Of ecs, otel, splunk and cef the service; the configuration's log_name when left out."),
     ] = None,
     host: Annotated[
-        str | None, Option(("--host",), "Of ecs and otel the host's name; this machine's when left out.")
+        str | None, Option(("--host",), "Of ecs, otel, splunk and cef the host's name; this machine's when left out.")
     ] = None,
     environment: Annotated[str, Option(("--environment",), "Of ecs and otel the environment.")] = "",
 ) -> None:
-    """Write entries for other programs: ecs, otel (OTLP in JSON lines), csv or ndjson, merged by time.
+    """Write entries for other programs: ecs, otel (OTLP in JSON lines), splunk, cef, csv or ndjson, by time.
 
     Status 3 where there is no such entry; no file is written then.
     """
@@ -89,4 +91,10 @@ def _encoder(
 
     service, host, environment = origin
     writer = formats.Origin(service or loaded(choice.file, None).log_name, host or socket.gethostname(), environment)
-    return formats.ecs(writer) if wanted is ExportFormat.ECS else formats.otel(writer)
+    made = {
+        ExportFormat.ECS: formats.ecs,
+        ExportFormat.OTEL: formats.otel,
+        ExportFormat.SPLUNK: formats.splunk,
+        ExportFormat.CEF: formats.cef,
+    }
+    return made[wanted](writer)

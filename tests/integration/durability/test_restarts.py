@@ -9,6 +9,7 @@ PROGRAM = """
 import socket
 from metaexpert.logger import (
     ElasticsearchOptions, LokiOptions, NdjsonOptions, OtlpOptions, QueueOptions, SpoolOptions, SplunkOptions,
+    SyslogOptions,
 )
 
 KINDS = (LokiOptions, ElasticsearchOptions, OtlpOptions, SplunkOptions, NdjsonOptions)
@@ -16,7 +17,9 @@ KINDS = (LokiOptions, ElasticsearchOptions, OtlpOptions, SplunkOptions, NdjsonOp
 
 def sinks(url):
     small = QueueOptions(max_entries=500)
-    return tuple(kind(url=url, queue=small, backoff_first=0.01, backoff_max=0.05) for kind in KINDS)
+    soon = {"queue": small, "backoff_first": 0.01, "backoff_max": 0.05}
+    syslog = SyslogOptions(host="127.0.0.1", port=int(url.rpartition(":")[2]), **soon)
+    return (*(kind(url=url, **soon) for kind in KINDS), syslog)
 
 
 async def main():
@@ -41,7 +44,7 @@ run(main())
 
 
 def test_what_is_spooled_at_a_stop_is_recovered_at_the_next_start_by_every_sink(tmp_path: Path):
-    left = dict.fromkeys(("loki", "elasticsearch", "otlp", "splunk", "ndjson"), 0)
+    left = dict.fromkeys(("loki", "elasticsearch", "otlp", "splunk", "ndjson", "syslog"), 0)
     for count in (1200, 0, 700, 0):
         ended = run_program(PROGRAM, tmp_path, str(count))
         assert ended.returncode == 0, ended.stderr

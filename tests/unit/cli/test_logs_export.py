@@ -107,6 +107,22 @@ class TestEcs:
             "extra": {"n": 1},
         }
 
+    def test_events_of_splunk_carry_the_line_and_say_who_wrote_it(self, folder: Path):
+        write_log(folder / "logs", log_line(1, "tick", extra={"symbol": "BTCUSDT"}))
+        event = orjson.loads(run("--format", "splunk", "--service", "ema-cross", "--host", "bot-7").stdout)
+        assert (event["host"], event["source"]) == ("bot-7", "ema-cross")
+        assert event["fields"] == {"service": "ema-cross", "entry_id": f"{BOOT_ID}-1", "symbol": "BTCUSDT"}
+        assert event["event"]["message"] == "tick"
+
+    def test_events_of_cef_carry_the_trade_and_its_id(self, folder: Path):
+        write_log(folder / "logs", trade_line(2, "order_placed", order_id="A-1", price="1.50"))
+        line = run("--format", "cef", "--service", "ema-cross", "--host", "bot-7").stdout
+        assert line.startswith("CEF:0|MetaExpert|Logger|")
+        assert f" externalId={BOOT_ID}-2 " in line
+        assert " dvchost=bot-7 " in line
+        assert " cs3=A-1 cs3Label=order_id " in line
+        assert " cfp1=1.50 cfp1Label=price " in line
+
     def test_the_configuration_names_the_service(self, folder: Path):
         (folder / "metaexpert.toml").write_text('log_name = "grid"\n')
         write_log(folder / "logs", log_line(1, "begun"))

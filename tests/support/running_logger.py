@@ -22,6 +22,7 @@ def logging_to(*sinks: Any, **config: Any) -> LoggingRuntime:
         "log_to_file": False,
         "check_trades": False,  # tests log what no order lives through, and count what arrives
         "performance": {"enabled": False},
+        "clock": {"enabled": False},
         "log_dir": Path(_FOLDER.name) / str(next(_FRESH)),
         "shutdown_timeout": 2.0,
     }

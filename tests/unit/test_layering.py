@@ -76,7 +76,7 @@ PURE = rule(
     "logger.tracing.traceparent logger.tracing.tracestate logger.tracing.routes logger.tracing.answers "
     "logger.held_back.rings logger.formats.traces "
     "logger.measuring.histogram logger.measuring.meters logger.measuring.durations logger.measuring.thresholds "
-    "logger.measuring.sample "
+    "logger.measuring.sample logger.clock.quality "
     "logger.files.reading.trade_events logger.files.reading.text_copies logger.files.reading.timeline "
     "logger.files.reading.sequence_numbers logger.files.reading.error_groups logger.files.reading.log_statistics "
     "logger.files.reading.figures logger.files.reading.plain_lines logger.files.reading.corrections "

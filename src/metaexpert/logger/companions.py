@@ -99,10 +99,17 @@ def _wanted_metrics(config: LoggerConfig) -> object:
     return None if performance.metrics_port is None else (performance.metrics_host, performance.metrics_port)
 
 
+def _clock(config: LoggerConfig, surroundings: Surroundings, former: Companion | None) -> Companion:
+    from metaexpert.logger.clock.keeper import ClockKeeper  # noqa: PLC0415 - imported where it is wanted
+
+    return ClockKeeper(config.clock, surroundings, former=former if isinstance(former, ClockKeeper) else None)
+
+
 _KINDS: dict[str, _Kind] = {
     "alerts": _Kind(lambda config: (config.alerts, config.log_name) if config.alerts.rules else None, _alerts),
     "errors": _Kind(lambda config: config.errors.group, _error_summaries),
     "performance": _Kind(lambda config: config.performance if config.performance.enabled else None, _sampler),
+    "clock": _Kind(lambda config: config.clock if config.clock.enabled else None, _clock),
     "metrics": _Kind(_wanted_metrics, _metrics),
 }
 """By name, which is also that of its task and of its figures."""

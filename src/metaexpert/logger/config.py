@@ -21,6 +21,7 @@ from metaexpert.logger.configuring.sources import gathered
 from metaexpert.logger.options.alerts import AlertsOptions
 from metaexpert.logger.options.base import SINK_TYPES, LevelName, Options
 from metaexpert.logger.options.capture import CaptureOptions
+from metaexpert.logger.options.clock import ClockOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.errors import ErrorOptions
 from metaexpert.logger.options.evidence import EvidenceOptions
@@ -138,6 +139,8 @@ class LoggerConfig(Options):
     out."""
     performance: PerformanceOptions = PerformanceOptions()
     """What is measured of the program, told at an interval, and warned of."""
+    clock: ClockOptions = ClockOptions()
+    """What is said of the machine's clock: jumps, and how far it may be from UTC."""
     check_trades: bool = True
     """Warn of trade entries that are wrong, or make no sense after those before them."""
     alerts: AlertsOptions = AlertsOptions()
@@ -362,12 +365,16 @@ class LoggerConfig(Options):
     def secret_files(self) -> dict[str, Path]:
         """The files that hold secrets, by the option that names them, such as `LoggerConfig.sinks.0.password_file`."""
         own = self.redaction.pseudonym_key_file
-        return ({} if own is None else {f"{type(self).__name__}.redaction.pseudonym_key_file": own}) | {
-            f"{type(self).__name__}.sinks.{index}.{field}": path
-            for index, options in enumerate(self.sinks)
-            if isinstance(options, HttpOptions)
-            for field, path in options.secret_files().items()
-        } | {f"{type(self).__name__}.alerts.{field}": path for field, path in self.alerts.secret_files().items()}
+        return (
+            ({} if own is None else {f"{type(self).__name__}.redaction.pseudonym_key_file": own})
+            | {
+                f"{type(self).__name__}.sinks.{index}.{field}": path
+                for index, options in enumerate(self.sinks)
+                if isinstance(options, HttpOptions)
+                for field, path in options.secret_files().items()
+            }
+            | {f"{type(self).__name__}.alerts.{field}": path for field, path in self.alerts.secret_files().items()}
+        )
 
     def _file(self, name: str, path: Path, **options: Any) -> FileOptions:
         return FileOptions(

@@ -38,6 +38,7 @@ from metaexpert.logger.options.alert_targets import (
 )
 from metaexpert.logger.options.alerts import AlertsOptions
 from metaexpert.logger.options.capture import CaptureOptions
+from metaexpert.logger.options.clock import ClockOptions
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.dead_letters import DeadLetterOptions
 from metaexpert.logger.options.errors import ErrorOptions
@@ -97,6 +98,7 @@ __all__ = [
     "BreakerState",
     "Capture",
     "CaptureOptions",
+    "ClockOptions",
     "ConsoleOptions",
     "ConsoleTargetOptions",
     "CustomOptions",

@@ -78,6 +78,7 @@ def start(runner: asyncio.Runner) -> Iterator[Callable[..., LoggingRuntime]]:
             "log_level": "DEBUG",
             "check_trades": False,  # tests log what no order lives through, and count what arrives
             "performance": {"enabled": False},
+            "clock": {"enabled": False},
             "sinks": (MemoryOptions(max_entries=100_000),),
         }
         runtime = LoggingRuntime(LoggerConfig(**(quiet | config)))

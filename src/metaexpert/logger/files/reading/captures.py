@@ -5,7 +5,7 @@ in no line. An entry without an id, as in text logs, gets one from a digest of i
 """
 
 from hashlib import blake2s
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -78,4 +78,5 @@ def _details(values: dict[str, Any], key: str) -> Details | None:
 def _exception(told: Any) -> bytes:
     if not isinstance(told, dict):
         return b""
-    return orjson.dumps({name: str(told.get(name) or "") for name in _EXCEPTION})  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - a line's values
+    table = cast("dict[str, Any]", told)
+    return orjson.dumps(table | {name: str(table.get(name) or "") for name in _EXCEPTION})

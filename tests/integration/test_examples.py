@@ -78,7 +78,17 @@ def expert(output: str, folder: Path):
     assert (folder / "logs" / "trades.log").read_text(encoding="utf-8").count("order_placed BUY") == 1
 
 
+def alerts(output: str, _: Path):
+    fired, since, note, over, counts = output.splitlines()
+    assert fired == "expert: FIRING critical margin (symbol=BTCUSDT): margin_ratio is 0.85, above 0.8"
+    assert (since.startswith("  since "), note) == (True, "  reduce the position, or add margin")
+    assert over.startswith("expert: RESOLVED critical margin (symbol=BTCUSDT): margin_ratio is 0.55 again; it was: ")
+    assert over.endswith("seen 2 times")
+    assert counts == "fired 1, resolved 1, suppressed 1"
+
+
 PROMISES: Mapping[str, Callable[[str, Path], None]] = {
+    "alerts": alerts,
     "backpressure": backpressure,
     "collectors": collectors,
     "configuration": configuration,

@@ -25,6 +25,9 @@ from metaexpert.logger.retry import Backoff, Health
 type Tell = Callable[[int, str, Mapping[str, Any]], None]
 """Makes an entry of level, message and fields."""
 
+_HOLD_SECONDS: Final = 0.3
+"""How long an attempt under way may take to end where its loop is left; what it sent is then sent again."""
+
 _GRACE_SECONDS: Final = 1.0
 """How much longer than its timeout an attempt may take before it is given up from outside."""
 
@@ -83,6 +86,7 @@ class Courier:
         self._counters = _Counters()
         self._not_before = 0.0
         self._woken: asyncio.Event | None = None
+        self._under_way: asyncio.Task[None] | None = None
 
     def take_over(self, other: "Courier") -> None:
         """Go on with what another has not sent, and with its counters."""
@@ -104,11 +108,31 @@ class Courier:
             while True:
                 wait = self.due_in()
                 if wait is not None and wait <= 0.0:
-                    await self.attempt()
+                    self._under_way = self._begun()
+                    await asyncio.shield(self._under_way)
                 else:
                     await self._rest(wait)
-        finally:
+        except asyncio.CancelledError:  # a loop that is no more needs no good order
             self._woken = None
+            await self._let_go()
+            raise
+
+    def _begun(self) -> asyncio.Task[None]:
+        """An attempt that outlives the cancellation of this task for a moment."""
+        task = asyncio.create_task(self.attempt(), name=f"metaexpert-alert-{self.options.name}")
+        # where its loop is closed amid it, it stays pending there, and nothing is amiss
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue]
+        return task
+
+    async def _let_go(self) -> None:
+        """Let the attempt under way end, as what it sends would be sent again; not for long."""
+        under_way, self._under_way = self._under_way, None
+        try:
+            if under_way is not None and not under_way.done():
+                await asyncio.wait([under_way], timeout=_HOLD_SECONDS)
+                under_way.cancel()
+                await asyncio.wait([under_way])
+        finally:
             await self._target.close()
 
     async def finish(self, most_seconds: float) -> None:

@@ -115,11 +115,16 @@ class AlertWatch:
             while True:
                 self.tick()
                 await self._rest()
-        finally:
+        except GeneratorExit:  # its loop is no more
+            for task in tasks:
+                task.abandon()
+            raise
+        except BaseException:
             self._woken = None
             for task in tasks:
                 task.cancel()
             await ended(tasks)
+            raise
 
     async def finish(self, most_seconds: float) -> None:
         """Say what is left to say, and give the targets their chance to be told."""

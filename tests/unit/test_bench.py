@@ -426,6 +426,15 @@ def test_protected_calls_are_timed_in_each_configuration_and_all_of_their_entrie
     assert figures["info_recorder_ns"] == figures["default_info_p50_ns"] - figures["unrecorded_info_p50_ns"]
 
 
+def test_what_a_desk_logs_is_timed_in_each_configuration_and_all_of_it_arrives():
+    reading = run_one("desk", OURS, "quick")
+    assert (reading.fault, reading.lost, reading.duplicates, reading.caller_right) == ("", 0, 0, True)
+    figures = reading.figures
+    assert figures["text_search_ns"] == figures["default_text_p50_ns"] - figures["unsearched_text_p50_ns"]
+    assert figures["trade_checks_ns"] == figures["default_trade_p50_ns"] - figures["default_audit_p50_ns"]
+    assert figures["locals_exception_p50_ns"] > 0
+
+
 def test_critical_entries_are_awaited_under_load_and_counted_like_all_others():
     reading = run_one("fsynced", OURS, "quick")
     assert (reading.fault, reading.lost, reading.duplicates, reading.caller_right) == ("", 0, 0, True)

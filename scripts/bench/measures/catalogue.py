@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bench.measures.base import Measure
 from bench.measures.collectors import to_collector
+from bench.measures.desk import desk
 from bench.measures.disabled import disabled
 from bench.measures.fsynced import fsynced
 from bench.measures.lag import lag
@@ -38,6 +39,7 @@ MEASURES: dict[str, Entry] = {
     "stalled": Entry(stalled, _WITH_COLLECTOR),
     **{str(wire): Entry(to_collector(wire), tuple(delivering_to(wire))) for wire in Wire},
     "protected": Entry(protected, (OURS,)),
+    "desk": Entry(desk, (OURS,)),
     "fsynced": Entry(fsynced, (OURS,)),
     "spool": Entry(spool, (OURS,)),
     "rotation": Entry(rotation, (OURS,)),

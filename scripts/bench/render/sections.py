@@ -245,6 +245,28 @@ SECTIONS: tuple[Section, ...] = (
         "the flight recorder.",
     ),
     Section(
+        measure="desk",
+        title="Trade events, secrets and exceptions, nanoseconds",
+        columns=(
+            Column(figures=_p50_p99("trade"), header="trade event p50 / p99", digits=0),
+            Column(figures=("trade_checks_ns",), header="of it checks", digits=0),
+            Column(
+                figures=("plain_search_ns", "text_search_ns", "address_search_ns"),
+                header="search for secrets: none to search / new text / new address",
+                digits=0,
+            ),
+            Column(figures=_p50_p99("exception"), header="exception p50 / p99", digits=0),
+            Column(
+                figures=("default_exception_p50_ns", "locals_exception_p50_ns"),
+                header="without / with locals, p50",
+                digits=0,
+            ),
+        ),
+        ours_alone=True,
+        how="As protected calls. The checks of a trade event are its cost beside an audit entry with the same fields. "
+        "The search for secrets is what the same calls cost less without it. The exception comes through three frames.",
+    ),
+    Section(
         measure="fsynced",
         title="CRITICAL, from the call until it is on the disk itself, milliseconds",
         columns=(

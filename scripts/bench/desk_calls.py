@@ -1,0 +1,100 @@
+"""Calls of ours with what a trading desk logs, each with code of its own, as in ``protected_calls``."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bench.workload import Emit, Log, number_of
+
+if TYPE_CHECKING:
+    from metaexpert.logger import Logger
+
+
+def calls(log: "Logger") -> Mapping[str, Emit]:
+    """The calls by name, the one without text to search first."""
+    return {
+        "plain": _plain(log),
+        "text": _text(log),
+        "address": _address(log),
+        "audit": _audit(log),
+        "trade": _trade(log),
+        "exception": _exception(log),
+    }
+
+
+def _plain(log: Log) -> Emit:
+    def emit(price: float, latency_ms: float) -> None:
+        log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms)
+
+    return emit
+
+
+def _text(log: Log) -> Emit:
+    """A field of some 60 characters of text that no call before had."""
+
+    def emit(price: float, latency_ms: float) -> None:
+        note = f"order {number_of(price):012d} was filled later than expected, at attempt 3"
+        log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms, note=note)
+
+    return emit
+
+
+def _address(log: Log) -> Emit:
+    """A field of some 80 characters with an address that no call before had."""
+
+    def emit(price: float, latency_ms: float) -> None:
+        url = f"https://api.binance.com/api/v3/order?symbol=BTCUSDT&orderId={number_of(price):012d}&recv=5"
+        log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms, url=url)
+
+    return emit
+
+
+def _audit(log: "Logger") -> Emit:
+    def emit(price: float, latency_ms: float) -> None:
+        log.audit(
+            "tick",
+            order_id=number_of(price),
+            symbol="BTCUSDT",
+            side="BUY",
+            quantity="2",
+            price=price,
+            exchange="binance",
+            latency_ms=latency_ms,
+        )
+
+    return emit
+
+
+def _trade(log: "Logger") -> Emit:
+    def emit(price: float, latency_ms: float) -> None:
+        log.trade.order_filled(
+            order_id=number_of(price),
+            symbol="BTCUSDT",
+            side="BUY",
+            quantity="2",
+            price=price,
+            exchange="binance",
+            latency_ms=latency_ms,
+        )
+
+    return emit
+
+
+def _exception(log: "Logger") -> Emit:
+    """An error from three frames down, with a handful of local variables in each."""
+
+    def place(symbol: str, price: float) -> None:
+        request = {"symbol": symbol, "price": price, "side": "BUY"}
+        attempt = 3
+        raise ValueError(f"{request['symbol']} refused at attempt {attempt}")
+
+    def send(price: float) -> None:
+        symbol, retries = "BTCUSDT", [1, 2, 3]
+        place(symbol, price * len(retries) / 3)
+
+    def emit(price: float, latency_ms: float) -> None:
+        try:
+            send(price)
+        except ValueError:
+            log.exception("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms)
+
+    return emit

@@ -27,17 +27,18 @@ def thread_key() -> Hashable:
     return "thread", get_ident()
 
 
-def field_key(name: bytes, capture: Capture) -> bytes | None:
+def field_key(name: str, needle: bytes, capture: Capture) -> bytes | None:
     """The value of a field, encoded; None where an entry has none, or one that is hidden or no single value.
 
     Args:
-        name: the field's, as JSON has it, in quotes.
+        name: the field's.
+        needle: the name as JSON has it, in quotes.
         capture: the entry; its own fields win over what it inherits, as everywhere.
     """
     details = capture[DETAILS]
     for members in (capture[_FIELDS], b"" if details is None else details[TRADE_DATA][1:-1], capture[_CONTEXT]):
-        if name in members:
-            value = orjson.loads(b"{%b}" % members).get(orjson.loads(name))
+        if members.find(needle) >= 0:  # `in` takes three times as long
+            value = orjson.loads(b"{%b}" % members).get(name)
             if value is not None and not isinstance(value, dict | list):
                 encoded = orjson.dumps(value)
                 return None if encoded == _HIDDEN else encoded

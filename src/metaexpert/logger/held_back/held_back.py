@@ -41,7 +41,8 @@ class HeldBack:
         self.options = options
         self._rings = Rings(options.max_entries, options.max_bytes, options.max_total_bytes)
         self._lowest = logging.getLevelNamesMapping()[options.level]
-        self._field = None if options.key == TASK else orjson.dumps(options.key)
+        self._field = None if options.key == TASK else options.key
+        self._needle = orjson.dumps(options.key)
         self._put: Put = _nowhere
 
     def into(self, put: Put) -> Put:
@@ -72,7 +73,7 @@ class HeldBack:
         if capture[LEVEL] < self._lowest:
             return
         if self._field is not None:
-            key = field_key(self._field, capture)
+            key = field_key(self._field, self._needle, capture)
             if key is not None:
                 self._rings.add(key, capture)
             return
@@ -92,7 +93,7 @@ class HeldBack:
                 task = running_task()
                 self._release(thread_key() if task is None else id(task))
             return
-        key = field_key(self._field, capture)
+        key = field_key(self._field, self._needle, capture)
         if key is None:
             return
         event = _event(capture)

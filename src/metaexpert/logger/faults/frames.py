@@ -34,8 +34,13 @@ _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _NAME_BYTES: Final = 200
 _MODULE: Final = "<module>"
 _NOISE: Final = frozenset({ModuleType, FunctionType, type})
-_of_function: Final = (lambda: sys._getframe().f_locals)()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-_LOCALS: Final = frozenset({dict, type(_of_function)})
+
+
+def _kind_of_locals() -> type:
+    return type(sys._getframe().f_locals)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of a function
+
+
+_LOCALS: Final = frozenset({dict, _kind_of_locals()})
 """What frames of functions give their variables in; anything else is somebody's own mapping."""
 
 

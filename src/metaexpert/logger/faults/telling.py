@@ -107,7 +107,8 @@ class Faults:
             return None
         groups.seen += 1
         # sinks choose by level, logger and log type: what one entry refers to goes wherever it goes itself
-        key = (digest, call.level, call.logger, call.log_type)
+        # and an entry of this run has never to be looked for in another
+        key = (digest, call.level, call.logger, call.log_type, self._rules.entry_id(0))
         return groups.group_of(key, Group(digest, kind, place, call.logger, monotonic_ns() + rules.window_ns))
 
     def _one_of(self, group: Group, error: BaseException, call: ErrorCall, redaction: Rules) -> dict[str, Any]:

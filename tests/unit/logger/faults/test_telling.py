@@ -2,14 +2,20 @@
 
 import asyncio
 import logging
+import sys
+from functools import partial
 from typing import Any
 
+import orjson
 import pytest
 from support.running_logger import logging_to, unbalanced
 
 from metaexpert.logger import ErrorOptions, LoggerConfig, LoggingRuntime, MemoryOptions, get_logger
-from metaexpert.logger.faults.groups import groups
+from metaexpert.logger.faults.groups import GroupRules, groups
 from metaexpert.logger.faults.summaries import SUMMARY_LOGGER
+from metaexpert.logger.faults.telling import ErrorCall, FaultRules, Faults
+from metaexpert.logger.redaction import Redactor
+from metaexpert.logger.values import ValueEncoder
 
 SECRET = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9fG1hJ3kL5mN7pQ9rS1tU3v"
 
@@ -183,6 +189,20 @@ async def test_an_entry_that_a_filter_refused_stands_for_none():
         second, third = await entries(runtime)
     assert "same_as" not in second["exception"]
     assert third["exception"]["same_as"] == second["id"]
+
+
+def test_no_entry_refers_to_one_of_another_run():
+    call = ErrorCall(logging.ERROR, "app", "general", sys._getframe(), lambda: "failed")  # pyright: ignore[reportPrivateUsage]
+    encoder = ValueEncoder(Redactor())
+    for run in ("one", "two"):
+        faults = Faults(FaultRules(group=GroupRules(tracebacks=1), entry_id=partial("{}-{}".format, run)))
+        first, group = faults.told(raised(), call, encoder)
+        assert b"same_as" not in first
+        assert group is not None
+        group.told_by(7)
+        second, group = faults.told(raised(), call, encoder)
+        assert orjson.loads(second)["same_as"] == f"{run}-7"
+        assert group is None
 
 
 async def test_options_are_read_anew():

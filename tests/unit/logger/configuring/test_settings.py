@@ -75,6 +75,10 @@ def test_every_option_of_every_table_is_listed_once_with_its_source(config: Logg
     assert len(keys) == len(set(keys))
     assert {key for key in keys if "." not in key} | {
         "alerts",
+        "tracing",
+        "errors",
+        "clock",
+        "performance",
         "queue",
         "dispatcher",
         "redaction",

@@ -13,6 +13,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         ("query", "logs_query", "query"),
         ("export", "logs_export", "export"),
         ("last-crash", "logs_last_crash", "last_crash"),
+        ("clock", "logs_clock", "clock"),
         ("verify", "logs_verify", "verify"),
         ("retention", "logs_retention", "retention"),
         ("restore", "logs_restore", "restore"),

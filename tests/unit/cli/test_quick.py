@@ -166,7 +166,7 @@ def test_each_command_of_the_table_is_there_and_listed_with_its_help(name: str):
     found = getattr(import_module(module), attribute)
     told = found.info.help if isinstance(found, typer.Typer) else found.__doc__
     listed = CliRunner().invoke(app, ["logs", "--help"], env={"COLUMNS": "200"}).stdout
-    line = next(line for line in listed.splitlines() if f" {name} " in line)
+    line = next(line for line in listed.splitlines() if line.split()[1:2] == [name])
     assert str(told).split(".")[0].split("\n")[0][:60] in line
 
 

@@ -37,6 +37,12 @@ def collectors(output: str, folder: Path):
     assert not list(folder.iterdir())
 
 
+def syslog(output: str, folder: Path):
+    assert re.match(r"<158>1 \S+Z \S+ ema-cross \d+ trade \[metaexpert@32473 id=", output)
+    assert "] CEF:0|MetaExpert|Logger|" in output
+    assert not list(folder.iterdir())
+
+
 def backpressure(output: str, folder: Path):
     heedless, considerate = output.split("considerate: ")
     taken, written = map(int, re.findall(r"heedless: (\d+) entries taken in, (\d+) in the file", heedless)[0])
@@ -91,6 +97,7 @@ PROMISES: Mapping[str, Callable[[str, Path], None]] = {
     "alerts": alerts,
     "backpressure": backpressure,
     "collectors": collectors,
+    "syslog": syslog,
     "configuration": configuration,
     "durability": durability,
     "expert": expert,

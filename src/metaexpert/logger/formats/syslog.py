@@ -29,6 +29,9 @@ _DEBUG: Final = 7
 _NOT_PRINTABLE: Final = re.compile(r"[^\x21-\x7e]")
 _NOT_IN_NAME: Final = re.compile(r'[^\x21-\x7e]|[="\]]')
 _ESCAPED: Final = re.compile(r'(["\\\]])')
+_PLAIN: Final = re.compile(r"[ !#-\[^-~]*")
+"""Printable ASCII without what is escaped; most values are."""
+_MAX_KEPT: Final = 10_000
 _HOST_CHARACTERS: Final = 255
 _APP_CHARACTERS: Final = 48
 _TYPE_CHARACTERS: Final = 32
@@ -82,6 +85,8 @@ class SyslogMessages:
         self._fields = tuple(fields)
         self._bom = BOM if bom else b""
         self._max_bytes = max_bytes
+        self._kinds: dict[tuple[int, str], tuple[str, str]] = {}
+        self._loggers: dict[str, str] = {}
 
     def __call__(self, entry: Capture) -> bytes:
         """The entry's message."""
@@ -95,10 +100,25 @@ class SyslogMessages:
 
     def _head(self, entry: Capture, parameters: str) -> bytes:
         second, fraction = utc_parts(entry[TIME_NS])
-        return (
-            f"<{self._facility + severity(entry[LEVEL])}>1 {second.decode()}.{fraction[:6].decode()}{self._origin} "
-            f'{_header(entry[LOG_TYPE], _TYPE_CHARACTERS)} [{self._sd_id} id="{self._boot_id}-{entry[SEQ]}"{parameters}'
-        ).encode()
+        before, after = self._kinds.get((entry[LEVEL], entry[LOG_TYPE])) or self._kind(entry[LEVEL], entry[LOG_TYPE])
+        head = f'{before}{second.decode()}.{fraction[:6].decode()}{after}{entry[SEQ]}"{parameters}'
+        return head.encode()
+
+    def _kind(self, level: int, log_type: str) -> tuple[str, str]:
+        """What stands around the time of all entries of a level and log type."""
+        if len(self._kinds) >= _MAX_KEPT:
+            self._kinds.clear()
+        kind = self._kinds[level, log_type] = (
+            f"<{self._facility + severity(level)}>1 ",
+            f'{self._origin} {_header(log_type, _TYPE_CHARACTERS)} [{self._sd_id} id="{self._boot_id}-',
+        )
+        return kind
+
+    def _logger(self, name: str) -> str:
+        if len(self._loggers) >= _MAX_KEPT:
+            self._loggers.clear()
+        told = self._loggers[name] = _parameter("logger", name)
+        return told
 
     def _cut(self, head: bytes, text: bytes) -> bytes:
         whole = len(head) + len(text) + 2
@@ -108,7 +128,7 @@ class SyslogMessages:
         return b'%b truncated="%d"] %b' % (head, whole, text[:room].decode("utf-8", "ignore").encode())
 
     def _parameters(self, entry: Capture) -> str:
-        named = f"{_parameter('logger', entry[3])}"
+        named = self._loggers.get(entry[3]) or self._logger(entry[3])
         if not self._fields or not (entry[7] or entry[8] or entry[DETAILS]):
             return named
         known = LogEntry(entry).fields()
@@ -122,7 +142,10 @@ def parameter_name(name: str) -> str:
 
 
 def _parameter(name: str, value: object) -> str:
-    text = neutralised(safe_text(str(value), _VALUE_BYTES))
+    text = str(value)
+    if len(text) <= _VALUE_BYTES and _PLAIN.fullmatch(text):
+        return f' {parameter_name(name)}="{text}"'
+    text = neutralised(safe_text(text, _VALUE_BYTES))
     return ' {}="{}"'.format(parameter_name(name), _ESCAPED.sub(r"\\\1", text))
 
 

@@ -33,6 +33,7 @@ _NOT_NEGATIVE: Final = frozenset({"remaining_quantity"})
 _SIDES: Final = {"BUY": "BUY", "SELL": "SELL", "buy": "BUY", "sell": "SELL"}
 _ORDER: Final = "order_"
 _SHOWN_CHARACTERS: Final = 40
+_NUMBER_CHARACTERS: Final = 64
 
 
 def checked(event: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +63,27 @@ def checked(event: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _amount(event: str, name: str, value: object, problems: list[str]) -> str:
-    text = value if type(value) is str else described(value, str)
+    text = value if type(value) is str else _written(value)
+    if not (_is_plain(text) and text.strip("0.")):
+        _check_amount(event, name, text, problems)
+    return text
+
+
+def _written(value: object) -> str:
+    """All digits of a number."""
+    if type(value) is float or type(value) is Decimal:
+        text = str(value)
+        if len(text) <= _NUMBER_CHARACTERS:
+            return text
+    return described(value, str)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is digits with a point among them at most."""
+    return text.isascii() and text.replace(".", "", 1).isdecimal()
+
+
+def _check_amount(event: str, name: str, text: str, problems: list[str]) -> None:
     try:
         number = Decimal(text)
         if not number.is_finite():
@@ -73,7 +94,6 @@ def _amount(event: str, name: str, value: object, problems: list[str]) -> str:
             problems.append(f"{name}: {_shown(text)} is below zero")
     except (InvalidOperation, ValueError):
         problems.append(f"{name}: {_shown(text)} is no decimal number")
-    return text
 
 
 def _side(name: str, value: object, problems: list[str]) -> object:

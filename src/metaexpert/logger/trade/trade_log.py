@@ -94,9 +94,13 @@ class TradeLog:
 
 def trade_message(event: str, data: dict[str, Any]) -> str:
     """One line for people: "order_filled BUY 0.5 BTCUSDT at 43100.5"."""
-    words = [event, *(_word(data[name]) for name in ("side", "quantity", "symbol") if name in data)]
+    told = event
+    for name in ("side", "quantity", "symbol"):
+        value = data.get(name)
+        if value is not None:
+            told += f" {_word(value)}"
     price = data.get("price")
-    return " ".join(words) if price is None else f"{' '.join(words)} at {_word(price)}"
+    return told if price is None else f"{told} at {_word(price)}"
 
 
 def _word(value: object) -> str:

@@ -119,8 +119,10 @@ class Faults:
         group.left_out += 1
         groups.left_out += 1
         same = entry_id(group.number)
-        place = _or_nothing("", _last_line, error)
-        shown = f"{safe_text(place, _PLACE_BYTES)}…[its traceback is that of {same}; seen {number} times since]\n"
+        place = safe_text(_or_nothing("", _last_line, error), _PLACE_BYTES)
+        said = group.message.split("\n", 1)[0]
+        ends = f"{group.kind}: {safe_text(said, _PLACE_BYTES)}" if said else group.kind
+        shown = f"Traceback (most recent call last): …[that of {same}; seen {number} times since]\n{place}{ends}\n"
         return {"traceback": redaction.scrub(shown), "same_as": same, "seen": number}
 
     def _whole(self, error: BaseException, call: ErrorCall, redaction: Rules) -> dict[str, Any]:

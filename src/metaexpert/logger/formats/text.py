@@ -5,7 +5,7 @@ cannot forge a line or drive a terminal.
 """
 
 import logging
-from typing import Final, final
+from typing import Any, Final, final
 
 import orjson
 
@@ -52,13 +52,22 @@ class TextLines:
 
     def _details(self, exception: bytes, stack_info: bytes, trade_data: bytes) -> str:
         text = " " + self._coloured(_pairs(trade_data), _DIM) if trade_data else ""
-        blocks = [orjson.loads(exception)["traceback"]] if exception else []
+        blocks = [_told(orjson.loads(exception))] if exception else []
         if stack_info:
             blocks.append(orjson.loads(stack_info))
         return text + "".join(_indented(block) for block in blocks)
 
     def _coloured(self, text: str, colour: str) -> str:
         return f"{colour}{text}{_RESET}" if self._use_colors else text
+
+
+def _told(exception: dict[str, Any]) -> str:
+    """The traceback, and below it local variables; these indented, so that its last line is found again."""
+    lines = [str(exception["traceback"]).rstrip()]
+    for frame in exception.get("locals", ()):
+        lines.append(f"  locals of {frame['function']} ({frame['file']}:{frame['line']})")
+        lines += [f"    {name} = {neutralised(value)}" for name, value in frame["values"].items()]
+    return "\n".join(lines)
 
 
 def _colour_of(level: int) -> str:

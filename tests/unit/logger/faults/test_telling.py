@@ -4,16 +4,20 @@ import asyncio
 import logging
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from support.running_logger import logging_to, unbalanced
 
-from metaexpert.logger import ErrorOptions, LoggerConfig, LoggingRuntime, MemoryOptions, get_logger
+from metaexpert.logger import ErrorOptions, FileOptions, LoggerConfig, LoggingRuntime, MemoryOptions, get_logger
 from metaexpert.logger.faults.groups import GroupRules, groups
 from metaexpert.logger.faults.summaries import SUMMARY_LOGGER
 from metaexpert.logger.faults.telling import ErrorCall, FaultRules, Faults
+from metaexpert.logger.files.reader import Reader
+from metaexpert.logger.files.reading.fingerprints import fingerprint_of
+from metaexpert.logger.files.reading.sources import sources_in
 from metaexpert.logger.redaction import Redactor
 from metaexpert.logger.values import ValueEncoder
 
@@ -146,7 +150,9 @@ async def test_one_that_is_seen_again_refers_to_the_first_and_a_summary_counts()
     assert len({entry["exception"]["fingerprint"] for entry in before}) == 1
     last = before[-1]["exception"]
     assert (last["seen"], last["message"]) == (240, "order 239 was 0refused")
-    assert last["traceback"].startswith(f'  File "{__file__}", line ')
+    assert last["traceback"].startswith("Traceback (most recent call last): …[that of ")
+    assert f'\n  File "{__file__}", line ' in last["traceback"]
+    assert last["traceback"].endswith(", in fail\nValueError: order 239 was 0refused\n")
     assert before[0]["id"] in last["traceback"]
     (summary,) = after[240:]
     assert (summary["logger"], summary["level"]) == (SUMMARY_LOGGER, "WARNING")
@@ -229,3 +235,25 @@ async def test_an_exception_whose_own_code_fails_is_told_of():
     exception = await told(HostileError(), locals=True)
     assert exception["type"].endswith("HostileError")
     assert "RuntimeError" in exception["message"]
+
+
+def text_in(folder: Path) -> str:
+    return next(folder.glob("app.2*.log")).read_text()
+
+
+@pytest.mark.parametrize("times", [1, 5])
+async def test_text_lines_show_locals_and_are_read_back_with_the_same_fingerprint(tmp_path: Path, times: int):
+    errors = ErrorOptions(locals=True, locals_frames=1)
+    async with logging_to(
+        FileOptions(path=Path("app.log"), json_logging=False), log_dir=tmp_path, errors=errors
+    ) as runtime:
+        for number in range(times):
+            get_logger("app").error("failed", exc_info=raised(fail, number))
+        assert await runtime.flush()
+    text = text_in(tmp_path)
+    assert text.count("\n        api_secret = [REDACTED]\n") == min(times, 3)
+    found = [fingerprint_of(entry) for entry in Reader(sources_in([tmp_path]))]
+    found = [each for each in found if each.kind == "ValueError"]
+    assert len(found) == times
+    assert {each.place for each in found} == {"test_telling.fail"}
+    assert len({each.digest for each in found}) == 1

@@ -50,7 +50,8 @@ def test_before_any_installation_the_reason_names_the_command(checkout: Path):
 @posix_only
 def test_what_is_missing_on_the_machine_is_told_and_remembered(checkout: Path, tools: Path):
     (tools / "java").unlink()
-    assert [found.reason for found in install_all(checkout)] == ["no java on PATH", "no fitting Python found", "no apt-get on PATH"]
+    missing = ["no java on PATH", "no fitting Python found", "no apt-get on PATH"]
+    assert [found.reason for found in install_all(checkout)] == missing
     assert installed(checkout, "opensearch").reason == "no java on PATH"
     assert not installed(checkout, "opensearch").folder.exists()
 

@@ -64,7 +64,7 @@ class Connection:
         self._way = Way(put, lambda: self._encoder)
         self._arrange(self._way)
         faults = self._faults(self._pipeline.config)
-        port.connect(ingress, self._encoder, loop, self._way.put, self._way.held_back, faults)
+        port.connect(ingress, self._encoder, loop, put=self._way.put, held_back=self._way.held_back, faults=faults)
         if drains:
             port.loop_thread = 0  # the tasks of that loop are the pipeline's own
         self.set_bridge(wanted=self._pipeline.config.capture.stdlib)

@@ -69,6 +69,7 @@ class Port:
         ingress: Ingress,
         encoder: ValueEncoder,
         loop: AbstractEventLoop | None,
+        *,
         put: Put | None = None,
         held_back: Put | None = None,
         faults: Faults = PLAIN,

@@ -7,7 +7,7 @@ from typing import Any, Protocol, final
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import at_exit
 from metaexpert.logger.config import LoggerConfig
-from metaexpert.logger.faults.fault_log import FaultLog, fault_entry
+from metaexpert.logger.faults.fault_log import Fault, FaultLog, fault_entry
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.http import HttpOptions
@@ -87,7 +87,7 @@ class Process:
             faults = self._faults = FaultLog(config.log_dir, self._run, config.errors.faults_kept)
             try:
                 faults.begin()
-                faults.report_former(lambda fault: port.put(fault_entry(fault, port.encoder.scrub)))
+                faults.report_former(_report)
             except OSError as error:
                 self._notices.say("faulthandler", f"a crash would leave no stacks: {error}")
 
@@ -149,6 +149,10 @@ class Process:
             return  # it has stopped meanwhile
         except Exception as error:  # noqa: BLE001 - nobody waits for it; the old configuration goes on
             self._notices.say("reload", f"{error}; the configuration stays as it was")
+
+
+def _report(fault: Fault) -> None:
+    port.put(fault_entry(fault, port.encoder.scrub))
 
 
 def _keeps_faults(config: LoggerConfig) -> bool:

@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 from metaexpert.cli.app import app
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.identity import Identity
-from metaexpert.logger.spool.spool import SpoolLimits
 from metaexpert.logger.spool.inspection import queue_folders, waiting_entries
 from metaexpert.logger.spool.queue import SegmentSpool
+from metaexpert.logger.spool.spool import SpoolLimits
 
 IDENTITY = Identity(service="bot", boot_id="1a2b3c4d5e6" + "0f" * 3)
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)

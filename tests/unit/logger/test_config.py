@@ -264,7 +264,8 @@ LoggerConfig.log_lvel: there is no such option; did you mean log_level?""",
     (
         "unknown log type",
         lambda: MemoryOptions(log_types=("trades",)),  # pyright: ignore[reportArgumentType]
-        "MemoryOptions.log_types.0 = 'trades': should be 'general', 'trade', 'audit', 'gap', 'recovery', 'error', 'performance', 'clock' or 'alert'",
+        """MemoryOptions.log_types.0 = 'trades': should be 'general', 'trade', 'audit', 'gap', 'recovery', 'error', \
+'performance', 'clock' or 'alert'""",
     ),
     (
         "of no kind that is allowed",

@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from metaexpert.logger.files import reader
 from metaexpert.logger.files.reader import Query, Reader, last, sources_in
 from metaexpert.logger.files.reading import ahead, blocks
 from metaexpert.logger.files.reading.entries import LogEntry
+from metaexpert.logger.files.reading.helpers import Helper, Work
 from metaexpert.logger.files.reading.merge import WINDOW_ENTRIES
 from metaexpert.logger.files.reading.moments import stamp_ns
 
@@ -131,13 +133,13 @@ def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pyte
         }
 
 
-def remembered_helpers(monkeypatch: pytest.MonkeyPatch) -> list[ahead.Helper]:
+def remembered_helpers(monkeypatch: pytest.MonkeyPatch) -> list[Helper[Any, Any]]:
     """The processes that are started from now on."""
-    helpers: list[ahead.Helper] = []
+    helpers: list[Helper[Any, Any]] = []
     start = ahead.Helper
 
-    def remembered(query: Query) -> ahead.Helper:
-        helpers.append(start(query))
+    def remembered(work: Work[Any, Any]) -> Helper[Any, Any]:
+        helpers.append(start(work))
         return helpers[-1]
 
     monkeypatch.setattr(ahead, "Helper", remembered)
@@ -173,10 +175,10 @@ def test_where_a_process_cannot_be_started_this_one_reads_alone(tmp_path: Path, 
     helpers = remembered_helpers(monkeypatch)
     start = ahead.Helper
 
-    def first_alone(query: Query) -> ahead.Helper:
+    def first_alone(work: Work[Any, Any]) -> Helper[Any, Any]:
         if helpers:
             raise BlockingIOError("no more processes")
-        return start(query)
+        return start(work)
 
     monkeypatch.setattr(ahead, "Helper", first_alone)
     lines = [json_line(START_NS + seq, seq=seq) for seq in range(10)]

@@ -83,6 +83,15 @@ LEAKS: Final = (
     ),
     Leak("a phrase in lines", _PHRASE.replace(" ", "\n"), "wave\nsausage"),
     Leak("an address in another script", "sent to jürgen@müller.example", "jürgen@müller"),
+    Leak("a header in capitals", "sent BASIC ZGVzazpodW50ZXIy", "ZGVzazpodW50ZXIy"),
+    Leak("a header behind a tab", "sent token\tabcdef0123456789", "abcdef0123456789"),
+    Leak("an option of a command line", "started with --api-key hunter2 --verbose", "hunter2"),
+    Leak("options as a list", "['run', '--password', 'hunter2', '-v']", "hunter2"),
+    Leak("headers as pairs", "[(b'X-MBX-APIKEY', b'k3yV4lu3'), (b'Accept', b'*/*')]", "k3yV4lu3"),
+    Leak("a pair", "('passphrase', 'open sesame')", "open sesame"),
+    Leak("a phrase with commas", _PHRASE.replace(" ", ","), "wave,sausage"),
+    Leak("a phrase with tabs", _PHRASE.replace(" ", "\t"), "wave\tsausage"),
+    Leak("a phrase as a list", repr(_PHRASE.split()), "'wave', 'sausage'"),
     Leak("a cookie", "cookie=sessionid-8f3a9c; path=/", "sessionid-8f3a9c"),
 )
 
@@ -114,6 +123,9 @@ HARMLESS: Final = (
     "/home/user/MyProject/src/metaexpert/Strategies/Ema200CrossStrategy/Backtest2026.py",
     "strategy binance-usdm-BTCUSDT_PERP_20261225-1h-backtest-Result-01",
     "client order MT5-EURUSD-20261123-0001-BUY-LIMIT-abcdefgh",
+    "usage: run [--token TOKEN] [--verbose]",
+    "('side', 'BUY') --symbol BTCUSDT",
+    "['open', 'high', 'low', 'close', 'volume']",
     "Ema200CrossStrategyWithTrailingStopLossV2",
 )
 """What programs write that looks a little like one, and has to stay."""

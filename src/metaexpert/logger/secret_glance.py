@@ -32,7 +32,7 @@ _DIGITS: Final = "0123456789"
 _SMALL: Final = "abcdefghijklmnopqrstuvwxyz"
 _LETTERS: Final = _SMALL + _SMALL.upper()
 _KEYS: Final = _table(*((letter.upper(), letter) for letter in _SMALL), (":", "="))
-_SHAPE: Final = _table((_DIGITS, "0"), (_SMALL, "a"), (" \t\n\v\f\r\x1c\x1d\x1e\x1f,", " "), ("-", "-"), other="X")
+_SHAPE: Final = _table((_DIGITS, "0"), (_SMALL, "a"), (" \t\n\v\f\r\x1c\x1d\x1e\x1f,\"'", " "), ("-", "-"), other="X")
 _WORDS: Final = _table((_LETTERS + _DIGITS, "a"), other=" ")
 _SIGNED_WORDS: Final = _table((_LETTERS + _DIGITS + "+/_-", "a"), other=" ")
 
@@ -66,7 +66,7 @@ class KeyGlance:
 
 
 def shape_of(data: bytes) -> str:
-    """ASCII text with digits as 0, small letters as a, white space and commas as a space; all else but "-" as X."""
+    """ASCII text with digits as 0, small letters as a; white space, commas, quotes as a space; others but "-" as X."""
     return data.translate(_SHAPE).decode("ascii")
 
 
@@ -78,6 +78,8 @@ def may_hold_card(shape: str) -> bool:
 
 def may_hold_phrase(shape: str) -> bool:
     """Whether text of this shape may hold eleven and more words of small letters in a row."""
+    if shape.count(" ") < _LEAST_SPACES:
+        return False
     for word in _NO_WORDS:
         shape = shape.replace(word, "X")
     return any(row.count(" ") >= _LEAST_SPACES for row in shape.split("X") if len(row) >= _LEAST_PHRASE)

@@ -51,6 +51,11 @@ _WORD_BEFORE: Final = re.compile(r"[A-Za-z]+[ \-]\Z")
 _BEFORE_CHARACTERS: Final = 16
 _KEY_CHARACTERS: Final = 64
 _LEAST_AFTER_COLON: Final = 6
+_BESIDE: Final = re.compile(
+    r"""(?:(?<![\w\-])--([\w.\-]++)["']?,?\s{1,4}+|\(b?["']([\w.\-]++)["'],\s{0,4}+)b?(["']?)(?!-)"""
+)
+"""A key with its value beside it: an option of a command line, in one text or in a list; a pair."""
+
 _USER: Final = re.compile(r"""://[^\s/@:]*:[^\s/@]+@(?:[^\s/@"',]+@)?""")
 _SCHEME: Final = re.compile(r"(?i)\b(bearer|basic|token)(\s{1,8})[A-Za-z0-9._~+/=\-]{8,}")
 _CHAIN: Final = re.compile(r"[A-Za-z0-9_.\-]+")
@@ -79,8 +84,9 @@ _CARD: Final = re.compile(
     r"(?<![\d.\-])(?:[3-6]\d{3}[ \-]\d{4}[ \-]\d{4}[ \-]\d{4}|3[47]\d{2}[ \-]\d{6}[ \-]\d{5})(?![\d\-])"
 )
 _BARE_CARD: Final = re.compile(r"(?<![\d.])(?:3[47]\d{13}|[3-6]\d{15})(?!\d)")
-_PHRASE: Final = re.compile(r"(?<![\w])(?:[a-z]{3,8}+[\s,]{1,2}+){11,}+(?:[a-z]{3,8}+(?![\w]))?")
-_WORD: Final = re.compile(r"[a-z]+[\s,]*")
+_PHRASE: Final = re.compile(r"""(?<![\w])(?:[a-z]{3,8}+[\s,"']{1,4}+){11,}+(?:[a-z]{3,8}+(?![\w]))?""")
+_WORD: Final = re.compile(r"""[a-z]+[\s,"']*""")
+_BETWEEN: Final = " \t\n\v\f\r,\"'"
 _HIDDEN_PHRASE: Final = "[REDACTED phrase] "
 _SENTENCE_WORDS: Final = frozenset(
     {
@@ -125,7 +131,8 @@ class SecretPatterns:
             return self._scrub_long(text)
         given = text
         data = text.encode() if text.isascii() else b""
-        if ("earer" in text or "asic " in text or "oken " in text) and _SCHEME.search(text):
+        lower = text.lower()
+        if ("bearer" in lower or "basic" in lower or "token" in lower) and _SCHEME.search(text):
             text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
         if "-----BEGIN" in text:
             text = _PEM.sub("[REDACTED private key]", text)
@@ -133,6 +140,8 @@ class SecretPatterns:
             text = _USER.sub(f"://{REDACTED}@", text)
         if ("=" in text or ":" in text) and (not data or self._glance(data)):
             text = self._without_members(text)
+        if "--" in text or "'," in text or '",' in text:
+            text = self._without_pairs(text)
         if _JWT_BEGIN in text:
             text = _CHAIN.sub(_without_token, text)
         if may_hold_long_word(data) if data else _has_long_word(text):
@@ -171,6 +180,22 @@ class SecretPatterns:
             if end > begin and not text.startswith(_MARK, begin):
                 parts += (text[done:begin], REDACTED)
                 done = at = end
+        return "".join((*parts, text[done:])) if parts else text
+
+    def _without_pairs(self, text: str) -> str:
+        """Without values beside hidden keys: `--api-key value`, `('api_key', 'value')`."""
+        parts: list[str] = []
+        done = 0
+        for pair in _BESIDE.finditer(text):
+            key = (pair[1] or pair[2])[-_KEY_CHARACTERS:]
+            quote, begin = pair[3], pair.end()
+            found = (_TO_QUOTE[quote] if quote else _PLAIN).match(text, begin)
+            if found is None or not self._hides(key) or text.startswith(_MARK, begin):
+                continue
+            if not quote and found.end() - begin < _LEAST_AFTER_COLON:
+                continue  # a usage's name of the value, or prose
+            parts += (text[done:begin], REDACTED)
+            done = found.end()
         return "".join((*parts, text[done:])) if parts else text
 
     def _is_hidden(self, key: str, text: str, begin: int) -> bool:
@@ -280,7 +305,7 @@ def _without_numbers_and_words(text: str, shape: str) -> str:
     """Without cards and recovery phrases; the shape of what the text was before is known, or empty."""
     if may_hold_card(shape) if shape else _digits(text) >= _CARD_DIGITS:
         text = _without_cards(text)
-    if text.count(" ") + text.count("\n") >= _WORDS - 1 and (not shape or may_hold_phrase(shape)):
+    if not shape or may_hold_phrase(shape):
         text = _PHRASE.sub(_phrase, text)
     return text
 
@@ -307,7 +332,7 @@ def _phrase(match: re.Match[str]) -> str:
     told: list[str] = []
     row: list[str] = []
     for word in [*_WORD.findall(match.group()), ""]:
-        if word and word.strip(" ,") not in _SENTENCE_WORDS:
+        if word and word.rstrip(_BETWEEN) not in _SENTENCE_WORDS:
             row.append(word)
             continue
         told += [_HIDDEN_PHRASE] if len(row) >= _WORDS else row

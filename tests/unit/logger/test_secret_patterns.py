@@ -78,6 +78,9 @@ def test_a_secret_far_within_a_long_text_is_hidden_as_far_as_any_entry_shows_it(
         "word ",
         "://a:",
         "token ",
+        "--token ",
+        "('token', '",
+        "word', '",
         "aA1",
         "aA1/",
         " ",
@@ -121,7 +124,7 @@ _PIECES = st.sampled_from(
         *(leak.text for leak in LEAKS), *HARMLESS, "api key", "api-key", "a.p_i-K e y", "auth", "Token", "pin",
         "seed", "secret", "=", ":", '": "', "\\", " = ", "abandon ability able ", "zoo, ", "of ", "a ", "4111 1111 ",
         "1111-1111", "4111111111111111", "card ", "0x", "deadBEEF01", "://", "user:pw@", "me@", "host.io", ".", "\n",
-        "\t", "\x1c",
+        "\t", "\x1c", "BASIC ", "bearer\t", "--api-key ", "('token', '", "abandon,ability,able,", "'zoo', ",
     ]
 )  # fmt: skip
 

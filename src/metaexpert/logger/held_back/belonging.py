@@ -1,9 +1,9 @@
 """What an entry belongs to: the task, or thread, that logs it, or the value of one of its fields."""
 
-from _thread import get_ident
 from asyncio import Task, current_task
 from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
 from collections.abc import Hashable
+from threading import local
 from typing import Any, Final
 
 import orjson
@@ -22,9 +22,19 @@ def running_task() -> Task[Any] | None:
     return None if loop is None else current_task(loop)
 
 
+class _Thread(local):
+    """What stands for each thread; a number would soon be another thread's."""
+
+    def __init__(self) -> None:
+        self.key = object()
+
+
+_thread: Final = _Thread()
+
+
 def thread_key() -> Hashable:
     """What stands for this thread where no task runs in it."""
-    return "thread", get_ident()
+    return _thread.key
 
 
 def field_key(name: str, needle: bytes, capture: Capture) -> bytes | None:

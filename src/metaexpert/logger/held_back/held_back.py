@@ -84,6 +84,7 @@ class HeldBack:
         if capture[_TASK] is None:
             capture = (*capture[:_TASK], task.get_name(), *capture[_TASK + 1 :])
         if self._rings.add(id(task), capture, task):
+            task.remove_done_callback(self._task_ended)  # a task that fails again and again needs one alone
             task.add_done_callback(self._task_ended)
 
     def _look(self, capture: Capture) -> None:

@@ -134,6 +134,23 @@ class TestTasks:
         self.run(runner, fails_twice)
         assert messages(lines_of(runtime)) == ["a", "w", "e1", "b", "e2"]
 
+    def test_a_task_that_fails_again_and_again_does_not_grow(
+        self, runner: asyncio.Runner, holding: Start, log: Logger, lines_of: LinesOf
+    ):
+        runtime = holding()
+        grown: list[int] = []
+
+        async def fails_for_long() -> None:
+            for _ in range(50):
+                log.debug("d")
+                log.error("e")
+            task = asyncio.current_task()
+            grown.append(len(getattr(task, "_callbacks", None) or ()))
+
+        self.run(runner, fails_for_long)
+        assert len(lines_of(runtime)) == 100
+        assert grown[0] <= 2  # that of whoever waits for the task, and ours
+
     def test_what_a_task_inherits_is_in_what_it_held(
         self, runner: asyncio.Runner, holding: Start, log: Logger, lines_of: LinesOf
     ):
@@ -149,7 +166,7 @@ class TestTasks:
         self.run(runner, fails)
         held = lines_of(runtime)[0]["extra"]
         assert held.pop("trace_id") == ids[0]
-        assert held["order_id"], held["symbol"] == ("A-17", "BTC")
+        assert (held["order_id"], held["symbol"]) == ("A-17", "BTC")
         assert held["qty"] == 1
         assert held["fields_left_out"] is True
 
@@ -180,6 +197,47 @@ class TestThreads:
         thread.start()
         thread.join()
         assert messages(lines_of(runtime)) == ["thread", "failed"]
+
+    def test_a_thread_that_gets_the_number_of_an_ended_one_gets_none_of_its_entries(
+        self, holding: Start, log: Logger, lines_of: LinesOf
+    ):
+        runtime = holding()
+        numbers: list[int] = []
+
+        def run(work: Callable[[str], object], text: str) -> None:
+            def works() -> None:
+                numbers.append(threading.get_ident())
+                work(text)
+
+            thread = threading.Thread(target=works)
+            thread.start()
+            thread.join()
+
+        for number in range(100):
+            run(log.debug, f"of thread {number}")
+            run(log.error, "of another")
+            if len(set(numbers)) < len(numbers):
+                break
+        else:
+            pytest.skip("no number came twice here")
+        assert set(messages(lines_of(runtime))) == {"of another"}
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_an_exception_that_leaves_a_thread_brings_out_what_it_held(
+        self, holding: Start, log: Logger, lines_of: LinesOf
+    ):
+        runtime = holding()
+
+        def fails() -> None:
+            log.debug("before it")
+            raise ValueError("nobody catches it")
+
+        thread = threading.Thread(target=fails)
+        thread.start()
+        thread.join()
+        first, last = messages(lines_of(runtime))
+        assert first == "before it"
+        assert "xception" in last
 
 
 class TestFields:

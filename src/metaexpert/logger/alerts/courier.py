@@ -103,7 +103,7 @@ class Courier:
 
     async def run(self) -> None:
         """Send what is due until cancelled."""
-        self._woken = asyncio.Event()
+        self._woken, self._under_way = asyncio.Event(), None  # an attempt of a loop that was closed never ends
         try:
             while True:
                 wait = self.due_in()

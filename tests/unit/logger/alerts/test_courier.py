@@ -170,3 +170,33 @@ async def test_a_warning_of_a_delivery_is_told_in_the_log(warning: str):
     await desk.attempt_when_due()
     ((level, _, fields),) = desk.told
     assert (level, fields.get("warning", "")) == (logging.WARNING if warning else logging.INFO, warning)
+
+
+def test_an_attempt_of_a_closed_loop_does_not_hold_up_the_next_one():
+    desk = Desk()
+
+    async def hangs(_: Message) -> Delivered:
+        return await asyncio.Future[Delivered]()
+
+    async def begins() -> None:
+        desk.courier.put(word())
+        tasks.append(asyncio.create_task(desk.courier.run()))
+        await eventually(lambda: desk.courier.stats.attempts == 1)
+
+    async def goes_on() -> None:
+        async with asyncio.timeout(10), running(desk.courier):
+            await asyncio.sleep(0)  # it has begun, and nothing is due
+
+    tasks: list[asyncio.Task[None]] = []
+    desk.target.send = hangs  # type: ignore[method-assign]
+    former = asyncio.new_event_loop()
+    former.run_until_complete(begins())
+    former.close()
+    tasks[0]._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    coroutine = tasks[0].get_coro()
+    assert coroutine is not None
+    with contextlib.suppress(RuntimeError):  # as the pipeline lets go of what ran on a loop that is no more
+        coroutine.close()
+    desk.courier._not_before = desk.clock.now + 3600.0
+    asyncio.run(goes_on())
+    assert desk.target.closed >= 1

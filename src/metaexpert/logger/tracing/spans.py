@@ -185,6 +185,7 @@ class ImportWatch(MetaPathFinder):
 
     def __init__(self, imported: Callable[[], object]) -> None:
         self._imported = imported
+        self._has_told = False
         sys.meta_path.insert(0, self)
 
     @override
@@ -192,8 +193,8 @@ class ImportWatch(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
     ) -> ModuleSpec | None:
         """Nothing: the import goes on as ever."""
-        if fullname == _API:
-            self.remove()
+        if fullname == _API and not self._has_told:
+            self._has_told = True  # it stays where it is: removed now, the import would pass over the finder behind it
             self._imported()
         return None
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -201,3 +203,20 @@ def test_nothing_waits_for_an_import_when_logging_has_stopped(
         config = runtime.config.model_copy(update={"tracing": TracingOptions(opentelemetry="off")})
         runner.run(runtime.reload(config))
     assert watching[0] not in sys.meta_path
+
+
+def test_the_finder_behind_the_watch_is_asked_as_ever(
+    start: Callable[..., LoggingRuntime], monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    class Behind(MetaPathFinder):
+        def find_spec(self, fullname: str, *_: object) -> None:
+            asked.append(fullname)
+
+    monkeypatch.setattr(sys, "meta_path", [Behind(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace")
+    start()
+    assert type(sys.meta_path[0]).__name__ == "ImportWatch"
+    assert find_spec("opentelemetry.trace") is not None
+    assert "opentelemetry.trace" in asked

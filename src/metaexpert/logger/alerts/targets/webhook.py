@@ -6,7 +6,7 @@ escapes `&`, `<` and `>` (https://docs.slack.dev/messaging/formatting-message-te
 
 from collections.abc import Callable
 from typing import Any, Final, final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
@@ -33,6 +33,14 @@ def _slack(message: Message) -> dict[str, Any]:
 
 def _discord(message: Message) -> dict[str, Any]:
     return {"content": text(message)[:_DISCORD_CHARACTERS], "allowed_mentions": {"parse": []}}
+
+
+def _parts(url: str) -> list[str]:
+    """What a server may repeat of an address, as it came or decoded, the longest first."""
+    parts = urlsplit(url)
+    values = [value for _, value in parse_qsl(parts.query)]
+    whole = [url, f"{parts.path}?{parts.query}", parts.path, parts.query, *parts.path.split("/"), *values]
+    return sorted({*whole, *map(unquote, whole)}, key=len, reverse=True)
 
 
 _BODIES: Final[dict[str, Callable[[Message], dict[str, Any]]]] = {
@@ -100,9 +108,8 @@ class WebhookTarget:
                 return Retry(reason, answer.retry_after_seconds, pause=answer.needs_operator)
 
     def _shown(self, said: str) -> str:
-        """What is said of a failure, without the part of the address that may be a secret."""
-        parts = urlsplit(self._url)
-        for part in (self._url, f"{parts.path}?{parts.query}", parts.path, parts.query):
+        """What is said of a failure, without the parts of the address that may be secrets."""
+        for part in _parts(self._url):
             if len(part) >= _SECRET_CHARACTERS:
                 said = said.replace(part, "(hidden)")
         return said

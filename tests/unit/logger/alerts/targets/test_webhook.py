@@ -134,6 +134,14 @@ async def test_no_failure_shows_what_may_be_secret_in_the_address():
     assert "(hidden)" in failed.reason
 
 
+async def test_a_part_of_the_address_alone_is_as_secret():
+    answer = status(404, "no hook s3cr3tpart, no token s3cr3t/value")
+    async with serving(ScriptedCollector(answer)) as hook:
+        failed = await sent(f"{hook.url}/hooks/s3cr3tpart?token=s3cr3t%2Fvalue")
+    assert isinstance(failed, Retry)
+    assert "no hook (hidden), no token (hidden)" in failed.reason
+
+
 async def test_credentials_that_are_refused_are_read_anew(tmp_path: Path):
     token = tmp_path / "token"
     token.write_text("old-token")

@@ -55,6 +55,9 @@ _PLAIN: Final = frozenset({str, int, float, bool, NoneType, Decimal})
 _SMALL_SIZE: Final = 512
 """Characters up to which it matters little how many bytes each takes in memory."""
 
+_SHORT_NAME: Final = 12
+"""Characters of a task's name that hold no secret: "Task-1234567"."""
+
 _getframe: Final = sys._getframe  # as stdlib logging does
 
 
@@ -97,10 +100,10 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
     def method(self: "Logger", msg: object = "", /, *args: object, **fields: Any) -> Receipt | None:  # noqa: C901, PLR0911, PLR0912
         try:
             if not self._cache[level]:
-                return None if port.held_back is None and not hurries else _held_back(self, level, msg, args, fields)
+                return None if port.held_back is None and not hurries else hold_back(self, level, msg, args, fields)
         except KeyError:
             if not self.isEnabledFor(level):
-                return None if port.held_back is None and not hurries else _held_back(self, level, msg, args, fields)
+                return None if port.held_back is None and not hurries else hold_back(self, level, msg, args, fields)
         try:
             context = current_fields.get()
             bound = self._bound
@@ -125,6 +128,9 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
                 joined = _joined(context, bound, fields)
             thread = get_ident()
             task = current_task(port.loop) if thread == port.loop_thread else None
+            name = None if task is None else task.get_name()
+            if name is not None and len(name) > _SHORT_NAME and name not in port.clean:
+                name = port.encoder.text(name)
             capture: Capture = (
                 next_seq(),
                 time_ns(),
@@ -136,7 +142,7 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
                 encoded,
                 joined,
                 thread,
-                None if task is None else task.get_name(),
+                name,
                 GENERAL,
                 None,
                 size + CAPTURE_OVERHEAD_BYTES,
@@ -164,7 +170,7 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
     return cast("Callable[..., Receipt]", method)
 
 
-def _held_back(logger: "Logger", level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any]) -> Receipt:
+def hold_back(logger: "Logger", level: int, msg: object, args: tuple[object, ...], fields: dict[str, Any]) -> Receipt:
     """A call at a level that is switched off: for those who take what levels hold back, and plain values alone."""
     record, context = port.held_back, current_fields.get()
     if record is None or context is PIPELINE:
@@ -334,7 +340,7 @@ def _put(capture: Capture, group: Group | None) -> Receipt | None:
 
 def _task_name() -> str | None:
     task = current_task(port.loop) if get_ident() == port.loop_thread else None
-    return None if task is None else task.get_name()
+    return None if task is None else port.encoder.text(task.get_name())
 
 
 def _unusual(

@@ -15,7 +15,16 @@ from types import FrameType
 from typing import Any, Final, cast, override
 
 from metaexpert.logger.at_exit import arrange_exit
-from metaexpert.logger.call import LogCall, ProtectedCall, caller, emit, level_method, protected_method, rescue
+from metaexpert.logger.call import (
+    LogCall,
+    ProtectedCall,
+    caller,
+    emit,
+    hold_back,
+    level_method,
+    protected_method,
+    rescue,
+)
 from metaexpert.logger.context import FieldSet, bound_context
 from metaexpert.logger.entry import AUDIT, TRADE
 from metaexpert.logger.faults.reports import (
@@ -73,6 +82,8 @@ class Logger(logging.Logger):
         number = _level_number(fields.pop("level", None) if level is None else level)
         if self._enabled(number):
             self.write(number, msg, args, fields, caller())
+        elif port.held_back is not None:
+            hold_back(self, number, msg, args, fields)
 
     def audit(self, msg: object = "", /, *args: object, **fields: Any) -> Receipt:
         """Log an audit entry: it ignores levels and travels protected."""

@@ -73,6 +73,20 @@ class TestTasks:
         assert (stats(runtime).held, stats(runtime).released, stats(runtime).dropped) == (3, 2, 1)
         assert (stats(runtime).keys, stats(runtime).entries, stats(runtime).bytes) == (0, 0, 0)
 
+    def test_a_call_that_names_its_level_is_held_like_any_other(
+        self, runner: asyncio.Runner, holding: Start, log: Logger, lines_of: LinesOf
+    ):
+        runtime = holding()
+
+        async def fails() -> None:
+            log.log(10, "held %s", "here", step=1)
+            log.error("failed")
+
+        self.run(runner, fails)
+        held, failed = lines_of(runtime)
+        assert (held["message"], held["level"], held["extra"]) == ("held here", "DEBUG", {"step": 1, "held_back": True})
+        assert (held["module"], held["function"], held["line"] + 1) == ("test_held_back", "fails", failed["line"])
+
     def test_an_exception_that_leaves_the_task_brings_it_out(
         self, runner: asyncio.Runner, holding: Start, log: Logger, lines_of: LinesOf
     ):

@@ -128,9 +128,9 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
                 joined = _joined(context, bound, fields)
             thread = get_ident()
             task = current_task(port.loop) if thread == port.loop_thread else None
-            name = None if task is None else task.get_name()
-            if name is not None and len(name) > _SHORT_NAME and name not in port.clean:
-                name = port.encoder.text(name)
+            task_name = None if task is None else task.get_name()
+            if task_name is not None and len(task_name) > _SHORT_NAME and task_name not in port.clean:
+                task_name = port.encoder.text(task_name)
             capture: Capture = (
                 next_seq(),
                 time_ns(),
@@ -142,7 +142,7 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
                 encoded,
                 joined,
                 thread,
-                name,
+                task_name,
                 GENERAL,
                 None,
                 size + CAPTURE_OVERHEAD_BYTES,

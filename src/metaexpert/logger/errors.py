@@ -58,7 +58,7 @@ def encode_exception(error: BaseException, scrub: Callable[[str], str]) -> bytes
     try:
         return orjson.dumps(
             {
-                "type": type_name(error),
+                "type": scrub(type_name(error)),
                 "message": scrub(described(error, str, MESSAGE_LIMIT_BYTES)),
                 "traceback": traceback_of(error, scrub),
             }

@@ -19,6 +19,7 @@ from typing import Any, Final, final
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, Capture, Lane, lane_of
 from metaexpert.logger.ingress import Ingress
+from metaexpert.logger.port import port
 from metaexpert.logger.receipts import Put, Receipt
 
 DRAIN_ENTRIES: Final = 256
@@ -119,7 +120,7 @@ class Draining:
         if running is not None:
             task = current_task(running)
             if task is not None:
-                capture = (*capture[:_TASK], task.get_name(), *capture[_TASK + 1 :])
+                capture = (*capture[:_TASK], port.encoder.text(task.get_name()), *capture[_TASK + 1 :])
             return self._put(capture)
         receipt = self._put(capture)
         urgent = lane_of(capture[LEVEL], capture[LOG_TYPE]) >= Lane.ERROR

@@ -136,7 +136,7 @@ def _captured(record: logging.LogRecord) -> tuple[Capture, Group | None]:
         orjson.dumps(plain)[1:-1],
         joined,
         record.thread if type(record.thread) is int else 0,
-        None if task is None else _named(task),
+        None if task is None else encoder.text(_named(task)),
         details,
     )
     return capture, group

@@ -136,3 +136,29 @@ def test_what_is_logged_before_the_start_is_clean_already(tmp_path: Path):
     asyncio.run(start())
     assert b"[REDACTED" in all_bytes(tmp_path)
     assert [leak.kind for leak in seen_in(all_bytes(tmp_path))] == []
+
+
+async def test_no_byte_of_a_secret_leaks_through_names_of_tasks_and_of_exceptions(tmp_path: Path):
+    secret = next(leak for leak in LEAKS if leak.kind == "a Binance key").secret
+    named = type(f"Refused_{secret}", (Exception,), {})
+
+    async def fail() -> None:
+        log.info("on its way")
+        theirs.warning("as they say it")
+        try:
+            raise ExceptionGroup("several", [named("refused")]) from named("before")  # noqa: TRY301 - as programs do
+        except ExceptionGroup:
+            log.exception("failed")
+        try:
+            raise named("alone")  # noqa: TRY301 - as programs do
+        except named:
+            log.exception("failed")
+
+    async with logging_to(FileOptions(path=tmp_path / "expert.log", json_logging=True)) as runtime:
+        await asyncio.create_task(fail(), name=f"stream-{secret}")
+        await asyncio.to_thread(log.info, "elsewhere")
+        await runtime.flush()
+    written = all_bytes(tmp_path)
+    assert b"on its way" in written
+    assert b"REDACTED" in written
+    assert secret.encode() not in written

@@ -65,4 +65,4 @@ def _member(error: BaseException, scrub: Scrub, level: int) -> dict[str, Any]:
 
 
 def _shown(error: BaseException, scrub: Scrub) -> dict[str, Any]:
-    return {"type": type_name(error), "message": scrub(described(error, str, _TEXT_BYTES))}
+    return {"type": scrub(type_name(error)), "message": scrub(described(error, str, _TEXT_BYTES))}

@@ -86,7 +86,7 @@ class Faults:
 
     def _told(self, error: BaseException, call: ErrorCall, redaction: Rules) -> tuple[bytes, Group | None]:
         scrub = redaction.scrub
-        kind, message = type_name(error), scrub(described(error, str, MESSAGE_LIMIT_BYTES))
+        kind, message = scrub(type_name(error)), scrub(described(error, str, MESSAGE_LIMIT_BYTES))
         place = _or_nothing("", raised_in, error)
         digest = digest_of(kind, place, normalised(message or call.message()))
         group = self._group(digest, kind, place, call)

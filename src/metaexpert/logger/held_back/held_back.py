@@ -16,6 +16,7 @@ from metaexpert.logger.entry import DETAILS, LEVEL, LOG_TYPE, TRADE, TRADE_DATA,
 from metaexpert.logger.held_back.belonging import field_key, running_task, thread_key
 from metaexpert.logger.held_back.rings import HeldBackStats, Rings
 from metaexpert.logger.options.held_back import TASK, HeldBackOptions
+from metaexpert.logger.port import port
 from metaexpert.logger.receipts import Put, Receipt
 
 _FIELDS: Final = 7
@@ -82,7 +83,7 @@ class HeldBack:
             self._rings.add(thread_key(), capture)
             return
         if capture[_TASK] is None:
-            capture = (*capture[:_TASK], task.get_name(), *capture[_TASK + 1 :])
+            capture = (*capture[:_TASK], port.encoder.text(task.get_name()), *capture[_TASK + 1 :])
         if self._rings.add(id(task), capture, task):
             task.remove_done_callback(self._task_ended)  # a task that fails again and again needs one alone
             task.add_done_callback(self._task_ended)

@@ -93,12 +93,24 @@ def alerts(output: str, _: Path):
     assert counts == "fired 1, resolved 1, suppressed 1"
 
 
+def desk(output: str, folder: Path):
+    assert re.search(r"A-17 +BTCUSDT +BUY +filled +0\.5 +0\.5 +43100\.50 ", output)
+    assert "corrected by ops: a digit was misread (price 43100.05 is 43100.50)" in output
+    assert "binance POST api.binance.com/api/v3/order failed: ConnectionResetError, attempt 2, 310 ms" in output
+    assert "DEBUG that was held until the error: ['signed with 32 characters']" in output
+    assert "'api_secret': '[REDACTED]'" in output
+    assert "c8db5682" not in output
+    assert "kX9vQ2mL" not in output
+    assert not list(folder.iterdir())
+
+
 PROMISES: Mapping[str, Callable[[str, Path], None]] = {
     "alerts": alerts,
     "backpressure": backpressure,
     "collectors": collectors,
     "syslog": syslog,
     "configuration": configuration,
+    "desk": desk,
     "durability": durability,
     "expert": expert,
     "quickstart": quickstart,

@@ -84,6 +84,7 @@ SEQ: Final = 0
 TIME_NS: Final = 1
 LEVEL: Final = 2
 MESSAGE: Final = 4
+CONTEXT: Final = 8
 LOG_TYPE: Final = 11
 DETAILS: Final = 12
 SIZE: Final = 13

@@ -25,7 +25,7 @@ from metaexpert.logger.call import (
     protected_method,
     rescue,
 )
-from metaexpert.logger.context import FieldSet, bound_context
+from metaexpert.logger.context import FieldSet, bound_context, current_fields
 from metaexpert.logger.entry import AUDIT, TRADE
 from metaexpert.logger.faults.reports import (
     api_error_fields,
@@ -254,11 +254,16 @@ class Logger(logging.Logger):
         except KeyError:
             return self.isEnabledFor(level)
 
+    def _keys_around(self) -> frozenset[str]:
+        """Keys that `bind` and `log_context` give an entry logged here and now."""
+        given = (self._bound, current_fields.get())
+        return frozenset[str]().union(*[fields.keys for fields in given if fields is not None])
+
     def _emit_trade(self, event: str, data: dict[str, Any]) -> Receipt:
         typed = caller()
         frame = typed.f_back or typed
         try:
-            data = checked(event, data)
+            data = checked(event, data, self._keys_around)
             members = port.quick(data) or port.encoder.full(data)
             details = (b"", b"", b"{%b}" % members)
             return emit(self, INFO, trade_message(event, data), (), {}, frame, TRADE, details)

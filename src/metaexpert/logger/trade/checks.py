@@ -4,7 +4,7 @@ Pure, and written by hand since a call may cost microseconds, not tens of them. 
 an entry with a wrong value is worth more than none, and says what is wrong under `problems`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -36,12 +36,13 @@ _SHOWN_CHARACTERS: Final = 40
 _NUMBER_CHARACTERS: Final = 64
 
 
-def checked(event: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def checked(event: str, given: Mapping[str, Any], around: Callable[[], Container[str]] = frozenset) -> dict[str, Any]:
     """The data of an event's entry.
 
     Args:
         event: its name.
         given: what the call was given; what is None was not given.
+        around: which fields the entry has besides, of `bind` and `log_context`; asked when the call lacks one.
     """
     data: dict[str, Any] = {"event": event}
     problems: list[str] = []
@@ -56,7 +57,10 @@ def checked(event: str, given: Mapping[str, Any]) -> dict[str, Any]:
         else:
             data[name] = check(name, value, problems)
     data["event"] = event
-    problems += [f"{name}: is missing" for name in REQUIRED[event] if name not in data]
+    missing = [name for name in REQUIRED[event] if name not in data]
+    if missing:
+        known = around()
+        problems += [f"{name}: is missing" for name in missing if name not in known]
     if problems:
         data["problems"] = problems
     return data

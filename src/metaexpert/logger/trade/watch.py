@@ -7,6 +7,7 @@ from typing import Any, Final, cast, final
 import orjson
 
 from metaexpert.logger.entry import (
+    CONTEXT,
     DETAILS,
     LASTI,
     OF_ANOTHER_RUN,
@@ -21,6 +22,7 @@ from metaexpert.logger.own_entries import own_entry
 from metaexpert.logger.trade.lifecycle import Lifecycles
 
 WATCH_LOGGER: Final = "metaexpert.trade"
+_PROBLEMS: Final = "problems"
 _SHOWN_PROBLEMS: Final = 5
 _NAMING: Final = ("event", "order_id", "client_order_id", "exchange", "symbol")
 
@@ -48,11 +50,14 @@ class TradeWatch:
             details = entry[DETAILS]
             own = entry[SEQ] < RECOVERED_FROM and entry[LASTI] != OF_ANOTHER_RUN
             if own and details is not None and details[TRADE_DATA]:
-                self._look_at(entry, details[TRADE_DATA])
+                around = b"{%b}" % entry[CONTEXT] if entry[CONTEXT] else b""
+                self._look_at(entry, details[TRADE_DATA], around)
 
-    def _look_at(self, entry: Capture, data: bytes) -> None:
+    def _look_at(self, entry: Capture, data: bytes, around: bytes) -> None:
         try:
-            self._found += self._warnings(entry, orjson.loads(data))
+            said = orjson.loads(data)
+            bound: dict[str, Any] = orjson.loads(around) if around else {}
+            self._found += self._warnings(entry, bound | {_PROBLEMS: None} | said)
         except Exception as error:  # noqa: BLE001 - it must not hold up the entries behind this one
             self._notices.say("the check of trade entries", f"{type(error).__name__}: {error}; please report this")
 
@@ -64,7 +69,7 @@ class TradeWatch:
         return found
 
     def _warnings(self, entry: Capture, data: Mapping[str, Any]) -> Iterator[Capture]:
-        problems = data.get("problems")
+        problems = data.get(_PROBLEMS)
         if isinstance(problems, list) and problems:
             shown = "; ".join(map(str, cast("list[object]", problems)[:_SHOWN_PROBLEMS]))
             yield _warning(entry, data, "invalid_field", f"{data.get('event')} has invalid fields: {shown}")

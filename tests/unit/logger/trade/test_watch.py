@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metaexpert.logger import LoggerConfig, LoggingRuntime, MemoryOptions, get_logger
+from metaexpert.logger import LoggerConfig, LoggingRuntime, MemoryOptions, get_logger, log_context
 from metaexpert.logger.entry import LASTI, OF_ANOTHER_RUN, RECOVERED_FROM, SEQ, Capture
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.testing import new_entry
@@ -50,6 +50,18 @@ def test_a_fill_after_a_cancel_is_warned_of_and_arrives(lines: Lines):
         "order_id": "A-1",
         "exchange": "okx",
     }
+
+
+def test_what_is_bound_or_in_the_context_is_given_too(lines: Lines):
+    trade: Any = log.bind(order_id="B-7", side="BUY", problems=["of another kind"]).trade
+    trade.order_placed(quantity="1")
+    with log_context(quantity="1"):
+        trade.order_partially_filled(executed_quantity="0.6", executed_price="2")
+        trade.order_partially_filled(executed_quantity="0.6", executed_price="2")
+    *trades, warning = lines()
+    assert ["problems" in entry["trade_data"] for entry in trades] == [False] * 3
+    assert warning["extra"]["rule"] == "over_fill"
+    assert warning["extra"]["order_id"] == "B-7"
 
 
 def test_what_is_wrong_in_itself_is_warned_of(lines: Lines):

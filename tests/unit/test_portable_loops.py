@@ -30,8 +30,6 @@ NOT_EVERYWHERE = frozenset({
     "SelectorEventLoop",
     "set_event_loop_policy",
     "set_wakeup_fd",
-    "sock_recv",
-    "sock_sendall",
     "subprocess_exec",
     "uvloop",
     "_selector",

@@ -40,7 +40,7 @@ def offered(line: str) -> list[str]:
         ("metaexpert logs tail --level er", ["error"]),
         ("metaexpert logs tail --level E", ["ERROR"]),
         ("metaexpert logs grep --log-type g", ["general", "gap"]),
-        ("metaexpert logs export --format ", ["ecs", "otel", "csv", "ndjson"]),
+        ("metaexpert logs export --format ", ["ecs", "otel", "splunk", "cef", "csv", "ndjson"]),
         ("metaexpert logs err", ["errors"]),
         ("metaexpert logs tail --log ", []),
     ],

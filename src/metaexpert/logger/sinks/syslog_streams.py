@@ -98,7 +98,7 @@ class StreamTransport:
         frames = b"".join(map(self._frame, parts))
         try:
             async with asyncio.timeout(self._options.timeout):
-                connection = await self._ready()
+                connection = await self._usable()
                 await connection.send(frames)
                 await connection.settled()
         except ReceiverClosedError:
@@ -111,7 +111,7 @@ class StreamTransport:
         self._window.add(frames)
         return Delivered()
 
-    async def _ready(self) -> Connection:
+    async def _usable(self) -> Connection:
         """A connection that has been told again what the one before may have lost."""
         if self._connection is not None:
             try:

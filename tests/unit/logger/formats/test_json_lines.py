@@ -53,7 +53,7 @@ class TestKeys:
         line = encoded(written(fail))
         assert line.keys() == BASE_KEYS | {"extra", "exception", "stack_info", "severity"}
         assert line["extra"] == {"a": 1}
-        assert line["exception"].keys() == {"type", "message", "traceback"}
+        assert line["exception"].keys() == {"type", "message", "traceback", "fingerprint"}
 
     @pytest.mark.parametrize(
         ("level", "severity"), [("info", None), ("warning", None), ("error", "high"), ("critical", "critical")]

@@ -85,7 +85,7 @@ class NothingLeft:
     def discard_settled(self) -> None:
         """There is nothing."""
 
-    def close(self) -> None:
+    def close(self, *, keep_settled: bool = False) -> None:
         """There is nothing."""
 
 

@@ -17,7 +17,7 @@ from metaexpert.logger.journal.keeper import JournalKeeper
 from metaexpert.logger.journal.obligations import MOST_SINKS
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.journal import JournalOptions
-from metaexpert.logger.recovery import Recovery
+from metaexpert.logger.recovery import Recovery, SyncFormer
 from metaexpert.logger.retry import SinkState
 from metaexpert.logger.stats import JournalStats
 
@@ -34,6 +34,7 @@ class Keeping:
         encoders: makes the sinks' encoders for another run, by sink.
         report: routes a marker entry.
         sync_sinks: brings to the disk what sinks of this machine have.
+        sync_former: the same of what runs that ended wrote to their files.
         unheard: called, from any thread, when somebody waits and no loop is there to hear of it.
     """
 
@@ -47,6 +48,7 @@ class Keeping:
         encoders: Callable[[Identity], Mapping[str, Callable[[Capture], bytes]]],
         report: Callable[[Capture], None],
         sync_sinks: Callable[[], Awaitable[None]],
+        sync_former: SyncFormer,
         unheard: Callable[[], None],
     ) -> None:
         worker = Worker(jobs, "journal")
@@ -55,7 +57,13 @@ class Keeping:
         self._is_recovered = False
         self._is_closed = False
         self._recovery = Recovery(
-            journal, worker, notices, keep_crashes=options.keep_crashes, encoders=encoders, report=report
+            journal,
+            worker,
+            notices,
+            keep_crashes=options.keep_crashes,
+            encoders=encoders,
+            report=report,
+            sync_former=sync_former,
         )
         self._keeper = JournalKeeper(
             journal,

@@ -21,8 +21,10 @@ from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.evidence import anchor_entry
 from metaexpert.logger.files.evidence.chain import Anchor
+from metaexpert.logger.files.former_files import sync_files_of
 from metaexpert.logger.files.keeping.housekeeping_thread import HousekeepingThread
 from metaexpert.logger.files.keeping.kept_logs import kept_logs
+from metaexpert.logger.files.names import Run
 from metaexpert.logger.filters import Admission
 from metaexpert.logger.held_back.held_back import HeldBack, held_back_for
 from metaexpert.logger.identity import Identity
@@ -85,6 +87,7 @@ class Pipeline:
             encoders=self._encoders,
             report=self._report,
             sync_sinks=self._sync_sinks,
+            sync_former=self._sync_former,
             unheard=self._poke,
         )
         self._housekeeping = HousekeepingThread(config.log_dir, kept_logs(config), notices)
@@ -126,6 +129,11 @@ class Pipeline:
         for sink in list(self._sinks.values()):
             if isinstance(sink, FileSink):
                 await sink.sync()
+
+    def _sync_former(self, runs: Mapping[Run, bool]) -> None:
+        for sink in list(self._sinks.values()):
+            if isinstance(sink, FileSink):
+                sync_files_of(sink.log, runs)
 
     def _assembled(
         self, config: LoggerConfig, wanted: Sequence[AnySink], identity: Identity

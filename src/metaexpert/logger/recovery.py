@@ -16,6 +16,7 @@ from metaexpert.logger.batch import Batch
 from metaexpert.logger.context import PIPELINE, current_fields
 from metaexpert.logger.delivery import Delivery
 from metaexpert.logger.entry import RECOVERED_FROM, SEQ, TIME_NS, Capture
+from metaexpert.logger.files.names import Run
 from metaexpert.logger.filters import Takes
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Worker
@@ -41,6 +42,11 @@ _ENTRIES_A_BREATH: Final = 128
 _breathe: Final = partial(time.sleep, 0.0001)
 
 type Encode = Callable[[Capture], bytes]
+type SyncFormer = Callable[[Mapping[Run, bool]], None]
+
+
+def nothing_to_sync(_runs: Mapping[Run, bool]) -> None:
+    """There are no log files."""
 
 
 @dataclass(slots=True)
@@ -94,6 +100,8 @@ class Recovery:
         keep_crashes: crash reports to keep.
         encoders: makes the sinks' encoders for a run, by sink.
         report: routes a marker entry.
+        sync_former: brings to the disk what runs that ended wrote to log files; told of each whether the disk refused
+            it.
     """
 
     def __init__(
@@ -105,6 +113,7 @@ class Recovery:
         keep_crashes: int,
         encoders: Callable[[Identity], Mapping[str, Encode]],
         report: Callable[[Capture], None],
+        sync_former: SyncFormer = nothing_to_sync,
     ) -> None:
         self._journal = journal
         self._worker = worker
@@ -112,6 +121,7 @@ class Recovery:
         self.keep_crashes = keep_crashes
         self._encoders = encoders
         self._report = report
+        self._sync_former = sync_former
         self._keys = count(RECOVERED_FROM)
         self._found: deque[Leftover] = deque()
         self._has_taken = False
@@ -257,18 +267,45 @@ class Recovery:
         return any(each.has_settled for each in self._leftovers)
 
     def discard_settled(self) -> None:
-        """Take away what every sink has settled; blocks."""
+        """Take away what every sink has settled; blocks.
+
+        Raises:
+            OSError: what those runs had written to log files cannot be brought to the disk.
+        """
+        self._make_safe()
         for leftover in list(self._leftovers):
             leftover.discard_settled()
             if not leftover.segments and leftover.is_told:
                 self._leftovers.remove(leftover)
 
-    def close(self) -> None:
-        """Leave the rest to the next start; blocks."""
+    def _make_safe(self) -> None:
+        """Bring to the disk what these runs wrote: a machine that goes down now would take it along."""
+        unsafe = [each for each in self._leftovers if each.segments and not each.is_safe]
+        if unsafe:
+            self._sync_former({run: each.is_unsynced for each in unsafe if (run := _run_of(each.identity))})
+        for leftover in unsafe:
+            leftover.is_safe = True
+
+    def close(self, *, keep_settled: bool = False) -> None:
+        """Leave the rest to the next start, `keep_settled` what is settled as well; blocks."""
+        if not keep_settled:
+            try:
+                self._make_safe()
+            except OSError as error:
+                keep_settled = True
+                self._notices.say("journal", f"a log file of a former run cannot be brought to the disk: {error}")
         for leftover in (*self._leftovers, *self._found):
-            leftover.close()
+            leftover.close(keep_settled=keep_settled)
         self._leftovers.clear()
         self._found.clear()
+
+
+def _run_of(identity: Identity) -> Run | None:
+    """As it stands in the names of log files; None where its journal does not say."""
+    try:
+        return Run.of(identity)
+    except ValueError:
+        return None
 
 
 def _last_recorded(leftover: Leftover) -> int:

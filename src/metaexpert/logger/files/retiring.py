@@ -52,6 +52,7 @@ class Retiring:
         self._refused: list[OpenFile] = []
         self._ask_again_at = 0.0
         self._fault: OSError | None = None
+        self._given_up: OSError | None = None
 
     def take(self, opened: OpenFile) -> None:
         """A file is done with; in any thread."""
@@ -74,7 +75,7 @@ class Retiring:
             current: the file that is being written, if any; without one the thread ends.
 
         Raises:
-            OSError: the system could not, now or since it was last asked here.
+            OSError: the system could not, now or since it was last asked here; without a file, ever.
         """
         if current is None:
             await self.close()
@@ -97,7 +98,7 @@ class Retiring:
         """Bring everything to the disk and end the thread.
 
         Raises:
-            OSError: the system could not, now or since it was last asked.
+            OSError: the system could not, now or since it was last asked, or gave a file up.
         """
         try:
             if self._waiting or self._refused:
@@ -105,6 +106,8 @@ class Retiring:
         finally:
             self._worker.close()
         self._raise_fault()
+        if self._given_up is not None:  # the journal asks after the sink's own end
+            raise self._given_up
 
     def _raise_fault(self) -> None:
         fault, self._fault = self._fault, None
@@ -146,6 +149,8 @@ class Retiring:
         return True
 
     def _give_up(self, opened: OpenFile) -> None:
+        if opened.is_suspect:
+            self._given_up = self._fault or OSError(errno.EIO, f"{opened.raw.name!r} is not on the disk")
         if opened.seal is not None:
             opened.seal.give_up()
         self._close(opened)

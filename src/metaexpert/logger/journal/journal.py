@@ -29,6 +29,7 @@ from metaexpert.logger.journal.counters import JournalCounters
 from metaexpert.logger.journal.deliveries import Deliveries
 from metaexpert.logger.journal.frames import FrameEncoder, captured
 from metaexpert.logger.journal.headers import new_header
+from metaexpert.logger.journal.leftovers import unsynced_mark
 from metaexpert.logger.journal.medium import may_map
 from metaexpert.logger.journal.obligations import Obligations
 from metaexpert.logger.journal.promises import Promises
@@ -210,6 +211,9 @@ class Journal:
         self._sync_last(needed=bool(left) or keep_settled)
         self.deliveries.answer()
         self._promises.end(f"{_STOPPED}; the journal keeps {left} entries for the next start" if left else _STOPPED)
+        if keep_settled and self._lock is not None:
+            with suppress(OSError):  # without it the next start takes them for what the disk never refused
+                unsynced_mark(self.folder, self.run).touch(mode=0o600)
         self.room.close(keep_settled=keep_settled)
         recorder, self._recorder, self._record = self._recorder, None, None
         if recorder is not None:

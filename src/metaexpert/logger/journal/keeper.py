@@ -32,11 +32,15 @@ class Recoverable(Protocol):
         ...
 
     def discard_settled(self) -> None:
-        """Take that away; blocks."""
+        """Take that away; blocks.
+
+        Raises:
+            OSError: what those runs had written cannot be brought to the disk.
+        """
         ...
 
-    def close(self) -> None:
-        """Leave the rest to the next start; blocks."""
+    def close(self, *, keep_settled: bool = False) -> None:
+        """Leave the rest to the next start, `keep_settled` what is settled as well; blocks."""
         ...
 
 
@@ -203,7 +207,10 @@ class JournalKeeper:
             return
         for segment in settled:
             await self._worker.run(self.journal.room.discard, segment)
-        await self._worker.run(self._recovery.discard_settled)
+        try:
+            await self._worker.run(self._recovery.discard_settled)
+        except OSError as error:
+            self._sinks_are_not_safe(error)
 
     async def _sinks_are_safe(self) -> bool:
         """Bring to the disk what sinks of this machine have; a disk that hangs is asked again at the next look."""
@@ -213,10 +220,13 @@ class JournalKeeper:
             async with asyncio.timeout(_SINKS_SECONDS):
                 await self._sync_sinks()
         except (OSError, ValueError, TimeoutError) as error:  # until they are safe the journal keeps what they have
-            self._ask_sinks_again_at = monotonic() + _ASK_SINKS_AGAIN_SECONDS
-            self._trouble(f"a log file cannot be brought to the disk: {told(error) or 'it hangs'}")
+            self._sinks_are_not_safe(error)
             return False
         return True
+
+    def _sinks_are_not_safe(self, error: Exception) -> None:
+        self._ask_sinks_again_at = monotonic() + _ASK_SINKS_AGAIN_SECONDS
+        self._trouble(f"a log file cannot be brought to the disk: {told(error) or 'it hangs'}")
 
     def _trouble(self, text: str) -> None:
         self.journal.counters.last_error = text
@@ -230,7 +240,7 @@ class JournalKeeper:
         keep_settled = not await self._sinks_are_safe()
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._worker.run(self._recovery.close)
+                await self._worker.run(self._recovery.close, keep_settled=keep_settled)
                 return await self._worker.run(self.journal.close, keep_settled=keep_settled)
         except TimeoutError:  # the next start finds everything
             text = f"{self.journal.folder} hangs; what it keeps waits for the next start"

@@ -29,7 +29,7 @@ from metaexpert.logger.segment import (
     frames,
 )
 
-_NAME: Final = re.compile(r"(?P<run>[^.]+)\.(?:(?P<number>\d{8})\.journal|recorder|running)")
+_NAME: Final = re.compile(r"(?P<run>[^.]+)\.(?:(?P<number>\d{8})\.journal|recorder|running|unsynced)")
 
 
 @final
@@ -132,6 +132,8 @@ class Leftover:
         damaged: damaged places in them.
         last_ns: time of the last entry in its segments, nanoseconds since 1970; 0 when there is none.
         is_told: what there is to say of it was said, and its lock may go with its last segment.
+        is_unsynced: the disk had refused what it had written to log files.
+        is_safe: what it had written to log files is on the disk.
     """
 
     run: str
@@ -145,6 +147,8 @@ class Leftover:
     damaged: int = 0
     last_ns: int = 0
     is_told: bool = False
+    is_unsynced: bool = False
+    is_safe: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -190,14 +194,27 @@ class Leftover:
             self.segments.remove(segment)
             segment.close(delete=True)
         if not self.segments and self.is_told:
+            self._forget_refusal()
             self.lock.release(delete=True)
 
-    def close(self) -> None:
-        """Leave what is not settled to the next start."""
+    def close(self, *, keep_settled: bool = False) -> None:
+        """Leave what is not settled to the next start; `keep_settled` leaves that as well."""
+        left = [segment for segment in self.segments if keep_settled or not segment.is_settled]
         for segment in self.segments:
-            segment.close(delete=segment.is_settled)
+            segment.close(delete=segment not in left)
         self.segments.clear()
+        if not left and self.is_told:
+            self._forget_refusal()
         self.lock.release(delete=True)
+
+    def _forget_refusal(self) -> None:
+        with suppress(OSError):
+            unsynced_mark(self.folder, self.run).unlink(missing_ok=True)
+
+
+def unsynced_mark(folder: Path, run: str) -> Path:
+    """The file that is there where a run's stop could not bring its log files to the disk."""
+    return folder / f"{run}.unsynced"
 
 
 def exist(folder: Path, own_run: str) -> bool:
@@ -242,6 +259,7 @@ def _leftover(leftover: Leftover, paths: list[Path], breathe: Callable[[], None]
     for path in paths:
         if path.suffix != ".journal":
             leftover.crashed |= path.suffix == ".running"
+            leftover.is_unsynced |= path.suffix == ".unsynced"
             continue
         try:
             segment = LeftSegment(path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, final
 
 from metaexpert.logger.batch import Batch
@@ -97,6 +98,11 @@ class FileSink:
             OSError: the system could not.
         """
         await self._file.sync()
+
+    @property
+    def log(self) -> Path:
+        """The log's path."""
+        return self._file.path
 
     async def close(self) -> None:
         """Bring the file to the disk and close it."""

@@ -118,7 +118,8 @@ class Machine(RuleBasedStateMachine):
             def discard_settled(self) -> None:
                 return None
 
-            close = discard_settled
+            def close(self, **_: bool) -> None:
+                return None
 
         return JournalKeeper(
             self.journal,

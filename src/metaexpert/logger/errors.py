@@ -40,6 +40,12 @@ def exception_of(exc_info: object) -> BaseException | None:
     return sys.exception() if _is_true(exc_info) else None
 
 
+def came_of(error: BaseException) -> BaseException | None:
+    """What it was raised from, else what was being handled then, as printed tracebacks show it; either may be false."""
+    cause = error.__cause__
+    return cause if cause is not None or error.__suppress_context__ else error.__context__
+
+
 def _is_true(value: object) -> bool:
     try:
         return bool(value)

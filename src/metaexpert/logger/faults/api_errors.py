@@ -12,6 +12,7 @@ from typing import Any, Final, TypedDict, cast
 from urllib.parse import urlsplit
 
 from metaexpert.logger.described import described
+from metaexpert.logger.errors import came_of
 
 _MOST_CHAINED: Final = 8
 _SEARCHED_CHARACTERS: Final = 4096
@@ -102,7 +103,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        current = came_of(current)
 
 
 def _top_module(kind: type) -> str:

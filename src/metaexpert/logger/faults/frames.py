@@ -15,6 +15,7 @@ from sysconfig import get_paths
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, cast
 
+from metaexpert.logger.errors import came_of
 from metaexpert.logger.faults.fingerprint import place_of
 from metaexpert.logger.faults.glimpse import Glimpse, Rules
 from metaexpert.logger.texts import safe_text
@@ -91,7 +92,7 @@ def _last_first(error: BaseException) -> Iterator[BaseException]:
                 seen.add(id(member))
                 yield from _last_members(member)
         yield current
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        current = came_of(current)
 
 
 def _last_members(error: BaseException, depth: int = 0) -> Iterator[BaseException]:
@@ -167,7 +168,7 @@ def _first_first(error: BaseException, seen: set[int]) -> Iterator[BaseException
     if id(error) in seen or len(seen) >= _MOST_EXCEPTIONS:
         return
     seen.add(id(error))
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    cause = came_of(error)
     for before in (*_members(error, _MOST_MEMBERS), *(() if cause is None else (cause,))):
         yield from _first_first(before, seen)
     yield error

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from metaexpert.logger.described import described, type_name
+from metaexpert.logger.errors import came_of
 
 _MOST_CAUSES: Final = 16
 _MOST_MEMBERS: Final = 16
@@ -42,7 +43,7 @@ def _causes(error: BaseException, scrub: Scrub) -> list[dict[str, Any]]:
     current = error
     while len(causes) < _MOST_CAUSES:
         cause = current.__cause__
-        before = cause or (None if current.__suppress_context__ else current.__context__)
+        before = came_of(current)
         if before is None or id(before) in seen:
             break
         seen.add(id(before))

@@ -4,6 +4,7 @@ The snapshot is taken on the loop; it is put into words in a thread.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, final
@@ -20,6 +21,16 @@ from metaexpert.logger.stats import RuntimeStats
 
 _AGAIN_SECONDS: Final = 10.0
 """How long until an address that could not be had is tried again."""
+
+
+def _silent() -> logging.Logger:
+    """In place of aiohttp's: whoever sends nonsense there must not write errors into the program's log."""
+    silent = logging.Logger("metaexpert.metrics")  # noqa: LOG001 - it belongs to no hierarchy
+    silent.disabled = True
+    return silent
+
+
+_SILENT: Final = _silent()
 
 
 class Around(Protocol):
@@ -76,7 +87,7 @@ class MetricsEndpoint:
         """Listen and answer until cancelled."""
         application = web.Application()
         application.router.add_get("/metrics", self._answer)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.1)
+        runner = web.AppRunner(application, access_log=None, logger=_SILENT, handle_signals=False, shutdown_timeout=0.1)
         await runner.setup()
         try:
             await self._listen(runner)
@@ -100,7 +111,11 @@ class MetricsEndpoint:
     async def _answer(self, request: web.Request) -> web.Response:
         current_fields.set(PIPELINE)
         stats = self._around.stats()
-        body, content_type = await self._worker.run(_exposition, stats, request.headers.get("Accept", ""))
+        try:
+            body, content_type = await self._worker.run(_exposition, stats, request.headers.get("Accept", ""))
+        except Exception as error:
+            self._around.notices.say("performance.metrics_port", f"not answered: {type(error).__name__}")
+            raise
         self._scrapes += 1
         return web.Response(body=body, headers={"Content-Type": content_type})
 

@@ -257,3 +257,25 @@ async def test_text_lines_show_locals_and_are_read_back_with_the_same_fingerprin
     assert len(found) == times
     assert {each.place for each in found} == {"test_telling.fail"}
     assert len({each.digest for each in found}) == 1
+
+
+class False_(Exception):  # noqa: N801, N818 - its name is what it is
+    """An exception that is false, as a list of failures may be while it is empty."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+async def test_an_exception_that_is_false_is_a_cause_all_the_same():
+    log = get_logger("false")
+    async with logging_to(MemoryOptions()) as runtime:
+        try:
+            try:
+                raise False_("first")  # noqa: TRY301 - to be the cause of the other
+            except False_ as error:
+                raise ValueError("then") from error
+        except ValueError:
+            log.exception("failed")
+        (entry,) = await entries(runtime)
+    (cause,) = entry["exception"]["causes"]
+    assert (cause["message"], cause["by"]) == ("first", "cause")

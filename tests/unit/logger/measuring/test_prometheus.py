@@ -1,5 +1,6 @@
 """The exposition, read by prometheus-client's own parser, and the endpoint, asked over a socket."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from metaexpert.logger.measuring import meters
 from metaexpert.logger.measuring.endpoint import EndpointFigures
 from metaexpert.logger.measuring.prometheus import LoggingCollector
 from metaexpert.logger.redaction import Redactor
+from metaexpert.logger.sinks.memory import MemorySink
 
 DASHBOARD = Path(__file__).resolve().parents[4] / "examples" / "deploy" / "grafana" / "metaexpert-performance.json"
 NAME = re.compile(r"\b(?:metaexpert|process)_\w+")
@@ -117,6 +119,30 @@ def test_the_endpoint_answers_prometheus(start: Start, runner: Any):
     assert kind.startswith("text/plain; version=")
     names = {family.name for family in text_string_to_metric_families(text)}
     assert "metaexpert_accepted_entries" in names
+
+
+def test_who_sends_nonsense_there_writes_nothing_into_the_log(start: Start, runner: Any):
+    runtime = start(sinks=(MemoryOptions(),), performance={"metrics_port": 0})
+
+    def port() -> int | None:
+        figures = runtime.stats().companions["metrics"]
+        return figures.port if isinstance(figures, EndpointFigures) else None
+
+    async def say(nonsense: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port())
+        writer.write(nonsense)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    runner.run(eventually(lambda: port() is not None))
+    assert b" 400 " in runner.run(say(b"GET /metrics HTTP/1.1\r\n\r\n"))
+    assert b" 400 " in runner.run(say(b"\0" * 100 + b"\r\n\r\n"))
+    runner.run(runtime.flush())
+    sink = runtime.sinks["memory"]
+    assert isinstance(sink, MemorySink)
+    assert not [each["message"] for each in sink.entries if each["level"] == "ERROR"]
 
 
 def test_nobody_listens_unless_asked(start: Start):

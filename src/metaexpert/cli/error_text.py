@@ -46,7 +46,7 @@ def _group_lines(group: ErrorGroup, clock: Clock, width: int, *, colours: bool, 
     said = group.example.message
     if normalised(said) != what.message or said != what.message:
         yield f"{margin}latest: {neutralised(said)}"
-    text = traceback_of(group.example) if with_traceback else None
+    text = traceback_of(group.whole or group.example) if with_traceback else None
     if text:
         yield from (margin + line for line in indented(text).removeprefix("\n").split("\n"))
 

@@ -69,6 +69,6 @@ def group_json(group: "ErrorGroup") -> bytes:
         "first": rfc3339(group.first_ns),
         "last": rfc3339(group.last_ns),
         "loggers": list(group.loggers),
-        "example": group.example.values,
+        "example": (group.whole or group.example).values,
     }
     return orjson.dumps(told)

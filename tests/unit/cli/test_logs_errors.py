@@ -9,6 +9,7 @@ from support.log_lines import error_line, log_line, write_log
 from typer.testing import CliRunner, Result
 
 from metaexpert.cli.app import app
+from metaexpert.logger.faults.fingerprint import TOLD_BEFORE
 
 
 @pytest.fixture
@@ -114,3 +115,17 @@ def test_a_fingerprint_the_entry_brings_along_groups(folder: Path):
     lines = [error_line(n, "lost", f"said {word}", extra={"fingerprint": "mine"}) for n, word in enumerate("ab")]
     write_log(folder / "logs", *lines)
     assert run().stdout.endswith("2 entries of 1 kind\n")
+
+
+def test_a_traceback_that_an_entry_only_refers_to_is_shown_of_the_one_that_has_it(folder: Path):
+    whole, *later = [error_line(number, "feed lost", "refused") for number in range(1, 4)]
+    for number, entry in enumerate(later, 2):
+        told = f'{TOLD_BEFORE}{whole["id"]}; seen {number} times since]\n  File "/app/feed.py", line 44, in connect\n'
+        entry["exception"] |= {"traceback": f"{told}ConnectionError: refused\n", "same_as": whole["id"], "seen": number}
+    write_log(folder / "logs", whole, *later)
+    told = run().stdout
+    assert "3x  ConnectionError in feed.connect: refused\n" in told
+    assert "raise failure" in told
+    assert "seen 3 times" not in told
+    (error,) = [orjson.loads(line) for line in run("--json").stdout.splitlines()]
+    assert error["example"]["id"] == whole["id"]

@@ -8,6 +8,9 @@ import re
 from hashlib import blake2s
 from typing import Final
 
+TOLD_BEFORE: Final = "Traceback (most recent call last): …[that of "
+"""How a traceback begins that refers to the entry which has it in full."""
+
 _FRAME: Final = re.compile(r'[ |+]*File "([^"\n]*)", line \d+(?:, in (\S+))?')
 _FRAME_BEGINS: Final = 'File "'
 _PATH: Final = re.compile(r"[\\/]")

@@ -15,7 +15,7 @@ import orjson
 from metaexpert.logger.described import described, type_name
 from metaexpert.logger.errors import MESSAGE_LIMIT_BYTES, traceback_of
 from metaexpert.logger.faults.api_errors import api_error_of
-from metaexpert.logger.faults.fingerprint import digest_of, normalised
+from metaexpert.logger.faults.fingerprint import TOLD_BEFORE, digest_of, normalised
 from metaexpert.logger.faults.frames import LocalLimits, coroutines_of_task, last_frame, raised_in, shown_locals
 from metaexpert.logger.faults.glimpse import Rules
 from metaexpert.logger.faults.groups import Group, GroupRules, groups
@@ -122,7 +122,7 @@ class Faults:
         place = safe_text(_or_nothing("", _last_line, error), _PLACE_BYTES)
         said = group.message.split("\n", 1)[0]
         ends = f"{group.kind}: {safe_text(said, _PLACE_BYTES)}" if said else group.kind
-        shown = f"Traceback (most recent call last): …[that of {same}; seen {number} times since]\n{place}{ends}\n"
+        shown = f"{TOLD_BEFORE}{same}; seen {number} times since]\n{place}{ends}\n"
         return {"traceback": redaction.scrub(shown), "same_as": same, "seen": number}
 
     def _whole(self, error: BaseException, call: ErrorCall, redaction: Rules) -> dict[str, Any]:

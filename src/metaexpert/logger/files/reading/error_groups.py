@@ -4,8 +4,9 @@ Memory is bounded: beyond so many groups those that come anew are counted togeth
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, cast, final
 
+from metaexpert.logger.faults.fingerprint import TOLD_BEFORE
 from metaexpert.logger.files.reading.fingerprints import Fingerprint, fingerprint_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class ErrorGroup:
     Attributes:
         fingerprint: what they have in common.
         example: the latest of them.
+        whole: the latest of them whose traceback is told in full; None where there was none so far.
         first_ns: when the first one was logged, UTC, nanoseconds since the epoch.
         last_ns: when the last one was.
         count: how many they are.
@@ -34,6 +36,7 @@ class ErrorGroup:
     first_ns: int
     last_ns: int
     count: int = 0
+    whole: "LogEntry | None" = None
     loggers: dict[str, None] = field(default_factory=dict[str, None])
 
     def add(self, entry: "LogEntry") -> None:
@@ -42,8 +45,11 @@ class ErrorGroup:
         self.first_ns = min(self.first_ns, entry.time_ns)
         if len(self.loggers) < _MAX_LOGGERS:
             self.loggers[entry.logger] = None
+        if _is_whole(entry) and (self.whole is None or entry.time_ns >= self.whole.time_ns):
+            self.whole = entry
         if entry.time_ns >= self.last_ns:
-            self.last_ns, self.example = entry.time_ns, entry.without_values()
+            self.last_ns, self.example = entry.time_ns, entry
+        entry.without_values()
 
     def update(self, later: "ErrorGroup") -> None:
         """Take in others of the same error, which came after."""
@@ -52,8 +58,17 @@ class ErrorGroup:
         for logger in later.loggers:
             if len(self.loggers) < _MAX_LOGGERS:
                 self.loggers[logger] = None
+        if later.whole is not None and (self.whole is None or later.whole.time_ns >= self.whole.time_ns):
+            self.whole = later.whole
         if later.last_ns >= self.last_ns:
             self.last_ns, self.example = later.last_ns, later.example
+
+
+def _is_whole(entry: "LogEntry") -> bool:
+    """Whether it has a traceback of its own, not a reference to that of an equal error before."""
+    told = entry.values.get("exception")
+    text: object = cast("dict[str, object]", told).get("traceback") if isinstance(told, dict) else None
+    return isinstance(text, str) and not text.startswith(TOLD_BEFORE)
 
 
 @final

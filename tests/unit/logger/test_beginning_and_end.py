@@ -75,9 +75,9 @@ class TestStart:
         real = Port.connect
 
         def connect(
-            self: Port, ingress: Ingress, encoder: ValueEncoder, loop: asyncio.AbstractEventLoop | None, *ways: Any
+            self: Port, ingress: Ingress, encoder: ValueEncoder, loop: asyncio.AbstractEventLoop | None, **ways: Any
         ) -> None:
-            real(self, ingress, encoder, loop, *ways)
+            real(self, ingress, encoder, loop, **ways)
             if loop is not None:
                 thread.submit(work, 200).result(SECONDS)
 

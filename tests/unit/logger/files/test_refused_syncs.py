@@ -123,12 +123,13 @@ async def test_a_finished_file_that_lost_a_page_is_never_said_to_be_safe(
     clock = [100.0]
     file = new_log(tmp_path / "expert.log", worker, Rotation(max_bytes=5), clock=lambda: clock[0])
     await file.append([b"one"], 1)
-    disk.refusals = 2
+    disk.refusals = 1000  # however often it is asked beside the writes
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         await file.sync()
     await file.append([b"two"], 2)
     (first, _) = in_order(tmp_path / "expert.log")
     first.write_bytes(bytes(4))
+    disk.refusals = 0
     for _ in range(3):
         clock[0] += 5.0
         with pytest.raises(OSError, match=r"no longer there|Input/output"):

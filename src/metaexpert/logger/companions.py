@@ -198,10 +198,13 @@ class Companions:
             self._say(name, error)
 
     async def _run(self, name: str, companion: Companion) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             try:
                 await companion.run()
             except Exception as error:  # noqa: BLE001 - one that fails holds up nothing else
+                if loop.is_closed():
+                    return  # under it: what is left of it ends here, and it begins anew on another loop
                 self._say(name, error)
             await asyncio.sleep(_AGAIN_SECONDS)
 

@@ -53,7 +53,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[WallClock]:
     monkeypatch.setattr("time.time", wall.time)
     monkeypatch.setattr("time.time_ns", wall.time_ns)
     monkeypatch.setattr("metaexpert.logger.call.time_ns", wall.entry_time_ns)
-    monkeypatch.setattr("metaexpert.logger.gaps.time_ns", wall.time_ns)
+    monkeypatch.setattr("metaexpert.logger.own_entries.time_ns", wall.time_ns)
     yield wall
     monkeypatch.undo()
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from bench import protected_calls
 from bench.workload import Emit, Log, number_of
 
 if TYPE_CHECKING:
@@ -11,21 +12,15 @@ if TYPE_CHECKING:
 
 def calls(log: "Logger") -> Mapping[str, Emit]:
     """The calls by name, the one without text to search first."""
+    ordinary = protected_calls.calls(log)
     return {
-        "plain": _plain(log),
+        "plain": ordinary["info"],
         "text": _text(log),
         "address": _address(log),
         "audit": _audit(log),
-        "trade": _trade(log),
+        "trade": ordinary["trade"],
         "exception": _exception(log),
     }
-
-
-def _plain(log: Log) -> Emit:
-    def emit(price: float, latency_ms: float) -> None:
-        log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms)
-
-    return emit
 
 
 def _text(log: Log) -> Emit:
@@ -52,21 +47,6 @@ def _audit(log: "Logger") -> Emit:
     def emit(price: float, latency_ms: float) -> None:
         log.audit(
             "tick",
-            order_id=number_of(price),
-            symbol="BTCUSDT",
-            side="BUY",
-            quantity="2",
-            price=price,
-            exchange="binance",
-            latency_ms=latency_ms,
-        )
-
-    return emit
-
-
-def _trade(log: "Logger") -> Emit:
-    def emit(price: float, latency_ms: float) -> None:
-        log.trade.order_filled(
             order_id=number_of(price),
             symbol="BTCUSDT",
             side="BUY",

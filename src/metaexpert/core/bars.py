@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from metaexpert.core.events import Bar, MarketEvent, Tick
+from metaexpert.core.events import Bar, Book, Funding, MarketEvent, Tick
 from metaexpert.exceptions import MetaExpertError
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -66,7 +66,7 @@ class BarBuilder:
                 return self._add_bar(key, event)
             case Tick(kind="trade") if key not in self._from_exchange:
                 return self._add_trade(key, event)
-            case Tick():
+            case Tick() | Book() | Funding():
                 return None
 
     def flush(self) -> Iterator[Bar]:

@@ -1,4 +1,4 @@
-"""What handlers are given: immutable market events with decimal prices and UTC nanoseconds."""
+"""Market events as handlers are given them: immutable, with decimal prices and UTC nanoseconds."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -68,4 +68,42 @@ class Bar:
     closed: bool
 
 
-type MarketEvent = Tick | Bar
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """The best prices on both sides.
+
+    Attributes:
+        exchange: Name in lower case.
+        symbol: As the exchange writes it.
+        time_ns: The exchange's time, UTC nanoseconds; the time of receipt where it sends none.
+        bids: Price and quantity, highest price first.
+        asks: Price and quantity, lowest price first.
+    """
+
+    exchange: str
+    symbol: str
+    time_ns: int
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funding:
+    """A perpetual contract's funding falls due: positions pay `rate` of their value, shorts receive it.
+
+    Attributes:
+        exchange: Name in lower case.
+        symbol: As the exchange writes it.
+        time_ns: When it is due, UTC nanoseconds.
+        rate: Share of the position's value; longs pay where it is positive.
+        mark_price: The price at which positions are valued for it.
+    """
+
+    exchange: str
+    symbol: str
+    time_ns: int
+    rate: Decimal
+    mark_price: Decimal
+
+
+type MarketEvent = Tick | Bar | Book | Funding

@@ -1,0 +1,1 @@
+"""The exchanges: market data, history, instruments and orders over ccxt, one thin adapter each."""

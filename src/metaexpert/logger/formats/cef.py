@@ -24,8 +24,10 @@ from metaexpert.logger.entry import (
     data_key,
     extra_json,
 )
+from metaexpert.logger.formats.failures import text_of
 from metaexpert.logger.formats.sites import bounded_name
 from metaexpert.logger.identity import Identity
+from metaexpert.logger.texts import safe_ends
 from metaexpert.logger.values import safe_text
 
 VENDOR: Final = "MetaExpert"
@@ -38,16 +40,22 @@ _NAME_CHARACTERS: Final = 512
 _MESSAGE_CHARACTERS: Final = 1023
 _STRING_CHARACTERS: Final = 4000
 _ACTION_CHARACTERS: Final = 63
+_FLEX_CHARACTERS: Final = 1023
+_TRACEBACK_BYTES: Final = 3900
 _NANOSECONDS_A_MILLISECOND: Final = 1_000_000
+_WHOLE_NUMBER: Final = re.compile(r"\d{1,18}")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?")
 
-_HEADER: Final = re.compile(r"[\\|\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_EXTENSION: Final = re.compile(r"[\\=\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_HEADER: Final = re.compile(r"[\\|\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_EXTENSION: Final = re.compile(r"[\\=\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _WRITTEN: Final = {"\\": "\\\\", "|": "\\|", "=": "\\=", "\n": "\\n", "\r": "\\r"}
 
 _STRINGS: Final = (("cs2", "symbol"), ("cs3", "order_id"), ("cs4", "strategy_id"), ("cs5", "client_order_id"))
 _NUMBERS: Final = (("cfp1", "price"), ("cfp2", "quantity"), ("cfp3", "fee"))
 """Custom keys of the dictionary for what trades are looked for by; each names its field in its label."""
+
+_ABOUT_FAILURES: Final = (("flexString1", "fingerprint"), ("flexString2", "same_as"))
+"""The same for what repeated errors are joined by."""
 
 
 def severity(level: int) -> int:
@@ -141,8 +149,15 @@ def _fields(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _failure(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "reason", _cut(f"{told.get('type', '')}: {told.get('message', '')}", _MESSAGE_CHARACTERS)
-    yield from _labelled("cs6", "traceback", str(told.get("traceback", "")))
+    yield "reason", _cut(f"{text_of(told, 'type')}: {text_of(told, 'message')}", _MESSAGE_CHARACTERS)
+    # what it came of stands at the beginning of a traceback, what it came to at its end
+    yield from _labelled("cs6", "traceback", safe_ends(text_of(told, "traceback"), _TRACEBACK_BYTES))
+    for key, name in _ABOUT_FAILURES:
+        if text := text_of(told, name):
+            yield from _labelled(key, name, text, _FLEX_CHARACTERS)
+    seen = text_of(told, "seen")
+    if _WHOLE_NUMBER.fullmatch(seen):
+        yield from _labelled("cn1", "seen", seen)
 
 
 def _kept(details: tuple[bytes, bytes, bytes], key: str) -> Iterator[tuple[str, str]]:
@@ -152,8 +167,8 @@ def _kept(details: tuple[bytes, bytes, bytes], key: str) -> Iterator[tuple[str, 
             yield f"MetaExpertLogger{name}", encoded.decode()
 
 
-def _labelled(key: str, label: str, value: str) -> Iterator[tuple[str, str]]:
-    yield key, _cut(value, _STRING_CHARACTERS)
+def _labelled(key: str, label: str, value: str, characters: int = _STRING_CHARACTERS) -> Iterator[tuple[str, str]]:
+    yield key, _cut(value, characters)
     yield f"{key}Label", label
 
 

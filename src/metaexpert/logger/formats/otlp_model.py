@@ -23,6 +23,7 @@ from metaexpert.logger.entry import (
     data_key,
     extra_json,
 )
+from metaexpert.logger.formats.failures import more_within
 from metaexpert.logger.formats.sites import bounded_name
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import line_of
@@ -56,6 +57,12 @@ _EXCEPTION: Final = {
     "exception.message": "message",
     "exception.stacktrace": "traceback",
 }
+_MORE: Final = "metaexpert.exception."
+"""What the semantic conventions have no name for of an exception is below this one."""
+
+_MOST_BYTES: Final = 60 * 1024
+"""Loki takes 64 KiB of attributes a record; what is least missed of an exception gives way to keep within that."""
+
 _OURS: Final = frozenset(
     {
         "",
@@ -130,7 +137,8 @@ def brought(entry: Capture) -> tuple[dict[str, Any], Trace]:
         if _LOOKED_AT.isdisjoint(extra):
             return extra, NO_TRACE
         details = (b"", b"", b"")
-    return _unique(extra, details, data_key(entry[LOG_TYPE]))
+    attributes, trace = _unique(extra, details, data_key(entry[LOG_TYPE]))
+    return attributes | _error(details, len(fields) + len(context)), trace
 
 
 def _unique(extra: dict[str, Any], details: Details, key: str) -> tuple[dict[str, Any], Trace]:
@@ -140,20 +148,25 @@ def _unique(extra: dict[str, Any], details: Details, key: str) -> tuple[dict[str
     for prefix, table in ((key, data), ("extra", extra)):
         for name, value in table.items():
             attributes[_free(name, prefix, attributes)] = value
-    return attributes | _error(details), trace
+    return attributes, trace
 
 
 def _free(name: str, prefix: str, taken: Mapping[str, Any]) -> str:
-    while name in _OURS or name in taken:
+    while name in _OURS or name in taken or name.startswith(_MORE):
         name = f"{prefix}.{name}"
     return name
 
 
-def _error(details: Details) -> dict[str, Any]:
+def _error(details: Details, others_bytes: int) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     if details[EXCEPTION]:
-        told = orjson.loads(details[EXCEPTION])
+        told: dict[str, Any] = orjson.loads(details[EXCEPTION])
         attributes = {name: told[key] for name, key in _EXCEPTION.items() if key in told}
+        taken = others_bytes + len(orjson.dumps(attributes)) + len(details[STACK_INFO]) + len(details[TRADE_DATA])
+        fitting, cut = more_within(told, max(0, _MOST_BYTES - taken))
+        attributes |= {f"{_MORE}{name}": value for name, value in fitting.items()}
+        if cut:
+            attributes[f"{_MORE}cut"] = cut
     if details[STACK_INFO]:
         attributes["code.stacktrace"] = orjson.loads(details[STACK_INFO])
     return attributes

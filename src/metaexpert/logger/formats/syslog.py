@@ -10,6 +10,7 @@ from typing import Any, Final, final
 
 from metaexpert.logger.entry import DETAILS, LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture, LogEntry
 from metaexpert.logger.formats.controls import neutralised
+from metaexpert.logger.formats.failures import FINGERPRINT, fingerprint_of
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.values import safe_text
@@ -132,6 +133,8 @@ class SyslogMessages:
         if not self._fields or not (entry[7] or entry[8] or entry[DETAILS]):
             return named
         known = LogEntry(entry).fields()
+        if FINGERPRINT in self._fields and FINGERPRINT not in known:
+            known[FINGERPRINT] = fingerprint_of(entry)
         wanted = ((name, known.get(name)) for name in self._fields)
         return named + "".join([_parameter(name, value) for name, value in wanted if _is_plain(value)])
 

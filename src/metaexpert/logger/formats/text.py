@@ -5,12 +5,14 @@ cannot forge a line or drive a terminal.
 """
 
 import logging
-from typing import Any, Final, final
+from collections.abc import Iterator
+from typing import Any, Final, cast, final
 
 import orjson
 
 from metaexpert.logger.entry import Capture, extra_json
 from metaexpert.logger.formats.controls import neutralised
+from metaexpert.logger.formats.failures import FINGERPRINT, text_of, variables
 from metaexpert.logger.formats.sites import bounded_name
 from metaexpert.logger.formats.timestamps import utc_parts
 
@@ -62,12 +64,23 @@ class TextLines:
 
 
 def _told(exception: dict[str, Any]) -> str:
-    """The traceback, and below it local variables; these indented, so that its last line is found again."""
-    lines = [str(exception["traceback"]).rstrip()]
-    for frame in exception.get("locals", ()):
-        lines.append(f"  locals of {frame['function']} ({frame['file']}:{frame['line']})")
-        lines += [f"    {name} = {neutralised(value)}" for name, value in frame["values"].items()]
+    """The traceback, and below it what else is known, indented, so that the traceback's last line is found again."""
+    lines = [text_of(exception, "traceback").rstrip()]
+    for place, values in variables(exception):
+        lines.append(f"  locals of {neutralised(place)}")
+        lines += [f"    {neutralised(value)}" for value in values]
+    lines += [f"  {name}: {neutralised(text)}" for name, text in _beside(exception) if text]
     return "\n".join(lines)
+
+
+def _beside(exception: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a traceback does not show, in a line each."""
+    api, stack = exception.get("api_error"), exception.get("task_stack")
+    if isinstance(api, dict):
+        yield "request", _pairs(orjson.dumps(api))
+    if isinstance(stack, list):
+        yield "task", " > ".join(map(str, cast("list[object]", stack)))
+    yield FINGERPRINT, text_of(exception, FINGERPRINT)
 
 
 def _colour_of(level: int) -> str:

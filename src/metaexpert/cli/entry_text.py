@@ -12,7 +12,7 @@ import orjson
 
 from metaexpert.logger.files.reading.entries import MISSING
 from metaexpert.logger.files.reading.levels import CRITICAL, DEBUG, ERROR, INFO, WARNING
-from metaexpert.logger.formats.controls import neutralised
+from metaexpert.logger.formats.controls import harmless, neutralised
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.entries import LogEntry
@@ -191,5 +191,5 @@ def picked_json(entry: "LogEntry", fields: Iterable[str] = ()) -> bytes:
     """The entry's own line where it is JSON, else what it says as JSON; of `fields` alone when there are any."""
     chosen = {name: entry.value("timestamp" if name == "time" else name) for name in fields}
     if chosen:
-        return orjson.dumps(chosen)
-    return entry.line if entry.is_json else orjson.dumps(entry.values)
+        return harmless(orjson.dumps(chosen))
+    return harmless(entry.line if entry.is_json else orjson.dumps(entry.values))

@@ -22,6 +22,7 @@ from metaexpert.cli.entry_text import picked_json
 from metaexpert.cli.tables import csv_text
 from metaexpert.logger.files.reading.captures import capture_of, run_of
 from metaexpert.logger.files.reading.entries import MISSING
+from metaexpert.logger.formats.controls import harmless
 
 if TYPE_CHECKING:
     from metaexpert.logger.files.reading.entries import LogEntry
@@ -60,7 +61,7 @@ def _cell(entry: "LogEntry", name: str) -> str:
     value: Any = entry.find("timestamp" if name == "time" else name)
     if value is MISSING or value is None:
         return ""
-    return csv_text(value) if isinstance(value, str) else orjson.dumps(value).decode()
+    return csv_text(value) if isinstance(value, str) else harmless(orjson.dumps(value)).decode()
 
 
 def _row(cells: Sequence[str]) -> bytes:

@@ -60,6 +60,7 @@ def clock(
 def _json(each: "Statement") -> bytes:
     import orjson  # noqa: PLC0415 - as above
 
+    from metaexpert.logger.formats.controls import harmless  # noqa: PLC0415 - as above
     from metaexpert.logger.formats.timestamps import rfc3339  # noqa: PLC0415 - as above
 
     told: dict[str, Any] = {
@@ -71,7 +72,7 @@ def _json(each: "Statement") -> bytes:
         "worst_seconds": each.worst_seconds,
         "jump_seconds": each.jump_seconds,
     }
-    return orjson.dumps(told)
+    return harmless(orjson.dumps(told))
 
 
 def _lines(history: "ClockHistory", clock: "Clock", limit_us: int | None, *, colours: bool) -> Iterator[str]:

@@ -57,6 +57,7 @@ def group_json(group: "ErrorGroup") -> bytes:
     """A group for scripts."""
     import orjson  # noqa: PLC0415 - as above
 
+    from metaexpert.logger.formats.controls import harmless  # noqa: PLC0415 - as above
     from metaexpert.logger.formats.timestamps import rfc3339  # noqa: PLC0415 - as above
 
     what = group.fingerprint
@@ -71,4 +72,4 @@ def group_json(group: "ErrorGroup") -> bytes:
         "loggers": list(group.loggers),
         "example": (group.whole or group.example).values,
     }
-    return orjson.dumps(told)
+    return harmless(orjson.dumps(told))

@@ -94,7 +94,7 @@ def _print_json(report: "CrashReport | None", fault: "Fault | None", captures: "
     told: dict[str, Any] = {} if report is None else _told(report, captures)
     if fault is not None:
         told = {"run": fault.run, "pid": fault.pid, **told, "fault": asdict(fault)}
-    typer.echo(json.dumps(told, ensure_ascii=False))
+    typer.echo(json.dumps(told))
 
 
 def _told(report: "CrashReport", captures: "Iterable[Capture]") -> dict[str, Any]:

@@ -33,8 +33,10 @@ def stats(
     if as_json:
         import orjson  # noqa: PLC0415 - as above
 
+        from metaexpert.logger.formats.controls import harmless  # noqa: PLC0415 - as above
+
         with Output(paged=False) as out:
-            out.write(orjson.dumps(as_document(found, top), option=orjson.OPT_INDENT_2) + b"\n")
+            out.write(harmless(orjson.dumps(as_document(found, top), option=orjson.OPT_INDENT_2)) + b"\n")
     else:
         with Output() as out:
             for line in as_lines(found, top, choice.zone, colours=colours_wanted(choice.color)):

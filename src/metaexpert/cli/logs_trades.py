@@ -207,16 +207,22 @@ def _entries(
 def _print_json(out: Output, rows: Iterable[dict[str, Any]]) -> None:
     import orjson  # noqa: PLC0415 - as above
 
+    from metaexpert.logger.formats.controls import harmless  # noqa: PLC0415 - as above
+
     for row in rows:
-        out.write(orjson.dumps(row) + b"\n")
+        out.write(harmless(orjson.dumps(row)) + b"\n")
 
 
 def _print_csv(out: Output, names: list[str], rows: Iterable[dict[str, Any]]) -> None:
     import orjson  # noqa: PLC0415 - as above
 
+    from metaexpert.logger.formats.controls import harmless  # noqa: PLC0415 - as above
+
     out.line(csv_line(names))
     for row in rows:
-        cells = (orjson.dumps(cell).decode() if isinstance(cell, dict | list) else cell for cell in row.values())
+        cells = (
+            harmless(orjson.dumps(cell)).decode() if isinstance(cell, dict | list) else cell for cell in row.values()
+        )
         out.line(csv_line(cells))
 
 

@@ -61,7 +61,7 @@ def verify(
         named = places or configured_places(file)
         report = _verified(named, key_file, anchors or [], is_partial=partial, progress=not as_json)
     if as_json:
-        typer.echo(json.dumps(_document(report), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(_document(report), indent=2))
     else:
         _print(report)
     if not report.is_intact:

@@ -13,6 +13,7 @@ import orjson
 
 from metaexpert.exceptions import ConfigError
 from metaexpert.logger.errors import TRACEBACK_LIMIT_BYTES, encode_exception, exception_of
+from metaexpert.logger.formats.controls import harmless
 from metaexpert.logger.formats.severity import severity_of
 from metaexpert.logger.formats.sites import encode_name, encode_text
 from metaexpert.logger.message import format_message
@@ -59,7 +60,8 @@ class MainFormatter(logging.Formatter):
             members = self._members(record)
         except Exception as failure:  # noqa: BLE001 - a record may carry anything; the line says what went wrong
             members = _remains(record, failure)
-        return (b"{%b}" % b",".join([b"%b:%b" % (encode_text(key), value) for key, value in members.items()])).decode()
+        line = b"{%b}" % b",".join([b"%b:%b" % (encode_text(key), value) for key, value in members.items()])
+        return harmless(line).decode()
 
     def _members(self, record: logging.LogRecord) -> Members:
         members = {

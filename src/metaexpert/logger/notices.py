@@ -9,6 +9,7 @@ import time
 from collections import deque
 from typing import Final, final
 
+from metaexpert.logger.formats.controls import neutralised
 from metaexpert.logger.streams import tell
 
 QUIET_SECONDS: Final = 10.0
@@ -39,7 +40,7 @@ class Notices:
         self._next_at[subject] = now + QUIET_SECONDS
         silenced = self._silenced.pop(subject, 0)
         more = f" ({silenced} more like this)" if silenced else ""
-        self._write(f"metaexpert.logger: {subject}: {text}{more}\n")
+        self._write(neutralised(f"metaexpert.logger: {subject}: {text}{more}") + "\n")
 
     def _write(self, line: str) -> None:
         with self._lock:

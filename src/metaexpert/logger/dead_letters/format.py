@@ -14,6 +14,7 @@ from typing import Any, Final, Self, cast, final
 import orjson
 
 from metaexpert.logger.entry import LEVEL, LOG_TYPE, RECOVERED_FROM, SEQ, TIME_NS, Capture
+from metaexpert.logger.formats.controls import harmless
 from metaexpert.logger.outcome import Rejection
 from metaexpert.logger.values import safe_text
 
@@ -89,7 +90,7 @@ class DeadLetter:
             "reason": safe_text(self.reason, _MOST_REASON_BYTES),
             **self._refused(),
         }
-        return orjson.dumps(document) + b"\n"
+        return harmless(orjson.dumps(document)) + b"\n"
 
     def _refused(self) -> dict[str, str]:
         if self.part is None:

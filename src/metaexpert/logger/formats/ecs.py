@@ -12,6 +12,7 @@ from typing import Final, final
 import orjson
 
 from metaexpert.logger.entry import Capture, data_key
+from metaexpert.logger.formats.controls import DELETE, escaped
 from metaexpert.logger.formats.sites import Sites, bounded_name, encode_name, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.formats.traces import TRACE_ID, lifted
@@ -63,7 +64,7 @@ class EcsDocuments:
         trace = b""
         if fields and fields.find(TRACE_ID) >= 0:
             trace, fields = _traced(fields)
-        return b'{"@timestamp":"%b.%bZ",%b%b","sequence":%b},%b%d}}%b%b%b%b}' % (
+        line = b'{"@timestamp":"%b.%bZ",%b%b","sequence":%b},%b%d}}%b%b%b%b}' % (
             second,
             fraction,
             site.head if site.message is message else site.with_message(message),
@@ -76,6 +77,7 @@ class EcsDocuments:
             b',"extra":{%b}' % fields if fields else b"",
             b"" if details is None else _details(*details, data_key(log_type).encode()),
         )
+        return line if line.isascii() and DELETE not in line else escaped(line)
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
         origin = {

@@ -8,6 +8,7 @@ import logging
 from typing import Final, final
 
 from metaexpert.logger.entry import SEQ, SIZE, Capture, Details, data_key
+from metaexpert.logger.formats.controls import DELETE, escaped
 from metaexpert.logger.formats.severity import severity_of
 from metaexpert.logger.formats.sites import Sites, encode_name, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
@@ -48,7 +49,7 @@ class JsonLines:
             self._thread, self._task = thread, task
         if context:
             fields = b"%b,%b" % (context, fields) if fields else context
-        return b'{"timestamp":"%b.%bZ",%b%b","seq":%b%b%b%b}' % (
+        line = b'{"timestamp":"%b.%bZ",%b%b","seq":%b%b%b%b}' % (
             second,
             fraction,
             site.head if site.message is message else site.with_message(message),
@@ -58,6 +59,7 @@ class JsonLines:
             b',"extra":{%b}' % fields if fields else b"",
             b"" if details is None else _encode_details(details, log_type),
         )
+        return line if line.isascii() and DELETE not in line else escaped(line)
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
         before = b'"level":%b,"logger":%b,"message":' % (encode_name(logging.getLevelName(level)), encode_name(logger))

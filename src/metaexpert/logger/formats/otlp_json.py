@@ -9,6 +9,7 @@ from typing import Any, Final, cast, final
 
 import orjson
 
+from metaexpert.logger.formats.controls import harmless
 from metaexpert.logger.formats.otlp_model import MAX_INTEGER, MIN_INTEGER, Pieces, Resource, Scopes, Trace
 from metaexpert.logger.formats.otlp_records import Encoding
 from metaexpert.logger.formats.sites import encode_text
@@ -41,7 +42,7 @@ class Json:
         """Scope and record."""
         attributes, head = pieces
         time_ns = max(time_ns, 0)  # a clock before 1970 is wrong whatever we write
-        return (
+        return harmless(
             b'%b{"attributes":[{"key":"log.record.uid","value":{"stringValue":"%b"}}%b],'
             b'"timeUnixNano":"%d","observedTimeUnixNano":"%d"%b%b}'
             % (scope, uid, attributes, time_ns, time_ns, head, _trace(trace))
@@ -112,7 +113,10 @@ class JsonEnvelope:
 
     def _resource_logs(self, resource: Resource, scopes: Scopes) -> bytes:
         logs = b",".join([b"%b%b%b" % (scope, b",".join(records), _CLOSED) for scope, records in scopes.items()])
-        return b'{"resource":{"attributes":%b},"scopeLogs":[%b]}' % (orjson.dumps(_key_values(resource)), logs)
+        return b'{"resource":{"attributes":%b},"scopeLogs":[%b]}' % (
+            harmless(orjson.dumps(_key_values(resource))),
+            logs,
+        )
 
 
 def reencoded(part: bytes, encoding: Encoding) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast, final
 import orjson
 
 from metaexpert.logger.entry import DETAILS, EXCEPTION, LOG_TYPE, STACK_INFO, TRADE_DATA, Capture, data_key, extra_json
+from metaexpert.logger.formats.controls import harmless
 
 _BROUGHT: Final = frozenset({"extra", "trade_data", "error_context"})
 """What users bring in objects, whose own keys can be chosen one by one."""
@@ -81,7 +82,7 @@ class Selection:
         """`encode`, and of its document the selected keys."""
         if self._only_brought:
             return encode  # `reshape` has done it all
-        return lambda entry: orjson.dumps(self.of(orjson.loads(encode(entry))))
+        return lambda entry: harmless(orjson.dumps(self.of(orjson.loads(encode(entry)))))
 
     def of(self, document: dict[str, Any]) -> dict[str, Any]:
         """The selected keys of a document."""

@@ -9,8 +9,8 @@ from typing import Final, final
 import orjson
 
 from metaexpert.logger.entry import DETAILS, SEQ, TIME_NS, Capture, LogEntry
-from metaexpert.logger.formats.failures import FINGERPRINT, fingerprint_of
 from metaexpert.logger.formats.controls import harmless
+from metaexpert.logger.formats.failures import FINGERPRINT, fingerprint_of
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.values import safe_text
 

@@ -16,6 +16,7 @@ import orjson
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.endpoints import EndpointStats
 from metaexpert.logger.entry import DETAILS, LEVEL, LOG_TYPE, SEQ, TIME_NS, Capture, LogEntry
+from metaexpert.logger.formats.controls import harmless
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.options.http import LokiOptions
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry
@@ -58,7 +59,8 @@ class LokiSink:
     def encode(self, entry: Capture) -> bytes:
         """One element of a stream's `values`: time, line, metadata."""
         line = self._encode_line(entry)
-        return b'["%d",%b,%b]' % (entry[TIME_NS], orjson.dumps(line.decode()), orjson.dumps(self._metadata_of(entry)))
+        metadata = harmless(orjson.dumps(self._metadata_of(entry)))
+        return b'["%d",%b,%b]' % (entry[TIME_NS], orjson.dumps(line.decode()), metadata)
 
     async def write(self, batch: Batch) -> Outcome:
         """Push the batch and read the answer."""
@@ -78,7 +80,8 @@ class LokiSink:
 
     def _stream_labels(self, level: int, log_type: str, *, live: bool) -> bytes:
         ahead = LIVE_LABEL if live else {}
-        return orjson.dumps({**self._labels, "level": logging.getLevelName(level), "log_type": log_type, **ahead})
+        labels = {**self._labels, "level": logging.getLevelName(level), "log_type": log_type, **ahead}
+        return harmless(orjson.dumps(labels))
 
     def _metadata_of(self, capture: Capture) -> dict[str, str]:
         metadata = {"entry_id": self._entry_id(capture[SEQ])}

@@ -13,6 +13,7 @@ import orjson
 from metaexpert.exceptions import ConfigError
 from metaexpert.logger.alerts.message import Message, as_json, text
 from metaexpert.logger.alerts.targets.base import Sent
+from metaexpert.logger.formats.controls import harmless
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.options.alert_targets import WebhookTargetOptions, address_fault
 from metaexpert.logger.outcome import Delivered, Rejected, Retry
@@ -73,7 +74,7 @@ class WebhookTarget:
         except ConfigError as error:
             return Retry(str(error), pause=True)
         closed = await session.opened()
-        answer = closed or await self._post(session, orjson.dumps(self._body(message)))
+        answer = closed or await self._post(session, harmless(orjson.dumps(self._body(message))))
         return self._outcome(answer)
 
     async def _opened(self) -> HttpSession:

@@ -75,4 +75,4 @@ def _frame(before: int, ordinal: int) -> bytes:
 def _entry(seq: int) -> Capture:
     """As much of a capture as a disk queue keeps."""
     code = _entry.__code__
-    return (seq, _CREATED_NS + seq, _INFO, "", "", code, -1, b"", b"", 0, None, GENERAL, None, len(_PART))
+    return (seq, _CREATED_NS + seq, _INFO, "", "", code, -1, b"", b"", 0, None, GENERAL, None, len(_PART), 0)

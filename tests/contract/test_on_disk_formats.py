@@ -19,7 +19,7 @@ from metaexpert.logger.spool.segment import decode_entry, encode_entry
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "on-disk-formats.md"
 HEADER = SegmentHeader(kind=Kind.SPOOL, lane=4, created_ns=1_700_000_000_000_000_000, number=50_000_000)
 ENTRY: Capture = (
-    7, 1_700_000_000_123_456_789, 20, "", "", decode_entry.__code__, -1, b"", b"", 0, None, "trade", None, 600
+    7, 1_700_000_000_123_456_789, 20, "", "", decode_entry.__code__, -1, b"", b"", 0, None, "trade", None, 600, 0
 )  # fmt: skip
 PART = b'{"id":"a-7"}'
 

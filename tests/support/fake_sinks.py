@@ -30,13 +30,15 @@ def capture(
     size: int = 500,
     time_ns: int | None = None,
     logger: str = "made",
+    monotonic_ns: int = 7_000_000_123,
 ) -> Capture:
     """What a log call would have captured."""
     frame = sys._getframe()
     text = message or f"m{seq}"
     at = time_ns or time.time_ns()
     return (
-        seq, at, level, logger, text, frame.f_code, frame.f_lasti, b"", b"", 1, None, log_type, None, size
+        seq, at, level, logger, text, frame.f_code, frame.f_lasti, b"", b"", 1, None, log_type, None, size,
+        monotonic_ns,
     )  # fmt: skip
 
 

@@ -136,4 +136,5 @@ def every_capture() -> st.SearchStrategy[Capture]:
         st.sampled_from(["general", "trade", "audit", "gap", "recovery", "error"]) | st.text(max_size=10),
         st.none() | details,
         st.integers(0, sys.maxsize),
+        st.integers(0, 2**63 - 1),
     )

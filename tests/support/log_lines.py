@@ -22,6 +22,7 @@ def log_line(seq: int, message: str, level: str = "INFO", **more: Any) -> dict[s
         "process": 4711,
         "id": f"{BOOT_ID}-{seq}",
         "seq": seq,
+        "monotonic_ns": 5_000_000_000_000 + seq * 1_000_000_000,
         "thread": 7,
     }
     return entry | more

@@ -28,6 +28,7 @@ KEYS: Final = {
     "task": TEXT,
     "id": TEXT,
     "seq": TEXT,
+    "monotonic_ns": TEXT,
     "extra": JSON,
     "trade_data": JSON,
     "error_context": JSON,
@@ -88,6 +89,7 @@ COLUMNS: Final[dict[str, ColumnOf]] = {
     "thread": _number("thread"),
     "task": _as_it_is("task"),
     "seq": _number("seq"),
+    "monotonic_ns": _number("monotonic_ns"),
     "id": _as_it_is("id"),
 }
 """The columns of `logs`, in the order `SELECT *` shows them."""

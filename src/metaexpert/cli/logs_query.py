@@ -47,9 +47,9 @@ def query(
     """Ask the logs with SQL (extra query): live, rotated, compressed and archived files; nothing is imported.
 
     The views are logs, trades (amounts are decimals) and errors. Their columns are timestamp, time_ns, level,
-    level_number, logger, message, log_type, module, function, line, process, thread, task, id, seq, extra, trade_data,
-    error_context, exception, stack_info, file and log; any other name is a field of the entries, such as symbol.
-    Status 3 where there is no row.
+    level_number, logger, message, log_type, module, function, line, process, thread, task, seq, monotonic_ns, id,
+    extra, trade_data, error_context, exception, stack_info, file and log; any other name is a field of the entries,
+    such as symbol. Status 3 where there is no row.
     """
     if as_json + as_csv + (parquet is not None) > 1:
         raise QueryError("--json, --csv and --parquet exclude each other")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from time import time_ns
+from time import monotonic_ns, time_ns
 from types import FrameType, NoneType
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -131,6 +131,7 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
             task_name = None if task is None else task.get_name()
             if task_name is not None and len(task_name) > _SHORT_NAME and task_name not in port.clean:
                 task_name = port.encoder.text(task_name)
+            steady_ns = monotonic_ns()
             capture: Capture = (
                 next_seq(),
                 time_ns(),
@@ -146,6 +147,7 @@ def _level_method(level: int, name: str) -> Callable[..., Receipt]:  # noqa: C90
                 GENERAL,
                 None,
                 size + CAPTURE_OVERHEAD_BYTES,
+                steady_ns,
             )
             receipt = port.put(capture)
             if hurries:
@@ -187,7 +189,8 @@ def hold_back(logger: "Logger", level: int, msg: object, args: tuple[object, ...
         joined = _joined(context, logger._bound, fields)
         place = (frame.f_code, frame.f_lasti, encoded, joined, get_ident(), _task_name(), GENERAL, None)
         size = len(text) + len(encoded) + len(joined) + CAPTURE_OVERHEAD_BYTES
-        record((next_seq(), time_ns(), level, logger.name, text, *place, size))
+        steady_ns = monotonic_ns()
+        record((next_seq(), time_ns(), level, logger.name, text, *place, size, steady_ns))
     except Exception:  # noqa: BLE001 - a log call does not raise, and this one is switched off
         return NO_RECEIPT
     return NO_RECEIPT
@@ -251,9 +254,8 @@ def rescue(  # noqa: PLR0917 - what is left of a call
     told = orjson.dumps({"log_call_failed": type(failure).__name__})[1:-1]
     size = len(text) + len(told) + CAPTURE_OVERHEAD_BYTES
     place = (frame.f_code, frame.f_lasti)
-    return port.put(
-        (next_seq(), time_ns(), level, logger.name, text, *place, told, b"", get_ident(), None, log_type, None, size)
-    )
+    rest = (told, b"", get_ident(), None, log_type, None, size, monotonic_ns())
+    return port.put((next_seq(), time_ns(), level, logger.name, text, *place, *rest))
 
 
 def _emit(  # noqa: PLR0917 - as emit
@@ -291,6 +293,7 @@ def _emit(  # noqa: PLR0917 - as emit
         joined = joined and _joined(context, logger._bound, plain)  # keys may have changed, each is written once
     text = port.encoder.text(format_message(msg, args))
     text = safe_text(text, max(left_bytes - len(encoded), _LEAST_MESSAGE_BYTES))
+    steady_ns = monotonic_ns()
     capture: Capture = (
         next_seq(),
         time_ns(),
@@ -306,6 +309,7 @@ def _emit(  # noqa: PLR0917 - as emit
         log_type,
         details,
         sys.getsizeof(text) + len(encoded) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES,
+        steady_ns,
     )
     return _deliver(logger._home, capture, fields, error, group)
 

@@ -8,7 +8,7 @@ from typing import Any, Final, cast, final
 import orjson
 
 from metaexpert.logger.config import LoggerConfig
-from metaexpert.logger.entry import LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, Capture
+from metaexpert.logger.entry import DETAILS, LEVEL, LOG_TYPE, PROTECTED_LOG_TYPES, SIZE, Capture
 from metaexpert.logger.faults.telling import FaultRules, Faults
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.loop_thread import Draining
@@ -190,14 +190,14 @@ def _still_wanted(capture: Capture) -> bool:
 
 def _under_rules(capture: Capture, encoder: ValueEncoder) -> Capture:
     """An entry logged before the start, under the configured redaction rules."""
-    details = capture[12]
+    details = capture[DETAILS]
     if details is not None:
         exception, stack, data = details
         data = data and b"{%b}" % encoder.again(data[1:-1])
         details = (_text_under_rules(exception, encoder), _text_under_rules(stack, encoder), data)
     fields, context = encoder.again(capture[7]), encoder.again(capture[8])
     message = encoder.scrub(capture[4])
-    return (*capture[:4], message, capture[5], capture[6], fields, context, *capture[9:12], details, capture[13])
+    return (*capture[:4], message, *capture[5:7], fields, context, *capture[9:DETAILS], details, *capture[SIZE:])
 
 
 def _text_under_rules(encoded: bytes, encoder: ValueEncoder) -> bytes:

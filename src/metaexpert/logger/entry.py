@@ -25,7 +25,7 @@ from metaexpert.logger.log_types import TRADE as TRADE  # noqa: PLC0414 - asked 
 PROTECTED_LOG_TYPES: Final = frozenset({TRADE, AUDIT, GAP, RECOVERY})
 """Log types that ignore levels and have room of their own in every lane."""
 
-CAPTURE_OVERHEAD_BYTES: Final = 448
+CAPTURE_OVERHEAD_BYTES: Final = 488
 """What a capture costs in memory beside its text: tuple, numbers, object headers, deque slots (measured)."""
 
 
@@ -71,6 +71,7 @@ type Capture = tuple[
     str,  # log_type
     Details | None,
     int,  # size: memory this entry is charged with, bytes
+    int,  # monotonic_ns: the system's clock that nobody sets, taken beside time_ns; 0 when not known
 ]
 
 LASTI: Final = 6
@@ -88,6 +89,9 @@ CONTEXT: Final = 8
 LOG_TYPE: Final = 11
 DETAILS: Final = 12
 SIZE: Final = 13
+MONOTONIC_NS: Final = 14
+NO_MONOTONIC_NS: Final = 0
+"""In place of a monotonic time: what the entry was read from does not say it."""
 
 
 def lane_of(level: int, log_type: str) -> Lane:
@@ -119,6 +123,15 @@ class LogEntry:
     def time_ns(self) -> int:
         """UTC time of the call, nanoseconds since the epoch."""
         return self.capture[TIME_NS]
+
+    @property
+    def monotonic_ns(self) -> int:
+        """Time of the call by the machine's monotonic clock, nanoseconds; 0 when not known.
+
+        It orders and spaces entries of one boot of one machine, whatever is done to its wall clock; see
+        `time.monotonic_ns`.
+        """
+        return self.capture[MONOTONIC_NS]
 
     @property
     def level(self) -> int:

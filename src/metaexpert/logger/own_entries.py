@@ -3,7 +3,7 @@
 import sys
 from _thread import get_ident
 from collections.abc import Mapping
-from time import time_ns
+from time import monotonic_ns, time_ns
 from typing import Any, Final
 
 import orjson
@@ -40,15 +40,15 @@ def own_entry(
     frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as stdlib logging does
     size = sys.getsizeof(message) + len(encoded) + CAPTURE_OVERHEAD_BYTES
     place = (frame.f_code, frame.f_lasti)
-    return (
-        next_seq(), time_ns(), level, logger, message, *place, encoded, b"", get_ident(), None, log_type, details, size,
-    )  # fmt: skip
+    rest = (get_ident(), None, log_type, details, size, monotonic_ns())
+    return (next_seq(), time_ns(), level, logger, message, *place, encoded, b"", *rest)
 
 
 def entry_in_place_of(written: Capture, message: str, fields: Mapping[str, Any]) -> Capture:
     """One of the same place, level, logger and log type as `written`, by which `message` speaks for it."""
-    _, _, level, logger, _, code, lasti, _, _, thread, task, log_type, _, _ = written
+    _, _, level, logger, _, code, lasti, _, _, thread, task, log_type, *_ = written
     encoded = orjson.dumps(fields)[1:-1]
     size = sys.getsizeof(message) + len(encoded) + CAPTURE_OVERHEAD_BYTES
     place = (code, lasti)
-    return (next_seq(), time_ns(), level, logger, message, *place, encoded, b"", thread, task, log_type, None, size)
+    rest = (thread, task, log_type, None, size, monotonic_ns())
+    return (next_seq(), time_ns(), level, logger, message, *place, encoded, b"", *rest)

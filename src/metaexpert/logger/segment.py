@@ -20,7 +20,6 @@ from zlib import crc32
 
 from metaexpert.exceptions import MetaExpertError
 
-VERSION: Final = 1
 MIXED_LANES: Final = 255
 """The lane class of a segment that holds entries of all lanes."""
 
@@ -87,6 +86,12 @@ class Kind(IntEnum):
     JOURNAL = 1
     SPOOL = 2
     RECORDER = 3
+
+
+VERSIONS: Final = {Kind.JOURNAL: 2, Kind.SPOOL: 1, Kind.RECORDER: 2}
+"""What each kind is written in; former ones are read too: frames tell by their flags what they hold."""
+
+_NEWEST: Final = max(VERSIONS.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +183,7 @@ def encode_header(header: SegmentHeader, header_bytes: int = 0) -> bytes:
     if size > MOST_HEADER_BYTES:
         raise ValueError(f"a segment's header of {size} bytes is longer than {MOST_HEADER_BYTES}")
     body = _BODY.pack(header.kind, header.lane, 0, header.created_ns, header.number, len(meta), 0)
-    start = _START.pack(_MAGIC, VERSION, _BYTE_ORDER_MARK, size, crc32(meta, crc32(body)))
+    start = _START.pack(_MAGIC, VERSIONS[header.kind], _BYTE_ORDER_MARK, size, crc32(meta, crc32(body)))
     return b"".join((start, body, bytes(LEAST_HEADER_BYTES - SLOTS_AT), meta)).ljust(size, b"\0")
 
 
@@ -197,7 +202,7 @@ def decode_header(data: bytes) -> tuple[SegmentHeader, int]:
         ForeignVersion: it was written by a version with another format.
         Damaged: it is incomplete, or its checksum is wrong.
     """
-    header_bytes, checksum = _decode_start(data)
+    version, header_bytes, checksum = _decode_start(data)
     kind, lane, _, created_ns, number, meta_bytes, _ = _BODY.unpack_from(data, _START.size)
     meta = bytes(data[LEAST_HEADER_BYTES : LEAST_HEADER_BYTES + meta_bytes])
     if len(data) < header_bytes or LEAST_HEADER_BYTES + meta_bytes > header_bytes:
@@ -206,12 +211,15 @@ def decode_header(data: bytes) -> tuple[SegmentHeader, int]:
         raise Damaged("the segment's header fails its checksum")
     try:
         told = cast("dict[str, Any]", json.loads(meta)) if meta else {}
-        return SegmentHeader(kind=Kind(kind), lane=lane, created_ns=created_ns, number=number, meta=told), header_bytes
+        header = SegmentHeader(kind=Kind(kind), lane=lane, created_ns=created_ns, number=number, meta=told)
     except ValueError as error:
         raise Damaged(f"the segment's header can't be understood: {error}") from error
+    if version > VERSIONS[header.kind]:
+        raise _foreign(version, VERSIONS[header.kind])
+    return header, header_bytes
 
 
-def _decode_start(data: bytes) -> tuple[int, int]:
+def _decode_start(data: bytes) -> tuple[int, int, int]:
     if not data or data[: len(_MAGIC)] != _MAGIC[: len(data)]:
         raise NotASegment("the file is empty" if not data else "the file does not begin with a segment's magic")
     if len(data) < LEAST_HEADER_BYTES:
@@ -221,9 +229,13 @@ def _decode_start(data: bytes) -> tuple[int, int]:
         raise ForeignByteOrder("the segment was written on a machine with the other byte order: read it there")
     if byte_order != _BYTE_ORDER_MARK:
         raise Damaged("the segment's byte-order mark is none")
-    if version != VERSION:
-        raise ForeignVersion(f"the segment has version {version}, this one reads {VERSION}: read it with its own")
-    return header_bytes, checksum
+    if not 0 < version <= _NEWEST:
+        raise _foreign(version, _NEWEST)
+    return version, header_bytes, checksum
+
+
+def _foreign(version: int, newest: int) -> ForeignVersion:
+    return ForeignVersion(f"the segment has version {version}, this one reads up to {newest}: read it with its own")
 
 
 def _aligned(size: int) -> int:

@@ -8,7 +8,7 @@ import logging
 import sys
 import traceback
 from _thread import get_ident
-from time import time_ns
+from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final, final, override
 
 import orjson
@@ -182,7 +182,8 @@ def _capture(  # noqa: PLR0917 - in the order of a capture
     details: Details | None,
 ) -> Capture:
     size = sys.getsizeof(text) + len(fields) + len(joined) + sum(map(len, details or ())) + CAPTURE_OVERHEAD_BYTES
-    return (next_seq(), time_ns, level, name, text, place, 0, fields, joined, thread, task, GENERAL, details, size)
+    rest = (thread, task, GENERAL, details, size, monotonic_ns())
+    return (next_seq(), time_ns, level, name, text, place, 0, fields, joined, *rest)
 
 
 def _named(value: object) -> str:

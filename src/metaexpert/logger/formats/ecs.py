@@ -50,7 +50,9 @@ class EcsDocuments:
 
     def __call__(self, entry: Capture) -> bytes:
         """The entry's document, without newline."""
-        seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _ = entry
+        seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _, _ = (
+            entry
+        )
         site = self._sites.known.get((id(code), lasti, level, logger, log_type)) or self._sites.add(
             code, lasti, level, logger, log_type
         )

@@ -36,7 +36,10 @@ class JsonLines:
 
     def __call__(self, entry: Capture) -> bytes:
         """The entry's line."""
-        seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _ = entry
+        (
+            seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _,
+            at_ns,
+        ) = entry  # fmt: skip
         site = self._sites.known.get((id(code), lasti, level, logger, log_type)) or self._sites.add(
             code, lasti, level, logger, log_type
         )
@@ -49,12 +52,13 @@ class JsonLines:
             self._thread, self._task = thread, task
         if context:
             fields = b"%b,%b" % (context, fields) if fields else context
-        line = b'{"timestamp":"%b.%bZ",%b%b","seq":%b%b%b%b}' % (
+        line = b'{"timestamp":"%b.%bZ",%b%b","seq":%b%b%b%b%b}' % (
             second,
             fraction,
             site.head if site.message is message else site.with_message(message),
             number,
             number,
+            b',"monotonic_ns":%d' % at_ns if at_ns else b"",
             self._origin,
             b',"extra":{%b}' % fields if fields else b"",
             b"" if details is None else _encode_details(details, log_type),

@@ -92,7 +92,9 @@ class Records:
 
     def __call__(self, entry: Capture) -> bytes:
         """The entry's part."""
-        seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _ = entry
+        seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, _, _ = (
+            entry
+        )
         encoding = self._encoding
         site = self._sites.get((id(code), lasti, level, logger, log_type)) or self._add(
             code, lasti, level, logger, log_type

@@ -11,7 +11,17 @@ from typing import Any, Final, cast, final
 
 import orjson
 
-from metaexpert.logger.entry import DETAILS, EXCEPTION, LOG_TYPE, STACK_INFO, TRADE_DATA, Capture, data_key, extra_json
+from metaexpert.logger.entry import (
+    DETAILS,
+    EXCEPTION,
+    LOG_TYPE,
+    SIZE,
+    STACK_INFO,
+    TRADE_DATA,
+    Capture,
+    data_key,
+    extra_json,
+)
 from metaexpert.logger.formats.controls import harmless
 
 _BROUGHT: Final = frozenset({"extra", "trade_data", "error_context"})
@@ -51,7 +61,19 @@ ENTRY_KEYS: Final = DocumentKeys(
 
 JSON_KEYS: Final = DocumentKeys(
     frozenset({"timestamp", "level", "logger", "message", "log_type", "id", "seq"}),
-    _BROUGHT | {"exception", "stack_info", "module", "function", "line", "severity", "process", "thread", "task"},
+    _BROUGHT
+    | {
+        "exception",
+        "stack_info",
+        "module",
+        "function",
+        "line",
+        "severity",
+        "process",
+        "thread",
+        "task",
+        "monotonic_ns",
+    },
 )
 
 ECS_KEYS: Final = DocumentKeys(
@@ -102,7 +124,7 @@ class Selection:
                 self._error("stack_info", details[STACK_INFO]),
                 self._part(data_key(entry[LOG_TYPE]), data) if data else b"",
             )
-        return (*entry[:7], fields, b"", *entry[9:DETAILS], details, entry[13])
+        return (*entry[:7], fields, b"", *entry[9:DETAILS], details, *entry[SIZE:])
 
     def _error(self, key: str, encoded: bytes) -> bytes:
         """One of the keys that only some formats have; where it is divided, the document is."""

@@ -1,9 +1,10 @@
 """A capture as one frame and back: all it takes to encode the same bytes for any sink after a crash.
 
-Payload, little-endian: lengths of message and fields and the charged size (4 bytes each); where flag 1 is set lengths
-of exception, stack_info and own data (4 each); then site, origin, message, fields, these three, and the context. Site:
-its length (2), level (4), line (4), lengths of logger, file, function, qualified name and log type (2 each), these
-texts. Origin: its length (2), thread (8), and where a task was running 1 byte and its name.
+Payload, little-endian: lengths of message and fields and the charged size (4 bytes each); where flag 2 is set the
+monotonic time (8); where flag 1 is set lengths of exception, stack_info and own data (4 each); then site, origin,
+message, fields, these three, and the context. Site: its length (2), level (4), line (4), lengths of logger, file,
+function, qualified name and log type (2 each), these texts. Origin: its length (2), thread (8), and where a task was
+running 1 byte and its name.
 """
 
 import struct
@@ -13,18 +14,21 @@ from types import CodeType
 from typing import Final, cast, final
 from zlib import crc32
 
-from metaexpert.logger.entry import Capture, lane_of
+from metaexpert.logger.entry import NO_MONOTONIC_NS, Capture, lane_of
 from metaexpert.logger.formats.sites import bounded_name
 from metaexpert.logger.segment import frames
 from metaexpert.logger.site import line_of
 
 MAGIC: Final = b"\xf5MX\xff"
 HAS_DETAILS: Final = 1
+HAS_MONOTONIC: Final = 2
+"""Every frame since the second version of the format."""
 FRAME_HEAD_BYTES: Final = 40
 
 _FRAME_HEAD: Final = struct.Struct("<4sIQ")
-_BODY_HEAD: Final = struct.Struct("<IBBHQqIII")
+_BODY_HEAD: Final = struct.Struct("<IBBHQqIIIq")
 _LENGTHS: Final = struct.Struct("<III")
+_STEADY: Final = struct.Struct("<q")
 _SITE: Final = struct.Struct("<HiIHHHHH")
 _ORIGIN: Final = struct.Struct("<HQ")
 _MOST_SITES: Final = 10_000
@@ -50,12 +54,12 @@ class FrameEncoder:
 
     def __call__(self, capture: Capture) -> bytes:
         """The frame without the zeros behind it; its mark is 0."""
-        seq, time_ns, level, logger, message, code, lasti, fields, context, thread, task, log_type, details, size = (
+        seq, time_ns, level, name, message, code, lasti, fields, context, thread, task, kind, details, size, steady = (
             capture
         )
-        site = self.sites.get((id(code), lasti, level, logger, log_type))
+        site = self.sites.get((id(code), lasti, level, name, kind))
         if site is None:
-            site = self.add_site(code, lasti, level, logger, log_type)
+            site = self.add_site(code, lasti, level, name, kind)
         lane, place, _ = site
         origin = self._origin  # one object, so that nothing of another thread's is mixed in
         if origin[0] != thread or origin[1] is not task:
@@ -66,16 +70,19 @@ class FrameEncoder:
             text = message.encode("utf-8", "surrogatepass")
         where = origin[2]
         if details is None:
-            length = 12 + len(place) + len(where) + len(text) + len(fields) + len(context)
-            head = pack_body(length, lane, 0, 0, seq, time_ns, len(text), len(fields), size & SIZE_BITS)
+            length = 20 + len(place) + len(where) + len(text) + len(fields) + len(context)
+            head = pack_body(
+                length, lane, HAS_MONOTONIC, 0, seq, time_ns, len(text), len(fields), size & SIZE_BITS, steady
+            )
             body = b"".join((head, place, where, text, fields, context))
         else:
             exception, stack, data = details
             length = (
-                24 + len(place) + len(where) + len(text) + len(fields) + len(context)
+                32 + len(place) + len(where) + len(text) + len(fields) + len(context)
                 + len(exception) + len(stack) + len(data)
             )  # fmt: skip
-            head = pack_body(length, lane, HAS_DETAILS, 0, seq, time_ns, len(text), len(fields), size & SIZE_BITS)
+            sizes = (len(text), len(fields), size & SIZE_BITS, steady)
+            head = pack_body(length, lane, HAS_DETAILS | HAS_MONOTONIC, 0, seq, time_ns, *sizes)
             lengths = _pack_lengths(len(exception), len(stack), len(data))
             body = b"".join((head, lengths, place, where, text, fields, exception, stack, data, context))
         return _pack_frame(MAGIC, crc32(body), 0) + body
@@ -111,7 +118,7 @@ def capture_of(seq: int, time_ns: int, payload: bytes, flags: int) -> Capture:
         ValueError: the payload is none of ours.
     """
     try:
-        return _capture_of(seq, time_ns, _Parts(payload), has_details=bool(flags & HAS_DETAILS))
+        return _capture_of(seq, time_ns, _Parts(payload), flags)
     except (struct.error, OverflowError) as error:
         raise ValueError(f"not the payload of an entry: {error}") from error
 
@@ -127,15 +134,19 @@ def captured(data: bytes) -> Capture:
     raise ValueError("its frame is damaged")
 
 
-def _capture_of(seq: int, time_ns: int, parts: "_Parts", *, has_details: bool) -> Capture:
+def _capture_of(seq: int, time_ns: int, parts: "_Parts", flags: int) -> Capture:
     text_length, fields_length, size = cast("tuple[int, int, int]", _LENGTHS.unpack(parts.take(_LENGTHS.size)))
-    lengths = cast("tuple[int, int, int]", _LENGTHS.unpack(parts.take(_LENGTHS.size))) if has_details else None
+    steady = cast("int", _STEADY.unpack(parts.take(_STEADY.size))[0]) if flags & HAS_MONOTONIC else NO_MONOTONIC_NS
+    lengths = None
+    if flags & HAS_DETAILS:
+        lengths = cast("tuple[int, int, int]", _LENGTHS.unpack(parts.take(_LENGTHS.size)))
     level, logger, code, log_type = _site(parts.take_counted())
     thread, task = _thread_and_task(parts.take_counted())
     message, fields = parts.take(text_length).decode("utf-8", "surrogatepass"), parts.take(fields_length)
     details = lengths and (parts.take(lengths[0]), parts.take(lengths[1]), parts.take(lengths[2]))
     context = parts.rest()
-    return (seq, time_ns, level, logger, message, code, -1, fields, context, thread, task, log_type, details, size)
+    origin = (thread, task, log_type, details, size, steady)
+    return (seq, time_ns, level, logger, message, code, -1, fields, context, *origin)
 
 
 @lru_cache(maxsize=4096)

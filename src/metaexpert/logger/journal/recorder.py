@@ -12,6 +12,7 @@ from zlib import crc32
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.journal.frames import (
     FRAME_HEAD_BYTES,
+    HAS_MONOTONIC,
     MAGIC,
     SIZE_BITS,
     FrameEncoder,
@@ -100,9 +101,10 @@ class FlightRecorder:
 
         def record(capture: Capture) -> None:
             nonlocal origin
-            seq, time_ns, level, name, message, code, lasti, fields, context, thread, task, kind, details, size = (
-                capture
-            )
+            (
+                seq, time_ns, level, name, message, code, lasti, fields, context, thread, task, kind, details, size,
+                at_ns,
+            ) = capture  # fmt: skip
             mapped = self._map
             if details is not None or mapped is None:
                 self.add(encoder(capture))
@@ -120,8 +122,10 @@ class FlightRecorder:
             except UnicodeEncodeError:
                 text = message.encode("utf-8", "surrogatepass")
             text_bytes, fields_bytes = len(text), len(fields)
-            length = 12 + len(place) + known[3] + text_bytes + fields_bytes + len(context)
-            head = pack_body(length, lane, 0, 0, seq, time_ns, text_bytes, fields_bytes, size & SIZE_BITS)
+            length = 20 + len(place) + known[3] + text_bytes + fields_bytes + len(context)
+            head = pack_body(
+                length, lane, HAS_MONOTONIC, 0, seq, time_ns, text_bytes, fields_bytes, size & SIZE_BITS, at_ns
+            )
             body = join((head, place, known[2], text, fields, context))
             length += FRAME_HEAD_BYTES
             if length > most_bytes:

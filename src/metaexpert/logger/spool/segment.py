@@ -97,7 +97,7 @@ def decode_entry(found: Frame, base: int = 0, lasti: int = -1) -> SpooledEntry |
     arrival, ordinal, level, size, type_bytes = _PREFIX.unpack_from(payload)
     part_at = _PREFIX.size + type_bytes
     log_type = sys.intern(payload[_PREFIX.size : part_at].decode("utf-8", "replace"))
-    entry = (found.seq, found.time_ns, level, "", "", _NO_CODE, lasti, b"", b"", 0, None, log_type, None, size)
+    entry = (found.seq, found.time_ns, level, "", "", _NO_CODE, lasti, b"", b"", 0, None, log_type, None, size, 0)
     return SpooledEntry(arrival, ordinal, base + found.end, entry, payload[part_at:])
 
 
@@ -129,7 +129,7 @@ def undamaged_entries(data: bytes, base: int, lasti: int) -> tuple[list[SpooledE
             log_type = types.get(name)
             if log_type is None:
                 log_type = types[name] = sys.intern(name.decode("utf-8", "replace"))
-            entry = (seq, time_ns, level, "", "", _NO_CODE, lasti, b"", b"", 0, None, log_type, None, size)
+            entry = (seq, time_ns, level, "", "", _NO_CODE, lasti, b"", b"", 0, None, log_type, None, size, 0)
             found.append(SpooledEntry(arrival, ordinal, base + following, entry, data[part_at:ends]))
             at = following
     return found, at

@@ -4,7 +4,7 @@ import logging
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from time import time_ns
+from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final, cast, overload, override
 
 from metaexpert.logger.entry import AUDIT, CAPTURE_OVERHEAD_BYTES, GENERAL, TRADE, Capture
@@ -174,4 +174,5 @@ def new_entry(
         TRADE if data and log_type not in {TRADE, AUDIT} else log_type,
         (exception, b"", data) if exception or data else None,
         len(message) + len(encoded) + len(exception) + len(data) + CAPTURE_OVERHEAD_BYTES,
+        monotonic_ns(),
     )

@@ -132,6 +132,7 @@ class SpanIds:
                 return put(capture)
             (
                 seq, time_ns, level, name, message, code, lasti, fields, joined, thread, task, kind, details, size,
+                at_ns,
             ) = capture  # fmt: skip
             if joined or fields:
                 both = (joined + fields).decode("latin-1")  # in text it is looked for much faster than in bytes
@@ -141,7 +142,7 @@ class SpanIds:
                 (
                     seq, time_ns, level, name, message, code, lasti, fields,
                     joined + b"," + members if joined else members,
-                    thread, task, kind, details, size + len(members),
+                    thread, task, kind, details, size + len(members), at_ns,
                 )
             )  # fmt: skip
 
@@ -164,7 +165,13 @@ class SpanIds:
         if _names_a_trace(capture[7]) or _names_a_trace(joined):
             return capture
         joined = b"%b,%b" % (joined, members) if joined else members
-        return (*capture[:_CONTEXT], joined, *capture[_CONTEXT + 1 : SIZE], capture[SIZE] + len(members))
+        return (
+            *capture[:_CONTEXT],
+            joined,
+            *capture[_CONTEXT + 1 : SIZE],
+            capture[SIZE] + len(members),
+            *capture[SIZE + 1 :],
+        )
 
 
 def _names_a_trace(members: bytes) -> bool:

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from metaexpert.logger import Logger, MemoryOptions
 from metaexpert.logger.assembly import json_lines_for
-from metaexpert.logger.entry import SEQ, TIME_NS, Capture, Lane
+from metaexpert.logger.entry import MONOTONIC_NS, NO_MONOTONIC_NS, SEQ, TIME_NS, Capture, Lane
 from metaexpert.logger.formats.json_lines import JsonLines, SharedLines, encode_text
 from metaexpert.logger.formats.timestamps import rfc3339
 from metaexpert.logger.identity import Identity
@@ -23,7 +24,7 @@ type Written = Callable[[Callable[[Logger], object]], Capture]
 
 IDENTITY = Identity(service="expert", boot_id="boot", pid=4711, host="box")
 BASE_KEYS = frozenset(
-    "timestamp level logger message module function line log_type process id seq thread".split()  # noqa: SIM905 - one line
+    "timestamp level logger message module function line log_type process id seq monotonic_ns thread".split()  # noqa: SIM905 - one line
 )
 
 
@@ -42,6 +43,18 @@ class TestKeys:
         assert (line["log_type"], line["process"], line["thread"]) == ("general", 4711, threading.get_ident())
         assert (line["module"], line["function"]) == ("test_json_lines", "<lambda>")
         assert (line["id"], line["seq"]) == (f"boot-{entry[SEQ]}", entry[SEQ])
+        assert line["monotonic_ns"] == entry[MONOTONIC_NS]
+
+    def test_a_call_takes_the_monotonic_time_beside_the_other(self, written: Written):
+        began_ns = time.monotonic_ns()
+        entries = [written(lambda log: log.info("hello")) for _ in range(3)]
+        times = [began_ns, *(entry[MONOTONIC_NS] for entry in entries), time.monotonic_ns()]
+        assert times == sorted(times)
+
+    def test_a_monotonic_time_nobody_knows_is_not_written(self, written: Written):
+        entry = written(lambda log: log.info("hello"))
+        line = encoded((*entry[:MONOTONIC_NS], NO_MONOTONIC_NS))
+        assert line.keys() == BASE_KEYS - {"monotonic_ns"}
 
     def test_fields_trade_data_exception_and_stack_have_their_keys(self, written: Written):
         def fail(log: Logger) -> None:

@@ -123,7 +123,7 @@ class TestEntries:
         again = selection(ENTRY_KEYS, ("extra.nothing",)).reshape(entry)
         assert LogEntry(again).extra() == LogEntry(entry).extra()
         assert LogEntry(again).trade_data() == LogEntry(entry).trade_data()
-        assert (again[:7], again[9:12], again[12], again[13]) == (entry[:7], entry[9:12], entry[12], entry[13])
+        assert (again[:7], again[9:12], again[12:]) == (entry[:7], entry[9:12], entry[12:])
 
     def test_an_entry_without_anything_brought_stays_as_it_is(self):
         plain = capture(1)

@@ -11,7 +11,7 @@ from support.every_kind import captured_entries
 from support.fake_sinks import capture
 from support.journals import every_capture
 
-from metaexpert.logger.entry import Capture
+from metaexpert.logger.entry import DETAILS, MONOTONIC_NS, NO_MONOTONIC_NS, Capture
 from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.formats.json_lines import JsonLines
 from metaexpert.logger.formats.otlp_json import Json
@@ -57,7 +57,7 @@ class TestOriginalBytes:
 
     @settings(max_examples=80, deadline=None)
     @given(every_capture())
-    @example((1, 1, 40, "l", "lone \udfff", sys._getframe().f_code, 0, b"", b"", 1, "", "trade", None, 5))
+    @example((1, 1, 40, "l", "lone \udfff", sys._getframe().f_code, 0, b"", b"", 1, "", "trade", None, 5, 9))
     def test_of_whatever_a_call_can_capture(self, entry: Capture):
         assert_same_bytes(entry, read_back(FrameEncoder()(entry)))
 
@@ -80,6 +80,20 @@ class TestOriginalBytes:
         assert_same_bytes(entry, read_back(FrameEncoder()(entry)))
 
 
+class TestMonotonicTime:
+    @given(every_capture())
+    @settings(max_examples=30, deadline=None)
+    def test_comes_back(self, entry: Capture):
+        assert read_back(FrameEncoder()(entry))[MONOTONIC_NS] == entry[MONOTONIC_NS]
+
+    @given(every_capture())
+    @settings(max_examples=30, deadline=None)
+    def test_a_frame_of_the_former_version_is_the_same_entry_without_it(self, entry: Capture):
+        payload, flags = FrameEncoder()(entry)[40:], 2 if entry[DETAILS] is None else 3
+        former = capture_of(entry[0], entry[1], payload[:12] + payload[20:], flags & ~2)
+        assert former == (*capture_of(entry[0], entry[1], payload, flags)[:MONOTONIC_NS], NO_MONOTONIC_NS)
+
+
 class TestWhatIsNoEntry:
     @settings(max_examples=100, deadline=None)
     @given(st.binary(max_size=200), st.integers(0, 255))
@@ -88,7 +102,7 @@ class TestWhatIsNoEntry:
             found = capture_of(1, 1, payload, flags)
         except ValueError:
             return
-        assert len(found) == 14
+        assert len(found) == 15
 
     @settings(max_examples=60, deadline=None)
     @given(every_capture(), st.data())
@@ -96,7 +110,7 @@ class TestWhatIsNoEntry:
         payload = bytearray(FrameEncoder()(entry)[40:])
         at = data.draw(st.integers(0, len(payload) - 1))
         payload[at] ^= data.draw(st.integers(1, 255))
-        flags = 0 if entry[12] is None else 1
+        flags = 2 if entry[12] is None else 3
         for damaged in (bytes(payload), bytes(payload[:at])):
             try:
                 capture_of(1, 1, damaged, flags)

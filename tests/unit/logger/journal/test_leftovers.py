@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from support.fake_sinks import capture
 from support.journals import header, journal_in, nothing
 
+from metaexpert.logger.entry import MONOTONIC_NS
 from metaexpert.logger.journal.frames import FrameEncoder
 from metaexpert.logger.journal.journal import Journal
 from metaexpert.logger.journal.leftovers import Leftover, exist, taken
 from metaexpert.logger.journal.obligations import ROUTED
 from metaexpert.logger.owner_lock import OwnerLock
-from metaexpert.logger.segment import MARK_AT, Kind, decode_header, encode_header, frame
+from metaexpert.logger.segment import MARK_AT, Kind, decode_header, encode_header, frame, frames
 
 OTHER = "other-1"
 
@@ -56,11 +57,34 @@ def take(folder: Path, own: str = OTHER) -> list[Leftover]:
     return found
 
 
+def made_by_the_former_version(path: Path) -> None:
+    """Write a journal's file as version 1 did, without monotonic times."""
+    data = path.read_bytes()
+    begin = decode_header(data)[1]
+    former = [
+        frame(f.seq, f.time_ns, f.lane, f.payload[:12] + f.payload[20:], f.flags & ~2) for f in frames(data, begin)
+    ]
+    content = data[:8] + struct.pack("<H", 1) + data[10:begin] + b"".join(former)
+    path.write_bytes(content.ljust(len(data), b"\0"))
+
+
 def seqs_of(leftover: Leftover) -> list[int]:
     return [entry[0] for _, _, _, entry in leftover.in_order()]
 
 
 class TestTakingOver:
+    def test_what_the_former_version_left_is_there_without_monotonic_times(self, tmp_path: Path):
+        left(tmp_path, 1, 2)
+        made_by_the_former_version(next(tmp_path.glob("*.journal")))
+        (leftover,) = take(tmp_path)
+        entries = [entry for _, _, _, entry in leftover.in_order()]
+        assert [(entry[0], entry[4], entry[MONOTONIC_NS]) for entry in entries] == [(1, "m1", 0), (2, "m2", 0)]
+
+    def test_monotonic_times_are_those_the_killed_run_took(self, tmp_path: Path):
+        left(tmp_path, 1)
+        (leftover,) = take(tmp_path)
+        assert [entry[MONOTONIC_NS] for _, _, _, entry in leftover.in_order()] == [capture(1)[MONOTONIC_NS]]
+
     def test_a_killed_run_is_there_with_all_it_says_of_itself(self, tmp_path: Path):
         run = left(tmp_path, 1, 2, 3, pid=77)
         assert exist(tmp_path, OTHER)

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import orjson
 
-from metaexpert.logger.entry import OF_ANOTHER_RUN, Capture, Details, data_key
+from metaexpert.logger.entry import NO_MONOTONIC_NS, OF_ANOTHER_RUN, Capture, Details, data_key
 from metaexpert.logger.files.names import LogFile
 from metaexpert.logger.files.reading.entries import LogEntry
 from metaexpert.logger.site import placed
@@ -36,6 +36,7 @@ def capture_of(entry: LogEntry) -> Capture:
     values = entry.values
     place = placed(f"{values.get('module') or 'unknown'}.py", str(values.get("function") or "unknown"), _line(values))
     extra, log_type, thread, task = entry.extra, entry.log_type, values.get("thread"), values.get("task")
+    steady_ns = values.get("monotonic_ns")
     return (
         _seq(entry),
         entry.time_ns,
@@ -51,6 +52,7 @@ def capture_of(entry: LogEntry) -> Capture:
         log_type,
         _details(values, data_key(log_type)),
         len(entry.line),
+        steady_ns if type(steady_ns) is int else NO_MONOTONIC_NS,
     )
 
 

@@ -66,6 +66,7 @@ from metaexpert.logger import (
 )
 from metaexpert.logger.configuring.presets import PRESETS
 from metaexpert.logger.configuring.schema import schema_text
+from metaexpert.logger.configuring.words import words_of
 from metaexpert.logger.options.alert_rules import AlertRuleOptions, EntryAlertOptions
 from metaexpert.logger.options.alert_targets import AlertTargetOptions
 from metaexpert.logger.options.sink import SinkOptions
@@ -192,11 +193,7 @@ def _differs(field: FieldInfo, above: FieldInfo | None) -> bool:
 
 def meaning(model: type[BaseModel], name: str) -> str:
     """What the option's class says of it, else a class above, else what stands here."""
-    for kind in model.__mro__:
-        field = getattr(kind, "model_fields", {}).get(name)
-        if field is not None and field.description:
-            return field.description.replace("\n", " ").replace("|", "\\|")
-    return SELF_EXPLANATORY[name]
+    return words_of(model, name).replace("\n", " ").replace("|", "\\|") or SELF_EXPLANATORY[name]
 
 
 def _default(field: FieldInfo) -> str:

@@ -10,6 +10,7 @@ from metaexpert.logger.batch import BatchLimits
 from metaexpert.logger.config import AnySink, LoggerConfig
 from metaexpert.logger.dead_letters.dead_letters import DeadLetters
 from metaexpert.logger.delivery import Delivery
+from metaexpert.logger.encoders import Encoders
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.files.evidence.chain import Anchor, Chain
 from metaexpert.logger.files.evidence.chain_keys import read_chain_secret
@@ -19,10 +20,7 @@ from metaexpert.logger.files.rotation import Rotation
 from metaexpert.logger.files.writer import AppendFile
 from metaexpert.logger.filter_assembly import admission_for, selection_for, sieve_for, taking_for
 from metaexpert.logger.filters import Admission, Takes
-from metaexpert.logger.formats.ecs import EcsDocuments
 from metaexpert.logger.formats.json_lines import JsonLines, SharedLines
-from metaexpert.logger.formats.lines import LineFormat, encoder_of
-from metaexpert.logger.formats.syslog import SyslogMessages
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.journal.journal import Journal
@@ -31,7 +29,7 @@ from metaexpert.logger.ledger import Ledger
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.options.custom import CustomOptions
 from metaexpert.logger.options.evidence import EvidenceOptions
-from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, LokiOptions, NdjsonOptions
+from metaexpert.logger.options.http import ElasticsearchOptions, HttpOptions, NdjsonOptions
 from metaexpert.logger.options.otlp import OtlpOptions
 from metaexpert.logger.options.queue import QueueOptions
 from metaexpert.logger.options.remote import RemoteOptions
@@ -41,15 +39,8 @@ from metaexpert.logger.options.syslog import SyslogOptions
 from metaexpert.logger.retry import Backoff
 from metaexpert.logger.sinks.base import Sink, SinkParts
 from metaexpert.logger.sinks.console import ConsoleSink
-from metaexpert.logger.sinks.elasticsearch import ElasticsearchSink
 from metaexpert.logger.sinks.file import FileSink, Syncing
-from metaexpert.logger.sinks.http import HttpClient
-from metaexpert.logger.sinks.loki import LokiSink
 from metaexpert.logger.sinks.memory import MemorySink
-from metaexpert.logger.sinks.ndjson import NdjsonSink
-from metaexpert.logger.sinks.otlp import OtlpSink
-from metaexpert.logger.sinks.splunk import SplunkSink
-from metaexpert.logger.sinks.syslog import SyslogSink
 from metaexpert.logger.spool.assembly import spool_folder, spool_options, spools
 from metaexpert.logger.spool.queue import SegmentSpool
 from metaexpert.logger.spool.spilling import Spilling
@@ -84,74 +75,32 @@ class SinkAssembly:
         """The sink these options describe; it does no I/O yet."""
         match options:
             case ConsoleOptions():
-                lines = None if options.format == "text" else self._lines(options, options.format)
+                lines = None if options.format == "text" else self._encoders.lines(options, options.format)
                 colors = options.use_colors
                 return ConsoleSink(options.stream, self._worker(options), use_colors=colors, encode_line=lines)
             case FileOptions():
                 return self._file_sink(options)
             case HttpOptions():
-                return self._collector_sink(options)
+                from metaexpert.logger.collectors import collector_sink  # noqa: PLC0415 - aiohttp, only where it is used
+
+                return collector_sink(options, self._worker(options), self._encoders)
             case SyslogOptions():
-                return SyslogSink(options, self._messages(options), self._worker(options))
+                from metaexpert.logger.sinks.syslog import SyslogSink  # noqa: PLC0415 - ssl, only where it is used
+
+                return SyslogSink(options, self._encoders.messages(options), self._worker(options))
             case MemoryOptions():
-                return MemorySink(self._json_lines(options), options.max_entries)
+                return MemorySink(self._encoders.json_lines(options), options.max_entries)
             case CustomOptions():
-                json_line = self._json_lines(options)
+                json_line = self._encoders.json_lines(options)
                 return options.new_sink(
                     SinkParts(name=options.name, identity=self.identity, json_line=json_line, jobs=self.jobs)
                 )
-
-    def _collector_sink(
-        self, options: LokiOptions | ElasticsearchOptions | OtlpOptions | SplunkOptions | NdjsonOptions
-    ) -> Sink:
-        client = HttpClient(options, self._worker(options))
-        match options:
-            case LokiOptions():
-                return LokiSink(options, client, self._json_lines(options), self.identity)
-            case ElasticsearchOptions():
-                return ElasticsearchSink(options, client, self._documents(options), self.identity)
-            case SplunkOptions():
-                return SplunkSink(options, client, self._json_lines(options), self.identity)
-            case OtlpOptions():
-                return OtlpSink(options, client, self.identity)
-            case NdjsonOptions():
-                return NdjsonSink(options, client, self._lines(options, options.format), self.identity)
-
-    def _json_lines(self, options: SinkOptions) -> Callable[[Capture], bytes]:
-        """The shared encoder, or one of the sink's own when it writes other lines than the others."""
-        selection = selection_for(options)
-        return self.json_lines if selection is None else selection.documents(JsonLines(self.identity))
-
-    def _lines(
-        self, options: ConsoleOptions | FileOptions | NdjsonOptions | SyslogOptions, line_format: LineFormat
-    ) -> Callable[[Capture], bytes]:
-        """Lines in a format, with the keys the sink is to write."""
-        lines = encoder_of(line_format, self.identity, options.environment, self._json_lines(options))
-        selection = selection_for(options) if line_format == "ecs" else None  # others are done with before them
-        return lines if selection is None else selection.documents(lines)
-
-    def _messages(self, options: SyslogOptions) -> SyslogMessages:
-        return SyslogMessages(
-            self.identity,
-            self._lines(options, options.format),
-            facility=options.facility,
-            sd_id=options.sd_id,
-            fields=options.fields,
-            host=options.hostname,
-            app_name=options.app_name,
-            bom=options.marks_utf8,
-            max_bytes=options.max_message_bytes,
-        )
-
-    def _documents(self, options: ElasticsearchOptions) -> Callable[[Capture], bytes]:
-        documents, selection = EcsDocuments(self.identity, options.environment), selection_for(options)
-        return documents if selection is None else selection.documents(documents)
 
     def _file_sink(self, options: FileOptions) -> FileSink:
         worker = self._worker(options)
         size = options.max_bytes if options.backup_count else 0
         rotation = Rotation(max_bytes=size, schedule=options.rotation.schedule())
-        lines = self._lines(options, options.line_format)
+        lines = self._encoders.lines(options, options.line_format)
         chain = self._chain(options.tamper_evidence)
         path = self.log_dir / options.path
         file = AppendFile(path, rotation, worker, self.identity, rotated=self.rotated, chain=chain)
@@ -205,6 +154,10 @@ class SinkAssembly:
             worker=worker,
             notices=notices,
         )
+
+    @property
+    def _encoders(self) -> Encoders:
+        return Encoders(self.identity, self.json_lines)
 
     def _worker(self, options: SinkOptions) -> Worker:
         return Worker(self.jobs, options.name)

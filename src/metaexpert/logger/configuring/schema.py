@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from metaexpert.logger.config import LoggerConfig
 from metaexpert.logger.configuring.shape import shape_of
+from metaexpert.logger.configuring.words import words_of
 from metaexpert.logger.options.base import SINK_TYPES
 
 _DRAFT: Final = "http://json-schema.org/draft-07/schema#"
@@ -31,7 +32,7 @@ def json_schema() -> Schema:
         "enum": [*_LEVELS, *map(str.lower, _LEVELS), 0, 10, 20, 30, 40, 50],
     }
     for model in _models_below(LoggerConfig):
-        _inherit_words(parts.get(model.__name__, options), model)
+        _describe(parts.get(model.__name__, options), model)
         if model in SINK_TYPES.values():
             _tell_apart_by_type(parts[model.__name__])
     properties = cast("dict[str, Schema]", options["properties"])
@@ -59,12 +60,11 @@ def _models_below(model: type[BaseModel]) -> set[type[BaseModel]]:
     return found
 
 
-def _inherit_words(part: Schema, model: type[BaseModel]) -> None:
-    """An option that a class gives another default only means what it means in the class above."""
-    for name, option in part["properties"].items():
-        above = (getattr(kind, "model_fields", {}).get(name) for kind in model.__mro__)
-        words = (field.description for field in above if field is not None and field.description)
-        option.setdefault("description", next(words, ""))
+def _describe(part: Schema, model: type[BaseModel]) -> None:
+    """Each option means what its class says, or a class above that has another default only."""
+    options = part["properties"]
+    for name, option in options.items():
+        options[name] = dict(sorted({"description": words_of(model, name), **option}.items()))
 
 
 def _tell_apart_by_type(sink: Schema) -> None:

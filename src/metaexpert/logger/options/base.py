@@ -46,4 +46,4 @@ class Options(BaseModel, metaclass=_OptionsType):
         ConfigError: a key is unknown or a value not allowed; the message names key, value and what is allowed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

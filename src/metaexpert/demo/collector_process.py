@@ -52,7 +52,7 @@ class CollectorProcess:
                 *self._arguments,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=_environment(),
+                env=environment(),
             )
             stack.push_async_callback(_stop, process)
             announced = await _announcement(process)
@@ -89,7 +89,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.communicate()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's environment, with this very package importable in the child."""
     search_path = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search_path))}

@@ -3,7 +3,27 @@
 from pathlib import Path
 from typing import TypedDict
 
-from metaexpert.logger import ConsoleOptions, ElasticsearchOptions, LoggerConfig, LokiOptions, QueueOptions
+from metaexpert.demo.burst import LOGGER as BURST_LOGGER
+from metaexpert.demo.desk.reconcile import LOGGER as RECONCILE_LOGGER
+from metaexpert.logger import (
+    AlertsOptions,
+    ClockOptions,
+    ConsoleOptions,
+    ConsoleTargetOptions,
+    ElasticsearchOptions,
+    ErrorOptions,
+    FilterOptions,
+    HeldBackOptions,
+    LoggerConfig,
+    LokiOptions,
+    PerformanceOptions,
+    QueueOptions,
+    SinkDownRuleOptions,
+)
+
+COLLECTORS = ("loki", "elasticsearch")
+DOWN_RULE = "collector down"
+ALERT_TARGET = "console"
 
 _FILE_QUEUE = QueueOptions(max_entries=100_000, max_bytes=256 * 1024 * 1024)
 _MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -19,6 +39,14 @@ _BATCH_AGE_SHARE = 1 / 64
 _TIMEOUT_SHARE = 1 / 8
 _FIRST_BACKOFF_SHARE = 1 / 32
 _MAX_BACKOFF_SHARE = 1 / 16
+_DOWN_SHARE = 1 / 16
+"""How long a collector has to be down before there is an alert."""
+_CHECK_SHARE = 1 / 64
+_LEAST_CHECK_SECONDS = 0.05
+_PERFORMANCE_SHARE = 1 / 4
+_LEAST_PERFORMANCE_SECONDS = 1.0
+_QUIET_LOGGERS = (BURST_LOGGER, RECONCILE_LOGGER, "metaexpert.alerts")
+"""What says the same many times, or is said there anyway; files and collectors have it all."""
 
 
 class _CollectorOptions(TypedDict):
@@ -57,11 +85,25 @@ def logger_config(folder: Path, collector_url: str, *, seconds: float, burst_ent
         max_bytes=_MAX_FILE_BYTES,
         backup_count=_MAX_FILES,
         queue=_FILE_QUEUE,
+        errors=ErrorOptions(locals=True, group_tracebacks=1),
+        buffer_until_error=HeldBackOptions(key="order_id"),
+        performance=PerformanceOptions(interval=max(seconds * _PERFORMANCE_SHARE, _LEAST_PERFORMANCE_SECONDS)),
+        clock=ClockOptions(first_after=0.0),
+        alerts=_alerts(seconds),
         sinks=(
-            ConsoleOptions(name="console", level="WARNING"),
+            ConsoleOptions(name="console", level="WARNING", filter=FilterOptions(exclude_loggers=_QUIET_LOGGERS)),
             LokiOptions(name="loki", labels={"env": "demo"}, **collector),
             ElasticsearchOptions(name="elasticsearch", index=_INDEX, **collector),
         ),
+    )
+
+
+def _alerts(seconds: float) -> AlertsOptions:
+    down = SinkDownRuleOptions(name=DOWN_RULE, sinks=COLLECTORS, for_at_least=seconds * _DOWN_SHARE)
+    return AlertsOptions(
+        rules=(down,),
+        targets=(ConsoleTargetOptions(name=ALERT_TARGET, bell=False, group_for=0.0),),
+        check_every=max(seconds * _CHECK_SHARE, _LEAST_CHECK_SECONDS),
     )
 
 

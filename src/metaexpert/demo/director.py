@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from metaexpert.demo.burst import burst
 from metaexpert.demo.collector.client import CollectorClient
+from metaexpert.demo.desk.desk import Desk
 
 UNITS = 16
 """The run in parts; everything below is placed by them, so that a shorter run is the same run, faster."""
@@ -34,12 +35,20 @@ class Director:
         seconds: How long the phases take in all.
         burst_entries: How many entries come at once, midway.
         look: Called at the end of each phase.
+        desk: What a desk goes through meanwhile.
     """
 
     def __init__(
-        self, collector: CollectorClient, *, seconds: float, burst_entries: int, look: Callable[[], object]
+        self,
+        collector: CollectorClient,
+        desk: Desk,
+        *,
+        seconds: float,
+        burst_entries: int,
+        look: Callable[[], object],
     ) -> None:
         self._collector = collector
+        self._desk = desk
         self._look = look
         self._unit_seconds = seconds / UNITS
         self._burst_entries = burst_entries
@@ -69,11 +78,13 @@ class Director:
         # each fault lasts longer than the longest wait between two attempts, so that each is met
         return (
             Phase(0, "calm", self._nothing),
+            Phase(2, "calm", self._desk.trade),
             Phase(3, "collector answers 429", lambda: faults("all", "429", retry_after=retry_after_seconds)),
             Phase(4.5, "collector answers 503", lambda: faults("all", "503")),
             Phase(7, "collector hangs", lambda: faults("all", "hang")),
             Phase(7.5, "collector hangs, burst", self._start_burst),
-            Phase(9, "collector hangs", self._nothing),
+            Phase(9, "collector hangs", self._desk.be_careless),
+            Phase(10, "collector hangs", self._desk.look),
             Phase(10.5, "collector is back", lambda: faults("all", "ok")),
             Phase(UNITS, "flushing", self._nothing),
         )

@@ -41,7 +41,7 @@ def read_log(path: Path) -> Holding:
     by_logger: Counter[str] = Counter()
     gaps: list[Mapping[str, Any]] = []
     lines = unreadable = 0
-    for line in _lines(path):
+    for line in lines_of(path):
         lines += 1
         try:
             entry = orjson.loads(line)
@@ -56,5 +56,6 @@ def read_log(path: Path) -> Holding:
     return Holding(kinds, lines - unreadable - len(kinds), unreadable, 0, tuple(gaps), by_logger)
 
 
-def _lines(path: Path) -> list[bytes]:
+def lines_of(path: Path) -> list[bytes]:
+    """The lines of all files of the log at `path`."""
     return [line for file in sorted(files_of(path)) for line in file.path.read_bytes().splitlines()]

@@ -12,6 +12,7 @@ from typing import Self
 
 from aiohttp import WSMsgType, web
 
+from metaexpert.demo.desk.exchange import OrderEndpoint
 from metaexpert.demo.frame_source import TimedFrame
 
 _MIN_WAIT_SECONDS = 0.001
@@ -22,14 +23,24 @@ _SHUTDOWN_SECONDS = 0.5
 class MarketServer:
     """Plays `frames` at `speed` times their own pace; an async context manager.
 
+    Args:
+        frames: What is streamed at `url`.
+        speed: Times the frames' own pace.
+        orders: An endpoint for orders beside the stream; without one it takes none.
+
     Attributes:
         frames_sent: Frames played so far, whether or not somebody was connected.
         finished: Set when the frames have ended.
+        url: Of the stream.
+        http_url: Of everything else.
     """
 
-    def __init__(self, frames: Iterable[TimedFrame], *, speed: float = 1.0) -> None:
+    def __init__(
+        self, frames: Iterable[TimedFrame], *, speed: float = 1.0, orders: OrderEndpoint | None = None
+    ) -> None:
         self._frames = frames
         self._speed = speed
+        self._orders = orders
         self._sockets: set[web.WebSocketResponse] = set()
         self._joined = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -37,14 +48,17 @@ class MarketServer:
         self.frames_sent = 0
         self.finished = asyncio.Event()
         self.url = ""
+        self.http_url = ""
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.add_routes([web.get("/stream", self._connect)])
+        orders = self._orders
+        app = web.Application(middlewares=() if orders is None else orders.middlewares)
+        app.add_routes([web.get("/stream", self._connect), *(() if orders is None else orders.routes)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"ws://127.0.0.1:{self._runner.addresses[0][1]}/stream"
+        address = f"127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url, self.http_url = f"ws://{address}/stream", f"http://{address}"
         self._playing = asyncio.create_task(self._play(), name="market")
         return self
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metaexpert.demo.audit import Finding, SinkEvidence
+from metaexpert.demo.desk.topic import Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Report:
         evidence: The sinks.
         findings: Every check.
         on_disk: How many entries of a sink waited on disk at most, by sink.
+        topics: What a desk wants to see, with checks of their own.
     """
 
     headline: str
@@ -27,15 +29,36 @@ class Report:
     evidence: Sequence[SinkEvidence]
     findings: Sequence[Finding]
     on_disk: Mapping[str, int]
+    topics: Sequence[Topic] = ()
+
+    @property
+    def checks(self) -> list[Finding]:
+        """Every check, the desk's among them."""
+        return [*self.findings, *(finding for topic in self.topics for finding in topic.findings)]
 
     @property
     def failures(self) -> list[Finding]:
         """The checks that failed."""
-        return [finding for finding in self.findings if not finding.passed]
+        return [finding for finding in self.checks if not finding.passed]
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print the ledgers, then the checks that failed or how many passed."""
+    """Print what a desk wants to see, the ledgers, then the checks that failed and how many passed."""
+    for topic in report.topics:
+        _print_topic(topic, console)
+    print_ledgers(report, console)
+
+
+def _print_topic(topic: Topic, console: Console) -> None:
+    console.print()
+    console.print(topic.title, style="bold", highlight=False, soft_wrap=True)
+    for line in topic.lines:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_ledgers(report: Report, console: Console) -> None:
+    """Print the ledgers and the verdict."""
+    console.print()
     console.print(report.headline, highlight=False)
     for target, statuses in report.answers.items():
         told = ", ".join(f"{count} times {status}" for status, count in sorted(statuses.items()))
@@ -48,9 +71,9 @@ def print_report(report: Report, console: Console) -> None:
         console.print(loss, highlight=False)
     for finding in report.failures:
         console.print(f"FAILED {finding.sink}: {finding.check}: {finding.detail}", style="red", highlight=False)
-    passed = len(report.findings) - len(report.failures)
+    passed = len(report.checks) - len(report.failures)
     verdict = "demo failed" if report.failures else "demo passed"
-    console.print(f"{verdict}: {passed} of {len(report.findings)} checks, compared by entry id", highlight=False)
+    console.print(f"{verdict}: {passed} of {len(report.checks)} checks, compared by entry id", highlight=False)
 
 
 def _ledger_table(evidence: Sequence[SinkEvidence]) -> Table:

@@ -1,6 +1,7 @@
 """The demo from start to end: collector, market and expert, faults and a burst, then the comparison."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
@@ -15,7 +16,12 @@ from metaexpert.demo.capture import read_capture
 from metaexpert.demo.collector.faults import TARGETS
 from metaexpert.demo.collector_process import CollectorProcess
 from metaexpert.demo.comparison import compare
-from metaexpert.demo.destinations import logger_config
+from metaexpert.demo.desk.desk import Desk
+from metaexpert.demo.desk.exchange import OrderEndpoint
+from metaexpert.demo.desk.gateway import Gateway
+from metaexpert.demo.desk.planted import Planted
+from metaexpert.demo.desk.report import topics_of
+from metaexpert.demo.destinations import DOWN_RULE, logger_config
 from metaexpert.demo.director import Director
 from metaexpert.demo.frame_source import TimedFrame
 from metaexpert.demo.lag import LagMeter
@@ -26,10 +32,13 @@ from metaexpert.demo.simulator import MarketSimulator
 from metaexpert.demo.status import MostOnDisk, Status
 from metaexpert.demo.strategy import EmaCross
 from metaexpert.demo.view import Observer, show
+from metaexpert.logger import RuntimeStats
 from metaexpert.websocket import WebSocketClient, WebSocketFeed, WebSocketOptions
 
 _FLUSH_SECONDS = 30.0
 """Generous for a busy machine; it ends as soon as all has arrived."""
+_RESOLVED_SECONDS = 10.0
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +80,24 @@ async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Repo
     market = choose_market(options)
     async with AsyncExitStack() as stack:
         collector = await stack.enter_async_context(CollectorProcess.start())
-        server = await stack.enter_async_context(MarketServer(market.frames, speed=market.speed))
+        server = await stack.enter_async_context(
+            MarketServer(market.frames, speed=market.speed, orders=OrderEndpoint())
+        )
+        planted = Planted.made()
+        gateway = await stack.enter_async_context(Gateway.connected(server.http_url, planted.credentials))
         console.print(f"{market.description}; collector process {collector.pid}; logs in {folder}", highlight=False)
         config = logger_config(folder, collector.url, seconds=options.seconds, burst_entries=options.burst)
         expert = MetaExpert(
             feeds=[WebSocketFeed(WebSocketClient(WebSocketOptions(url=server.url)))], name="demo", logging=config
         )
-        strategy = EmaCross(options.seed)
+        strategy = EmaCross(options.seed, gateway.send)
         strategy.attach(expert)
+        desk = Desk(strategy, gateway, planted, folder)
+        await collector.watch_for(desk.watched())
         disk = MostOnDisk()
         director = Director(
             collector,
+            desk,
             seconds=options.seconds,
             burst_entries=options.burst,
             look=lambda: disk.look(expert.logging.stats()),
@@ -89,10 +105,13 @@ async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Repo
         observer = Observer(expert, strategy, director)
         await _run_expert(expert, director, observer, console, live=console.is_terminal and not options.plain)
         headline = _headline(observer.status(), observer.lag)
-        evidence, findings = await compare(config, expert.logging.stats(), collector, {BURST_LOGGER: options.burst})
+        stats = expert.logging.stats()
+        evidence, findings = await compare(config, stats, collector, {BURST_LOGGER: options.burst})
         collected = await collector.stats()
         answers = {target: collected[target]["statuses"] for target in TARGETS}
-        return Report(headline, answers, evidence, findings, disk.entries)
+        received = {target: collected[target]["found"] for target in TARGETS}
+        topics = await topics_of(desk, config, stats, strategy.broker.counts, received)
+        return Report(headline, answers, evidence, findings, disk.entries, topics)
 
 
 async def _run_expert(
@@ -115,10 +134,22 @@ async def _run_expert(
 
 
 async def _direct(director: Director, expert: MetaExpert) -> None:
-    """Play the scenario, wait until the sinks are empty, stop the expert."""
+    """Play the scenario, wait until the sinks are empty and the alerts over, stop the expert."""
     await director.play()
     await expert.logging.flush(_FLUSH_SECONDS)
+    with contextlib.suppress(TimeoutError):  # a check of its own tells of it
+        async with asyncio.timeout(_RESOLVED_SECONDS):
+            while _is_alarmed(expert.logging.stats()):  # noqa: ASYNC110 - statistics are looked at, they tell nobody
+                await asyncio.sleep(_LOOK_SECONDS)
     expert.stop()
+
+
+def _is_alarmed(stats: RuntimeStats) -> bool:
+    """Whether an alert is not over, or its target was not told yet."""
+    alerts = stats.alerts
+    return alerts is not None and (
+        alerts.rules[DOWN_RULE].state != "quiet" or any(target.pending for target in alerts.targets.values())
+    )
 
 
 def _headline(status: Status, lag: LagMeter) -> str:

@@ -7,13 +7,15 @@ and is logged at ERROR with its traceback.
 import asyncio
 import itertools
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 
 from metaexpert.core import Bar, MetaExpert, StopReason, Tick
 from metaexpert.core.events import Side
-from metaexpert.logger import get_logger
+from metaexpert.demo.order import Order
+from metaexpert.logger import get_logger, trace
 
 _FAST_TICKS = 8
 _SLOW_TICKS = 40
@@ -21,6 +23,7 @@ _ORDER_NOTIONAL = 1000
 _QUANTITY_STEP = Decimal("0.00001")
 _FILL_SECONDS = (0.002, 0.02)
 _CANCELLED_SHARE = 0.1
+_FIRST_FILL_SHARE = Decimal("0.4")
 _MISHAP_EVERY_TICKS = 1500
 _FIRST_MISHAP_TICK = 50
 
@@ -51,21 +54,22 @@ class _Average:
         return "BUY" if is_above else "SELL"
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    order_id: str
-    symbol: str
-    side: Side
-    quantity: Decimal
-    price: Decimal
+type Send = Callable[[Order], Awaitable[str]]
+"""Sends an order to the exchange; what that says against it, empty where it takes it."""
+
+
+async def _take(_order: Order) -> str:
+    """An exchange on paper that takes everything."""
+    return ""
 
 
 @dataclass(slots=True)
 class PaperBroker:
-    """Fills orders after a moment, one after the other; its task is owned by whoever calls `run`."""
+    """Sends orders and fills them after a moment, one after the other; its task is owned by whoever calls `run`."""
 
     random: Random
-    orders: asyncio.Queue[_Order] = field(default_factory=asyncio.Queue[_Order])
+    send: Send = _take
+    orders: asyncio.Queue[Order] = field(default_factory=asyncio.Queue[Order])
     positions: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     counts: Counter[str] = field(default_factory=Counter[str])
 
@@ -73,43 +77,76 @@ class PaperBroker:
         """Work orders off until cancelled."""
         while True:
             order = await self.orders.get()
-            await self._work(order)
-            self.orders.task_done()
+            with trace():  # of this order alone; the exchange goes on with it
+                await self._work(order)
 
-    async def _work(self, order: _Order) -> None:
+    async def _work(self, order: Order) -> None:
+        order_id, symbol = order.order_id, order.symbol
         trade = log.bind(strategy="ema-cross").trade
         trade.order_placed(
-            order_id=order.order_id, symbol=order.symbol, side=order.side, quantity=order.quantity, price=order.price
+            order_id=order_id, symbol=symbol, side=order.side, quantity=order.quantity, price=order.price
         )
-        await asyncio.sleep(self.random.uniform(*_FILL_SECONDS))
-        if self.random.random() < _CANCELLED_SHARE:
-            self.counts["cancelled"] += 1
-            trade.order_cancelled(order_id=order.order_id, symbol=order.symbol, reason="no liquidity at the limit")
-            return
+        try:
+            refusal = await self.send(order)
+            if refusal:
+                self.counts["rejected"] += 1
+                trade.order_rejected(order_id=order_id, symbol=symbol, reason=refusal)
+                return
+            trade.order_accepted(order_id=order_id, symbol=symbol)
+            await asyncio.sleep(self.random.uniform(*_FILL_SECONDS))
+        except asyncio.CancelledError:
+            self._cancelled(order, "expert stops")
+            raise
+        if not order.waits and self.random.random() < _CANCELLED_SHARE:
+            self._cancelled(order, "no liquidity at the limit")
+        else:
+            self._filled(order)
+
+    def _filled(self, order: Order) -> None:
         self.counts["filled"] += 1
+        trade = log.bind(strategy="ema-cross").trade
+        whole, first = order.quantity, (order.quantity * _FIRST_FILL_SHARE).quantize(_QUANTITY_STEP)
+        if first:
+            trade.order_partially_filled(
+                order_id=order.order_id,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=whole,
+                executed_quantity=first,
+                executed_price=order.price,
+            )
         trade.order_filled(
-            order_id=order.order_id, symbol=order.symbol, side=order.side, quantity=order.quantity, price=order.price
+            order_id=order.order_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=whole,
+            executed_quantity=whole - first,
+            price=order.price,
         )
         signed = order.quantity if order.side == "BUY" else -order.quantity
         position = self.positions[order.symbol] = self.positions.get(order.symbol, Decimal(0)) + signed
         trade.position_changed(symbol=order.symbol, quantity=position, entry_price=order.price)
 
-    def cancel_open(self) -> None:
-        """Cancel what nobody has worked on yet."""
+    def _cancelled(self, order: Order, reason: str) -> None:
+        self.counts["cancelled"] += 1
+        log.trade.order_cancelled(order_id=order.order_id, symbol=order.symbol, reason=reason)
+
+    def leave_unsent(self) -> None:
+        """Tell of what nobody has worked on yet."""
         while not self.orders.empty():
             order = self.orders.get_nowait()
-            log.trade.order_cancelled(order_id=order.order_id, symbol=order.symbol, reason="expert stops")
+            log.info("order not sent", order_id=order.order_id, symbol=order.symbol, reason="expert stops")
 
 
 class EmaCross:
     """The strategy; `attach` registers its handlers."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, send: Send = _take) -> None:
         self._averages: dict[str, _Average] = {}
         self._order_ids = itertools.count(1)
         self._ticks = itertools.count(1)
         self._broker_task: asyncio.Task[None] | None = None
-        self.broker = PaperBroker(Random(seed))  # noqa: S311  a broker's whims, not a secret
+        self.broker = PaperBroker(Random(seed), send)  # noqa: S311  a broker's whims, not a secret
 
     def attach(self, expert: MetaExpert) -> None:
         """Register with `expert`."""
@@ -132,7 +169,7 @@ class EmaCross:
         average = self._averages.setdefault(tick.symbol, _Average(price, price))
         side = average.add(price)
         if side is not None:
-            self._send(tick, side)
+            self.send(tick.symbol, side, (_ORDER_NOTIONAL / tick.price).quantize(_QUANTITY_STEP), tick.price)
 
     async def bar(self, bar: Bar) -> None:
         """Log the bar."""
@@ -141,17 +178,18 @@ class EmaCross:
         )
 
     async def stop(self, reason: StopReason) -> None:
-        """Stop the broker, cancel what is open."""
+        """Stop the broker, which cancels what is open."""
         if self._broker_task is not None:
             self._broker_task.cancel()
             await asyncio.wait({self._broker_task})
-        self.broker.cancel_open()
+        self.broker.leave_unsent()
         log.info("strategy stopped", reason=reason, **self.broker.counts)
 
-    def _send(self, tick: Tick, side: Side) -> None:
-        quantity = (_ORDER_NOTIONAL / tick.price).quantize(_QUANTITY_STEP)
-        order = _Order(f"paper-{next(self._order_ids)}", tick.symbol, side, quantity, tick.price)
+    def send(self, symbol: str, side: Side, quantity: Decimal, price: Decimal, *, waits: bool = False) -> str:
+        """Have the broker send an order; its id. One that `waits` is filled, others are cancelled now and then."""
+        order = Order(f"paper-{next(self._order_ids)}", symbol, side, quantity, price, waits)
         self.broker.orders.put_nowait(order)
+        return order.order_id
 
     def _check_price(self, tick: Tick) -> None:
         try:

@@ -19,6 +19,7 @@ from aiohttp import web
 from metaexpert.demo.collector import bulk, loki
 from metaexpert.demo.collector.faults import TARGETS, Fault, FaultPlan, Target, parse_fault
 from metaexpert.demo.collector.store import EntryStore, dump_stores
+from metaexpert.demo.collector.watch import Watch
 from metaexpert.demo.collector.wire import (
     Answer,
     Json,
@@ -77,6 +78,7 @@ class Collector:
         self._requests: Counter[Target] = Counter()
         self._body_bytes: Counter[Target] = Counter()
         self._statuses: dict[Target, Counter[str]] = {target: Counter() for target in TARGETS}
+        self._watches: dict[Target, Watch] = {target: Watch() for target in TARGETS}
         self._hanging = 0
 
     def application(self) -> web.Application:
@@ -89,6 +91,7 @@ class Collector:
                 web.post("/_bulk", self._bulk),
                 web.post("/{index}/_bulk", self._bulk),
                 web.post("/admin/faults", self._set_faults),
+                web.post("/admin/watch", self._watch_for),
                 web.get("/admin/entries", self._entries),
                 web.get("/admin/stats", self._stats),
                 web.post("/admin/shutdown", self._shutdown),
@@ -122,6 +125,7 @@ class Collector:
         self._body_bytes[target] += len(raw)
         fault = self.faults.take(target, self._clock())
         body = decode_body(raw, request.headers.get("Content-Encoding", "").lower(), limit_bytes)
+        self._watches[target].look((*_said(request), raw, body if isinstance(body, bytes) else b""))
         if fault is not None:
             answer = await self._fail(request, target, fault, body)
             if answer is not None:
@@ -183,6 +187,17 @@ class Collector:
         self.faults.set(order.targets, order.fault)
         return _response(json_answer(200, {"targets": list(order.targets), "mode": order.fault.mode}))
 
+    async def _watch_for(self, request: web.Request) -> web.Response:
+        try:
+            texts = load_json(await request.read())
+        except orjson.JSONDecodeError:
+            texts = None
+        if not isinstance(texts, dict):
+            return _response(json_answer(400, {"error": "what is looked for is an object of names and texts"}))
+        for watch in self._watches.values():
+            watch.watch_for({name: str(text) for name, text in texts.items()})
+        return _response(json_answer(200, {"watched": list(texts)}))
+
     async def _entries(self, request: web.Request) -> web.Response:
         stores = self._stores().get(request.query.get("target", ""))
         if stores is None:
@@ -217,11 +232,17 @@ class Collector:
             "copies": sum(count - 1 for store in stores for count in store.copies.values()),
             "conflicting": sum(len(store.conflicting_ids) for store in stores),
             "fault": "ok" if fault is None else fault.mode,
+            "found": dict(self._watches[target].found),
         }
 
     async def _shutdown(self, _: web.Request) -> web.Response:
         self.stopping.set()
         return _response(json_answer(200, {"stopping": True}))
+
+
+def _said(request: web.Request) -> tuple[bytes, ...]:
+    """What a request says beside its body."""
+    return request.raw_path.encode(), *(name + b": " + value for name, value in request.raw_headers)
 
 
 def _response(answer: Answer) -> web.Response:

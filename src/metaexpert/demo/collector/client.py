@@ -95,6 +95,10 @@ class CollectorClient:
         }
         await self._ask("POST", "/admin/faults", order)
 
+    async def watch_for(self, texts: Mapping[str, str]) -> None:
+        """Have it look in each request for these texts; `stats` counts, by their names, the requests that had them."""
+        await self._ask("POST", "/admin/watch", dict(texts))
+
     async def entries(self, target: str) -> HeldEntries:
         """Everything stored for `target` (loki, elasticsearch), by entry id."""
         held = await self._ask("GET", f"/admin/entries?target={target}")

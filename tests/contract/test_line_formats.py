@@ -68,8 +68,8 @@ def test_lines_of_json_are_json(line_format: LineFormat):
 
 # ---- ECS -------------------------------------------------------------------------------------------------------------
 
-OURS = ("extra", "trade_data", "error_context")
-"""Objects of users' fields, in no field set: custom fields, as the schema allows them."""
+OURS = ("extra", "trade_data", "error_context", "exception")
+"""Objects of users' fields, and of what the schema does not know of errors: custom, as the schema allows."""
 
 
 def ecs_types() -> dict[str, str]:

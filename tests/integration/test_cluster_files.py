@@ -39,7 +39,7 @@ from metaexpert.logger.sinks.memory import MemorySink
 
 IDENTITY = Identity(service="bot")
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
-OBJECTS = {"extra", "trade_data", "error_context"}
+OBJECTS = {"extra", "trade_data", "error_context", "exception"}
 DAYS = {"d": 1, "h": 1 / 24}
 
 

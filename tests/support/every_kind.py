@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from aiohttp import ClientResponseError, RequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
 from support.fake_sinks import FakeSink
 from support.running_logger import logging_to
+from yarl import URL
 
 from metaexpert.logger import CustomOptions, get_logger, log_context
 from metaexpert.logger.entry import Capture
@@ -28,7 +31,16 @@ def log_every_kind() -> None:
             int("not a quantity")
         except ValueError:
             log.exception("order refused", order_id=7)
-    error_logger(log).error("api failed", exc_info=ConnectionError("reset"), code=-1021)
+    error_logger(log).error("api failed", exc_info=refusal(), code=-1021)
+
+
+def refusal() -> Exception:
+    """A request that an exchange refused."""
+    url = URL("https://api.exchange.test/v3/order")
+    request = RequestInfo(url, "POST", CIMultiDictProxy(CIMultiDict()), url)
+    refused = ClientResponseError(request, (), status=429, message='{"code":-1003,"msg":"too many requests"}')
+    refused.add_note("the second try")
+    return refused
 
 
 def gap() -> Capture:

@@ -3,16 +3,18 @@
 Users' fields stay under `extra`, trade fields under `trade_data` and an error's context under `error_context`, one
 object each: mapped as `flattened` (Elasticsearch) or `flat_object` (OpenSearch) no value of theirs can break the
 index's mapping. There is no `severity`: `log.level` says the same. `trace_id` and `span_id` stand at `trace.id` and
-`span.id`.
+`span.id`. What the schema has no field for of an exception (causes, members, notes, variables) stands under
+`exception`, its fingerprint, for which the schema has labels, at `labels.error_fingerprint`.
 """
 
 import logging
-from typing import Final, final
+from typing import Any, Final, final
 
 import orjson
 
-from metaexpert.logger.entry import Capture, data_key
+from metaexpert.logger.entry import EXCEPTION, STACK_INFO, TRADE_DATA, Capture, Details, data_key
 from metaexpert.logger.formats.controls import DELETE, escaped
+from metaexpert.logger.formats.failures import FINGERPRINT, code_of, listed_variables, more_of, text_of
 from metaexpert.logger.formats.sites import Sites, bounded_name, encode_name, encode_text
 from metaexpert.logger.formats.timestamps import utc_parts
 from metaexpert.logger.formats.traces import TRACE_ID, lifted
@@ -47,6 +49,7 @@ class EcsDocuments:
         self._sites = Sites(self._encode_site)
         self._task: str | None = None
         self._labels = b""
+        self._label = b""
 
     def __call__(self, entry: Capture) -> bytes:
         """The entry's document, without newline."""
@@ -59,13 +62,17 @@ class EcsDocuments:
         second, fraction = utc_parts(time_ns)
         number = b"%d" % seq
         if task is not self._task:
-            self._labels = b"" if task is None else b',"labels":{"task":%b}' % encode_name(task)
+            self._label = b"" if task is None else b'"task":%b' % encode_name(task)
+            self._labels = b',"labels":{%b}' % self._label if self._label else b""
             self._task = task
         if context:
             fields = b"%b,%b" % (context, fields) if fields else context
         trace = b""
         if fields and fields.find(TRACE_ID) >= 0:
             trace, fields = _traced(fields)
+        labels, tail = self._labels, b""
+        if details is not None:
+            labels, tail = self._told(details, data_key(log_type))
         line = b'{"@timestamp":"%b.%bZ",%b%b","sequence":%b},%b%d}}%b%b%b%b}' % (
             second,
             fraction,
@@ -74,12 +81,27 @@ class EcsDocuments:
             number,
             self._process,
             thread,
-            self._labels,
+            labels,
             trace,
             b',"extra":{%b}' % fields if fields else b"",
-            b"" if details is None else _details(*details, data_key(log_type).encode()),
+            tail,
         )
         return line if line.isascii() and DELETE not in line else escaped(line)
+
+    def _told(self, details: Details, key: str) -> tuple[bytes, bytes]:
+        """Labels, and what stands at the end of a document."""
+        labels, tail = self._labels, b""
+        if details[EXCEPTION]:
+            told: dict[str, Any] = orjson.loads(details[EXCEPTION])
+            tail = _error(told)
+            if fingerprint := text_of(told, FINGERPRINT):
+                label = b'"error_fingerprint":%b' % encode_text(fingerprint)
+                labels = b',"labels":{%b}' % b",".join(filter(None, (self._label, label)))
+        elif details[STACK_INFO]:
+            tail = b',"error":{"stack_trace":%b}' % details[STACK_INFO]
+        if details[TRADE_DATA]:
+            tail += b',"%b":%b' % (key.encode(), details[TRADE_DATA])
+        return labels, tail
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:
         origin = {
@@ -103,15 +125,12 @@ def _name(name: str) -> str:
     return safe_text(bounded_name(name))
 
 
-def _details(exception: bytes, stack_info: bytes, data: bytes, key: bytes) -> bytes:
-    tail = b""
-    if exception:
-        told = orjson.loads(exception)
-        tail += b',"error":%b' % orjson.dumps(
-            {"type": told["type"], "message": told["message"], "stack_trace": told["traceback"]}
-        )
-    elif stack_info:
-        tail += b',"error":{"stack_trace":%b}' % stack_info
-    if data:
-        tail += b',"%b":%b' % (key, data)
-    return tail
+def _error(told: dict[str, Any]) -> bytes:
+    code = code_of(told)
+    error = {"type": text_of(told, "type"), "message": text_of(told, "message")} | ({"code": code} if code else {})
+    encoded = b',"error":%b' % orjson.dumps({**error, "stack_trace": text_of(told, "traceback")})
+    more = more_of(told)
+    more.pop(FINGERPRINT, None)
+    if "locals" in more:
+        more["locals"] = listed_variables(told)
+    return encoded + b',"exception":%b' % orjson.dumps(more) if more else encoded

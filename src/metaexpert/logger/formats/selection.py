@@ -78,7 +78,7 @@ JSON_KEYS: Final = DocumentKeys(
 
 ECS_KEYS: Final = DocumentKeys(
     frozenset({"@timestamp", "message", "ecs", "event", "log.level", "log.logger"}),
-    _BROUGHT | {"error", "host", "service", "process", "labels", "trace", "span", "log.origin"},
+    _BROUGHT | {"error", "exception", "host", "service", "process", "labels", "trace", "span", "log.origin"},
 )
 
 
@@ -95,7 +95,7 @@ class Selection:
     def __init__(self, keys: DocumentKeys, include: Iterable[str] | None, exclude: Iterable[str]) -> None:
         self._include = None if include is None else frozenset(include) | keys.mandatory
         self._exclude = frozenset(exclude)
-        self._brings_errors = "exception" in keys.optional
+        self._brings_errors = "stack_info" in keys.optional  # the keys themselves, not what a document makes of them
         roots = {path.split(".", 1)[0] for path in self._exclude}
         self._touched = None if include is not None else roots
         self._only_brought = include is None and roots <= _BROUGHT

@@ -16,6 +16,7 @@ from metaexpert.logger.identity import Identity
 from metaexpert.logger.site import Site
 
 _RECENT_BYTES: Final = 512 * 1024
+_NO_TIME: Final = b',"monotonic_ns":0'
 
 
 @final
@@ -52,17 +53,19 @@ class JsonLines:
             self._thread, self._task = thread, task
         if context:
             fields = b"%b,%b" % (context, fields) if fields else context
-        line = b'{"timestamp":"%b.%bZ",%b%b","seq":%b%b%b%b%b}' % (
+        line = b'{"timestamp":"%b.%bZ",%b%b","seq":%b,"monotonic_ns":%d%b%b%b}' % (
             second,
             fraction,
             site.head if site.message is message else site.with_message(message),
             number,
             number,
-            b',"monotonic_ns":%d' % at_ns if at_ns else b"",
+            at_ns,
             self._origin,
             b',"extra":{%b}' % fields if fields else b"",
             b"" if details is None else _encode_details(details, log_type),
         )
+        if not at_ns:
+            line = line.replace(_NO_TIME, b"", 1)  # that of fields, which may hold the same, stands behind it
         return line if line.isascii() and DELETE not in line else escaped(line)
 
     def _encode_site(self, site: Site, level: int, logger: str, log_type: str) -> tuple[bytes, bytes]:

@@ -52,9 +52,11 @@ class TestKeys:
         assert times == sorted(times)
 
     def test_a_monotonic_time_nobody_knows_is_not_written(self, written: Written):
-        entry = written(lambda log: log.info("hello"))
+        words = ',"monotonic_ns":0'
+        entry = written(lambda log: log.info(words, said=words, monotonic_ns=0))
         line = encoded((*entry[:MONOTONIC_NS], NO_MONOTONIC_NS))
-        assert line.keys() == BASE_KEYS - {"monotonic_ns"}
+        assert line.keys() == BASE_KEYS - {"monotonic_ns"} | {"extra"}
+        assert (line["message"], line["extra"]) == (words, {"said": words, "monotonic_ns": 0})
 
     def test_fields_trade_data_exception_and_stack_have_their_keys(self, written: Written):
         def fail(log: Logger) -> None:

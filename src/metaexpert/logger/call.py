@@ -52,6 +52,8 @@ _LEAST_MESSAGE_BYTES: Final = 4 * 1024
 
 _PLAIN: Final = frozenset({str, int, float, bool, NoneType, Decimal})
 
+_NO_FIELDS: Final[dict[str, Any]] = {}
+
 _SMALL_SIZE: Final = 512
 """Characters up to which it matters little how many bytes each takes in memory."""
 
@@ -243,6 +245,56 @@ def emit(  # noqa: PLR0917 - called for every kind of entry
         receipt = rescue(logger, level, msg, failure, frame, log_type)
     if level >= logging.ERROR or log_type != GENERAL:
         port.ingress.hurry()
+    return receipt or NO_RECEIPT
+
+
+def emit_made(  # noqa: PLR0917 - as emit
+    logger: "Logger", level: int, text: str, frame: FrameType, log_type: str, data: bytes
+) -> Receipt | None:
+    """As `emit`, of an entry that is made already; None where that is not for it: a stop, or somebody's own filters.
+
+    Args:
+        logger: whose call it is.
+        level: stdlib level number.
+        text: the message, looked through for secrets, of a few hundred characters at most.
+        frame: the caller's.
+        log_type: the entry's log type, a protected one.
+        data: its own data as encoded JSON, looked through as well.
+    """
+    home = logger._home
+    context = current_fields.get()
+    if context is PIPELINE or home.filters or frame.f_code.co_filename == _STDLIB_FILE:
+        return None
+    bound = logger._bound
+    joined = b"" if context is None and bound is None else _joined(context, bound, _NO_FIELDS)
+    thread = get_ident()
+    task = current_task(port.loop) if thread == port.loop_thread else None
+    task_name = None if task is None else task.get_name()
+    if task_name is not None and len(task_name) > _SHORT_NAME and task_name not in port.clean:
+        task_name = port.encoder.text(task_name)
+    size = sys.getsizeof(text) + len(joined) + len(data) + CAPTURE_OVERHEAD_BYTES
+    steady_ns = monotonic_ns()
+    capture: Capture = (
+        next_seq(),
+        time_ns(),
+        level,
+        logger.name,
+        text,
+        frame.f_code,
+        frame.f_lasti,
+        b"",
+        joined,
+        thread,
+        task_name,
+        log_type,
+        (b"", b"", data),
+        size,
+        steady_ns,
+    )
+    receipt = port.put(capture)
+    port.ingress.hurry()
+    if has_handlers(home):
+        call_handlers(home, capture, {}, None)
     return receipt or NO_RECEIPT
 
 

@@ -20,6 +20,7 @@ from metaexpert.logger.call import (
     ProtectedCall,
     caller,
     emit,
+    emit_made,
     hold_back,
     level_method,
     protected_method,
@@ -38,6 +39,7 @@ from metaexpert.logger.measuring.timer import Timing
 from metaexpert.logger.port import port
 from metaexpert.logger.receipts import NO_RECEIPT, Receipt
 from metaexpert.logger.trade.checks import checked
+from metaexpert.logger.trade.quick import quick_event
 from metaexpert.logger.trade.trade_log import TradeLog, trade_message
 
 DEBUG: Final = logging.DEBUG
@@ -263,6 +265,12 @@ class Logger(logging.Logger):
         typed = caller()
         frame = typed.f_back or typed
         try:
+            encoder = port.encoder
+            made = (encoder.prepared.get(event) or quick_event(event, encoder))(data, self._keys_around)
+            if made is not None:
+                receipt = emit_made(self, INFO, made[1], frame, TRADE, made[0])
+                if receipt is not None:
+                    return receipt
             data = checked(event, data, self._keys_around)
             members = port.quick(data) or port.encoder.full(data)
             details = (b"", b"", b"{%b}" % members)

@@ -77,6 +77,7 @@ class Redactor:
 
     Attributes:
         least_characters: text that is shorter need not be shown to `scrub`.
+        least_number_characters: likewise a decimal number that stands alone, of digits and a point.
     """
 
     def __init__(
@@ -96,7 +97,9 @@ class Redactor:
         self._verdicts: dict[str, bool] = {}
         glance = KeyGlance(self._anywhere, _WHOLE | self._pseudonyms)
         self._patterns = SecretPatterns(self.hides, patterns, glance=glance) if values else None
-        self.least_characters = sys.maxsize if self._patterns is None else self._patterns.least_characters
+        searched = self._patterns
+        self.least_characters = sys.maxsize if searched is None else searched.least_characters
+        self.least_number_characters = sys.maxsize if searched is None else searched.least_number_characters
 
     def hides(self, key: str) -> bool:
         """Whether a value under `key` must not leave the call."""

@@ -16,6 +16,9 @@ REDACTED: Final = "[REDACTED]"
 LEAST_CHARACTERS: Final = 8
 """No secret that is known by its looks is shorter."""
 
+LEAST_NUMBER_CHARACTERS: Final = 32
+"""No decimal number that stands alone, of digits and a point, is a secret where it is shorter."""
+
 _MARK: Final = "[REDACTED"
 _ADDRESS: Final = "[REDACTED e-mail]"
 _LONG_TOKEN: Final = 32
@@ -109,6 +112,7 @@ class SecretPatterns:
 
     Attributes:
         least_characters: text that is shorter need not be shown to `scrub`.
+        least_number_characters: likewise a decimal number that stands alone, of digits and a point.
     """
 
     def __init__(
@@ -122,6 +126,7 @@ class SecretPatterns:
         self._glance = glance
         self._further = tuple(re.compile(pattern) for pattern in further)
         self.least_characters = 1 if self._further else LEAST_CHARACTERS
+        self.least_number_characters = 1 if self._further else LEAST_NUMBER_CHARACTERS
 
     def scrub(self, text: str) -> str:  # noqa: C901 - a question and an answer for each kind
         """`text` without what looks like a secret; the same object where nothing does."""

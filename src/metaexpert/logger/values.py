@@ -5,7 +5,7 @@ orjson call; `full` walks anything else under the limits of the specification (d
 entry), cuts what exceeds them and says so in the value's place.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from types import NoneType
@@ -29,6 +29,7 @@ __all__ = [
     "Lazy",
     "ValueEncoder",
     "described",
+    "is_orjsons",
     "is_utf8",
     "lazy",
     "safe_text",
@@ -59,7 +60,7 @@ _KNOWN_TEXTS: Final = 2048
 _KNOWN_TEXT_CHARACTERS: Final = 256
 
 
-def _is_orjsons(value: Any) -> bool:
+def is_orjsons(value: Any) -> bool:
     """Whether orjson writes it as Python does, and lives: it ends the process where a time zone raises.
 
     orjson rounds an offset to minutes.
@@ -82,14 +83,17 @@ class ValueEncoder:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._harmless: set[str] = set()
+        self.harmless: set[str] = set()
+        """Keys the quick way takes."""
+        self.prepared: dict[str, Any] = {}
+        """What others have made ready for these rules and no other, by name."""
         self.clean: set[str] = set()
         """Messages without secrets; a set of strings' own, which any thread may fill."""
         self.quick = self._quick()
 
     def _quick(self) -> Callable[[dict[str, Any]], bytes | None]:  # noqa: C901 - one frame, see below
         """The quick way as a function of its own: looking its parts up on `self` would cost it a tenth."""
-        all_harmless = self._harmless.issuperset
+        all_harmless = self.harmless.issuperset
         scrub, least_characters = self._redactor.scrub, self._redactor.least_characters
 
         def quick(fields: dict[str, Any]) -> bytes | None:  # noqa: PLR0911 - a refusal for each reason
@@ -107,7 +111,7 @@ class ValueEncoder:
                     elif kind is float:
                         if value - value != 0.0:  # NaN or infinite: orjson would write null
                             return None
-                    elif kind not in _SCALARS and not (kind in _LOOKED_AT and _is_orjsons(value)):
+                    elif kind not in _SCALARS and not (kind in _LOOKED_AT and is_orjsons(value)):
                         return None
                 encoded = orjson.dumps(fields, _quick_default)
             except Exception:  # noqa: BLE001 - an integer over 64 bits, a lone surrogate, or somebody's own code
@@ -154,6 +158,20 @@ class ValueEncoder:
         """Any other text without secrets."""
         return self._redactor.scrub(text)
 
+    @property
+    def searches(self) -> tuple[Callable[[str], str], int, int]:
+        """`scrub`, and the characters from which on it is to be shown a text, and a number of digits that stands alone.
+
+        What comes back from it is the same object where there is no secret.
+        """
+        redactor = self._redactor
+        return redactor.scrub, redactor.least_characters, redactor.least_number_characters
+
+    def is_harmless(self, key: str) -> bool:
+        """Whether the quick way takes values under `key`."""
+        self._remember((key,))
+        return key in self.harmless
+
     def hides(self, key: str) -> bool:
         """Whether a value under `key` must not leave the call."""
         return self._redactor.hides(key)
@@ -171,10 +189,10 @@ class ValueEncoder:
         plain = Walk(self._redactor, MAX_CONTEXT_BYTES).fields(fields)
         return {key: orjson.dumps(value) for key, value in plain.items()}
 
-    def _remember(self, fields: Mapping[str, object]) -> None:
-        if len(self._harmless) < _KNOWN_KEYS:
+    def _remember(self, fields: Iterable[str]) -> None:
+        if len(self.harmless) < _KNOWN_KEYS:
             hides = self._redactor.hides
-            self._harmless.update(
+            self.harmless.update(
                 key
                 for key in fields
                 if type(key) is str

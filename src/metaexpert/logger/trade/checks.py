@@ -28,9 +28,18 @@ AMOUNTS: Final[Mapping[str, frozenset[str]]] = {
 }
 """By event, the fields that are written as decimal strings."""
 
+PLAIN_NAMES: Final = (
+    "exchange", "market_type", "order_type", "strategy_id", "exchange_timestamp", "latency_ms", "symbol", "reason",
+    "actor", "fee_asset", "asset", "code", "rule", "original",
+)  # fmt: skip
+"""Known fields that may be any text or number."""
+
+IDS: Final = ("order_id", "client_order_id")
 _POSITIVE: Final = frozenset({"executed_quantity", "executed_price"})
 _NOT_NEGATIVE: Final = frozenset({"remaining_quantity"})
-_SIDES: Final = {"BUY": "BUY", "SELL": "SELL", "buy": "BUY", "sell": "SELL"}
+SIDES: Final = {"BUY": "BUY", "SELL": "SELL", "buy": "BUY", "sell": "SELL"}
+"""What a side may be given as, and is written as."""
+
 _ORDER: Final = "order_"
 _SHOWN_CHARACTERS: Final = 40
 _NUMBER_CHARACTERS: Final = 64
@@ -92,17 +101,27 @@ def _check_amount(event: str, name: str, text: str, problems: list[str]) -> None
         number = Decimal(text)
         if not number.is_finite():
             problems.append(f"{name}: {_shown(text)} is no finite number")
-        elif number <= 0 and (name in _POSITIVE or (name == "quantity" and event.startswith(_ORDER))):
+        elif number <= 0 and is_above_zero(event, name):
             problems.append(f"{name}: {_shown(text)} is not above zero")
-        elif number < 0 and name in _NOT_NEGATIVE:
+        elif number < 0 and is_never_below_zero(name):
             problems.append(f"{name}: {_shown(text)} is below zero")
     except (InvalidOperation, ValueError):
         problems.append(f"{name}: {_shown(text)} is no decimal number")
 
 
+def is_above_zero(event: str, name: str) -> bool:
+    """Whether an amount of an event has to be above zero."""
+    return name in _POSITIVE or (name == "quantity" and event.startswith(_ORDER))
+
+
+def is_never_below_zero(name: str) -> bool:
+    """Whether an amount must not be below zero."""
+    return name in _NOT_NEGATIVE
+
+
 def _side(name: str, value: object, problems: list[str]) -> object:
     text = value if type(value) is str else described(value, str)
-    side = _SIDES.get(text)
+    side = SIDES.get(text)
     if side is None:
         problems.append(f"{name}: {_shown(text)} is neither BUY nor SELL")
         return value

@@ -5,7 +5,7 @@ quantities are written as decimal strings exactly as given; a float is written w
 """
 
 from collections.abc import Callable
-from typing import Any, Final, cast, final
+from typing import Any, cast, final
 
 from metaexpert.logger.receipts import Receipt
 from metaexpert.logger.trade.events import (
@@ -23,10 +23,8 @@ from metaexpert.logger.trade.events import (
     PositionEvent,
     RiskLimit,
 )
+from metaexpert.logger.trade.quick import WORD_CHARACTERS
 from metaexpert.logger.values import described
-
-_WORD_CHARACTERS: Final = 64
-"""Texts up to which nothing in a line for people needs to be cut."""
 
 
 def _event[T](name: str, kind: type[T]) -> T:
@@ -104,4 +102,4 @@ def trade_message(event: str, data: dict[str, Any]) -> str:
 
 
 def _word(value: object) -> str:
-    return value if type(value) is str and len(value) <= _WORD_CHARACTERS else described(value, str)
+    return value if type(value) is str and len(value) <= WORD_CHARACTERS else described(value, str)

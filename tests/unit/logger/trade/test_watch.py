@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from metaexpert.logger import LoggerConfig, LoggingRuntime, MemoryOptions, get_logger, log_context
-from metaexpert.logger.entry import LASTI, OF_ANOTHER_RUN, RECOVERED_FROM, SEQ, Capture
+from metaexpert.logger.entry import DETAILS, LASTI, OF_ANOTHER_RUN, RECOVERED_FROM, SEQ, Capture
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.testing import new_entry
 from metaexpert.logger.trade.watch import TradeWatch
@@ -118,6 +118,6 @@ def test_entries_of_former_runs_are_not_looked_at_again(former: Callable[[Captur
 def test_a_fault_of_its_own_costs_a_warning_alone():
     watch = TradeWatch(Notices())
     entry = new_entry("x", trade_data={"event": "order_filled"})
-    broken = (*entry[:12], (b"", b"", b"{no json"), entry[13])
+    broken: Any = (*entry[:DETAILS], (b"", b"", b"{no json"), *entry[DETAILS + 1 :])
     watch.look([broken])
     assert watch.take() == []

@@ -1,6 +1,7 @@
 """Alerts of a running logger: from the log call to a real webhook or mailbox, and never in the way."""
 
 import asyncio
+import time
 from typing import Any
 
 import orjson
@@ -245,6 +246,60 @@ async def test_what_waits_for_a_target_is_kept_over_a_reload():
         await reloaded(runtime, {"alerts": alerts(ERRORS, targets=[webhook(hook, timeout=6)])})
         await eventually(lambda: stats(runtime).targets["hook"].delivered == 1)
         assert stats(runtime).rules["errors"].fired == 1
+
+
+@pytest.mark.parametrize("keeps_targets", [True, False])
+async def test_a_reload_that_removes_all_rules_says_that_they_were_and_sends_what_waits(keeps_targets: bool):
+    collector = ScriptedCollector(status(500))
+    async with (
+        serving(collector) as hook,
+        logging_to({"type": "memory"}, alerts=alerts(ERRORS, targets=[webhook(hook)])) as runtime,
+    ):
+        log.error("boom", symbol="A")
+        await eventually(lambda: stats(runtime).targets["hook"].attempts > 1)
+        await reloaded(runtime, {"alerts": {"targets": [webhook(hook)] if keeps_targets else []}})
+        await eventually(lambda: stats(runtime).targets["hook"].attempts > 3)
+        collector.default = status(200)
+        await eventually(lambda: stats(runtime).targets["hook"].delivered == 1)
+        assert not stats(runtime).rules
+        log.error("boom", symbol="B")
+        await reloaded(runtime, {"alerts": alerts(ERRORS, targets=[webhook(hook)]), "log_level": "DEBUG"})
+        log.error("boom", symbol="A")
+        await eventually(lambda: ("firing", "errors") in received(hook)[-1:])
+        said = [
+            (entry["extra"]["state"], entry["message"]) for entry in await entries(runtime) if "state" in entry["extra"]
+        ]
+    assert [state for state, _ in said[:3]] == ["firing", "resolved", "firing"]
+    assert "the rule was removed" in said[1][1]
+
+
+async def test_a_reload_that_removes_a_target_says_what_it_is_not_told():
+    async with (
+        serving(ScriptedCollector(status(500))) as hook,
+        logging_to({"type": "memory"}, alerts=alerts(ERRORS, targets=[webhook(hook)])) as runtime,
+    ):
+        log.error("boom", symbol="A")
+        await eventually(lambda: stats(runtime).targets["hook"].attempts > 1)
+        await reloaded(runtime, {"alerts": alerts(ERRORS)})
+        await eventually(lambda: not stats(runtime).targets)
+        (told,) = [entry for entry in await entries(runtime) if entry["extra"].get("outcome") == "removed"]
+    assert told["level"] == "WARNING"
+    assert (told["extra"]["target"], told["extra"]["alerts"]) == ("hook", 1)
+
+
+async def test_entries_have_the_times_of_their_calls_whatever_the_calendars_clock_is_set_to(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """An hour back and an hour ahead, neither of which lets time go by for a rule."""
+    rule = {"type": "rate", "name": "many", "count": 3, "within": 600}
+    async with logging_to({"type": "memory"}, alerts=alerts(rule)) as runtime:
+        now = time.time_ns
+        for hours in (0, -1, 1):
+            monkeypatch.setattr(time, "time_ns", lambda hours=hours: now() + hours * 3_600_000_000_000)
+            log.error("boom")
+            await runtime.flush()
+        await eventually(lambda: stats(runtime).rules["many"].fired == 1)
+        assert stats(runtime).rules["many"].state == "firing"
 
 
 async def test_without_rules_nothing_runs_and_nothing_is_imported():

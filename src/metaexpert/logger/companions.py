@@ -54,6 +54,9 @@ class Surroundings:
     jobs: Jobs
 
 
+_LEFT: Final = object()
+"""In place of options: of one that is there to end what was begun."""
+
 _AGAIN_SECONDS: Final = 0.5
 """After a fault of its own one is begun again."""
 
@@ -63,10 +66,14 @@ type Make = Callable[[LoggerConfig, Surroundings, Companion | None], Companion]
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A companion there can be: the options it is made of (falsy when it is not wanted), and how it is made."""
+    """A companion there can be: the options it is made of (falsy when it is not wanted), and how it is made.
+
+    `leave` makes what stays when it is not wanted any longer: it ends what the former one has begun.
+    """
 
     options: Callable[[LoggerConfig], object]
     make: Make
+    leave: Callable[[LoggerConfig, Surroundings, Companion], Companion] | None = None
 
 
 def _error_summaries(_config: LoggerConfig, surroundings: Surroundings, _former: Companion | None) -> Companion:
@@ -80,6 +87,16 @@ def _alerts(config: LoggerConfig, surroundings: Surroundings, former: Companion 
 
     known = former if isinstance(former, AlertWatch) else None
     return AlertWatch(config.alerts, config.log_name, surroundings, known)
+
+
+def _last_alerts(config: LoggerConfig, surroundings: Surroundings, former: Companion) -> Companion:
+    """Targets without rules: they are told what waits for them, and that what was firing does so no longer."""
+    from metaexpert.logger.alerts.watch import AlertWatch  # noqa: PLC0415 - imported where it is wanted
+    from metaexpert.logger.options.alerts import AlertsOptions  # noqa: PLC0415 - as above
+
+    known = former if isinstance(former, AlertWatch) else None
+    targets = config.alerts.targets or (() if known is None else known.targets)
+    return AlertWatch(AlertsOptions(targets=targets), config.log_name, surroundings, known)
 
 
 def _sampler(config: LoggerConfig, surroundings: Surroundings, former: Companion | None) -> Companion:
@@ -106,7 +123,9 @@ def _clock(config: LoggerConfig, surroundings: Surroundings, former: Companion |
 
 
 _KINDS: dict[str, _Kind] = {
-    "alerts": _Kind(lambda config: (config.alerts, config.log_name) if config.alerts.rules else None, _alerts),
+    "alerts": _Kind(
+        lambda config: (config.alerts, config.log_name) if config.alerts.rules else None, _alerts, _last_alerts
+    ),
     "errors": _Kind(lambda config: config.errors.group, _error_summaries),
     "performance": _Kind(lambda config: config.performance if config.performance.enabled else None, _sampler),
     "clock": _Kind(lambda config: config.clock if config.clock.enabled else None, _clock),
@@ -153,7 +172,19 @@ class Companions:
         """
         wanted = {name: options for name, kind in _KINDS.items() if (options := kind.options(config))}
         made = {name: self._kept_or_made(name, options, config) for name, options in wanted.items()}
+        made |= {
+            name: self._left(name, each, config) for name, each in self._now.made.items() if self._stays(name, made)
+        }
         return Plan(made, config.check_trades)
+
+    def _stays(self, name: str, made: Mapping[str, _Made]) -> bool:
+        return name not in made and _KINDS[name].leave is not None
+
+    def _left(self, name: str, former: _Made, config: LoggerConfig) -> _Made:
+        leave = _KINDS[name].leave
+        if leave is None or former.options is _LEFT:
+            return former
+        return _Made(_LEFT, leave(config, self._surroundings, former.companion))
 
     def _kept_or_made(self, name: str, options: object, config: LoggerConfig) -> _Made:
         former = self._now.made.get(name)

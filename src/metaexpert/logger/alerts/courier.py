@@ -1,8 +1,9 @@
 """Brings one target its messages: when one is due, again after a failure, and what is left when logging stops.
 
 A target that is down costs its own courier alone. It is tried again with backoff, or when it asks for it (Retry-After);
-what waits meanwhile is bounded by the outbox. What became of messages is told in entries of log type "alert", which no
-rule looks at: a failure once, until the target takes messages again.
+what waits meanwhile is bounded by the outbox. A message that may have arrived goes again as it was, so that a receiver
+knows it by its id. What became of messages is told in entries of log type "alert", which no rule looks at: a failure
+once, until the target takes messages again.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Any, Final, final
 from metaexpert.logger.alerts.figures import TargetStats
 from metaexpert.logger.alerts.message import Message, Word
 from metaexpert.logger.alerts.outbox import Compose, Outbox
-from metaexpert.logger.alerts.targets.base import Sent, Target
+from metaexpert.logger.alerts.targets.base import Sent, Target, Unsure
 from metaexpert.logger.breaker import FAILURES_UNTIL_OPEN, Breaker
 from metaexpert.logger.options.alert_targets import AlertTargetOptions
 from metaexpert.logger.outcome import Delivered, Rejected, Retry
@@ -85,6 +86,7 @@ class Courier:
         self._health = Health(FAILURES_UNTIL_OPEN)
         self._counters = _Counters()
         self._not_before = 0.0
+        self._unsure: Message | None = None
         self._woken: asyncio.Event | None = None
         self._under_way: asyncio.Task[None] | None = None
 
@@ -92,6 +94,7 @@ class Courier:
         """Go on with what another has not sent, and with its counters."""
         self._outbox.take_over(other._outbox)  # noqa: SLF001 - of this class
         self._counters = other._counters  # noqa: SLF001 - of this class
+        self._unsure = other._unsure  # noqa: SLF001 - of this class
 
     def put(self, word: Word) -> None:
         """Have the target be told."""
@@ -170,7 +173,7 @@ class Courier:
 
     async def attempt(self, most_seconds: float | None = None) -> None:
         """Send what waits as one message, and see what becomes of it."""
-        message = self._outbox.compose(self._compose)
+        message = self._unsure or self._outbox.compose(self._compose)
         limit = self.options.timeout + _GRACE_SECONDS
         self._counters.attempts += 1
         self._breaker.begin_probe()
@@ -178,7 +181,9 @@ class Courier:
             sent = await self._sent(message, limit if most_seconds is None else min(limit, most_seconds))
         except asyncio.CancelledError:
             self._breaker.drop_probe()
+            self._unsure = message
             raise
+        self._unsure = message if isinstance(sent, Unsure) else None
         self._settle(message, sent)
 
     async def _sent(self, message: Message, limit_seconds: float) -> Sent:
@@ -186,7 +191,7 @@ class Courier:
             async with asyncio.timeout(limit_seconds):
                 return await self._target.send(message)
         except TimeoutError:
-            return Retry(f"no answer within {limit_seconds:g} s")
+            return Unsure(f"no answer within {limit_seconds:g} s")
         except Exception as error:  # noqa: BLE001 - a fault of one target ends no courier
             return Retry(f"{type(error).__name__}: {error}"[:200])
 
@@ -238,6 +243,11 @@ class Courier:
         rules = sorted({word.alert.rule for word in (*message.words, *message.rest)})
         fields = {"target": self.options.name, "outcome": outcome, "alerts": message.alerts, "rules": rules}
         self._tell(level, told, {**fields, **more})
+
+    @property
+    def pending(self) -> int:
+        """How many alerts wait."""
+        return len(self._outbox)
 
     @property
     def stats(self) -> TargetStats:

@@ -1,6 +1,6 @@
 """All rules together: entries, ticks and statistics in, alerts out; pure, the times are given."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import final
 
 from metaexpert.logger.alerts.alert import Alert
@@ -46,13 +46,13 @@ class Engine:
         said = [alert for rule in self.rules.values() for alert in rule.episodes.take()]
         return sorted(said, key=lambda alert: alert.at)
 
-    def retire(self, names: Iterable[str], now: float) -> list[Alert]:
-        """End what rules say that are in force no longer."""
+    def retire(self, by: Mapping[str, Rule], now: float) -> list[Alert]:
+        """End what rules say that are in force no longer, since there are others now."""
         ended: list[Alert] = []
-        for name in names:
-            episodes = self.rules[name].episodes
-            episodes.end_all(now, "the rule was changed, or is in the configuration no longer")
-            ended += episodes.take()
+        for name, rule in self.rules.items():
+            if by.get(name) is not rule:
+                rule.episodes.end_all(now, "the rule was changed" if name in by else "the rule was removed")
+                ended += rule.episodes.take()
         return ended
 
     def stats(self) -> dict[str, RuleStats]:

@@ -1,15 +1,21 @@
 """From when to when a rule holds of each group, and what is said of that; pure, the times are given.
 
 A condition that holds for `for_seconds` is said once to be firing, again every `repeat_seconds` while it goes on, and
-once to be resolved. Firing and resolved alternate for each group.
+once to be resolved. Firing and resolved alternate for each group. A figure that goes to and fro with every entry makes
+no two words of each: beyond so many words a second what is over is said with the next tick, if it still is.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
 from metaexpert.logger.alerts.alert import OTHERS, Alert, AlertState, Group, Severity
+
+_MOST_SAID: Final = 20
+_WITHIN_SECONDS: Final = 1.0
+"""More words than that within this time, and none more is said of what is over until the next tick."""
 
 SHOWN_CHARACTERS: Final = 500
 """How much an alert repeats of a message."""
@@ -54,6 +60,7 @@ class Episode:
     limit: float | None = None
     fires: bool = False
     said_at: float = 0.0
+    over: tuple[float, str] | None = None
 
 
 @final
@@ -83,6 +90,7 @@ class Episodes:
         self.counters = RuleCounters()
         self._episodes: dict[Group, Episode] = {}
         self._said: list[Alert] = []
+        self._times: deque[float] = deque(maxlen=_MOST_SAID)
 
     def bounded(self, group: Group) -> Group:
         """The group itself, or the one that is shared by all for which there is no room."""
@@ -99,6 +107,7 @@ class Episodes:
             episode = self._episodes[group] = Episode(at, at)
         elif episode.fires:
             self.counters.suppressed += count
+        episode.over = None
         episode.last = max(episode.last, at)
         episode.text, episode.value, episode.limit = text[:SHOWN_CHARACTERS], value, limit
         episode.count += count
@@ -107,6 +116,16 @@ class Episodes:
 
     def ends(self, group: Group, at: float, text: str) -> None:
         """The condition holds no longer."""
+        episode = self._episodes.get(group)
+        if episode is not None and episode.fires and self._says_much(at):
+            episode.over = episode.over or (at, text)
+        else:
+            self._end(group, at, text)
+
+    def _says_much(self, at: float) -> bool:
+        return len(self._times) == _MOST_SAID and at - self._times[0] < _WITHIN_SECONDS
+
+    def _end(self, group: Group, at: float, text: str) -> None:
         episode = self._episodes.pop(group, None)
         if episode is not None and episode.fires:
             self.counters.resolved += 1
@@ -115,8 +134,10 @@ class Episodes:
 
     def tick(self, now: float) -> None:
         """Time went by: what has held long enough fires, what goes on is said again."""
-        for group, episode in self._episodes.items():
-            if not episode.fires:
+        for group, episode in list(self._episodes.items()):
+            if episode.over is not None:
+                self._end(group, *episode.over)
+            elif not episode.fires:
                 if now - episode.since >= self.terms.for_seconds:
                     self._fire(group, episode, now)
             elif now - episode.said_at >= self.terms.repeat_seconds:
@@ -126,7 +147,7 @@ class Episodes:
     def end_all(self, at: float, text: str) -> None:
         """Nothing of it holds any longer."""
         for group in list(self._episodes):
-            self.ends(group, at, text)
+            self._end(group, at, text)
 
     def end_those_before(self, last: float, at: float, text: str) -> None:
         """End what has not held since `last`."""
@@ -167,6 +188,7 @@ class Episodes:
 
     def _say(self, state: AlertState, group: Group, episode: Episode, at: float) -> None:
         episode.said_at = at
+        self._times.append(at)
         silent = state is AlertState.RESOLVED and not self.terms.resolved
         self._said.append(
             Alert(

@@ -1,11 +1,11 @@
 """What waits for a target: one word for each alert, grouped, limited in rate and number; pure, the times are given.
 
 A newer word about the same alert takes the place of one that was not sent, so that a target hears the latest after an
-outage and nothing twice.
+outage and nothing twice. Rules share the room fairly: one that says much takes no other's place.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from typing import Final, final
 
 from metaexpert.logger.alerts.message import Message, Word
@@ -70,7 +70,7 @@ class Outbox:
 
     def compose(self, make: Compose) -> Message:
         """The message that may go now: the gravest first, those of one severity in the order they came."""
-        words = sorted(self._waiting.values(), key=_gravest_first)
+        words = _in_turn(self._waiting.values())
         return make(tuple(words[: self._max_alerts]), tuple(words[self._max_alerts :]), self.shed)
 
     def settled(self, message: Message, now: float) -> None:
@@ -87,11 +87,24 @@ class Outbox:
         return len(self._waiting)
 
     def _make_room(self) -> None:
+        if len(self._waiting) <= self._max_pending:
+            return
+        rules = Counter(word.alert.rule for word in self._waiting.values())
         while len(self._waiting) > self._max_pending:
-            del self._waiting[next(iter(self._waiting))]
+            rule = rules.most_common(1)[0][0]
+            del self._waiting[next(key for key, word in self._waiting.items() if word.alert.rule == rule)]
+            rules[rule] -= 1
             self.shed += 1
             self.shed_total += 1
 
 
-def _gravest_first(word: Word) -> tuple[bool, int]:
-    return word.is_over, -word.alert.severity.level
+def _in_turn(words: Iterable[Word]) -> list[Word]:
+    """The gravest first; of those alike each rule's first one, then each rule's second, in the order they came."""
+    turns: Counter[tuple[bool, int, str]] = Counter()
+    ranked: list[tuple[bool, int, int, int, Word]] = []
+    for number, word in enumerate(words):
+        rank = (word.is_over, -word.alert.severity.level)
+        turn = turns[(*rank, word.alert.rule)]
+        turns[(*rank, word.alert.rule)] += 1
+        ranked.append((*rank, turn, number, word))
+    return [each[-1] for each in sorted(ranked, key=lambda each: each[:-1])]

@@ -19,9 +19,10 @@ from metaexpert.logger.alerts.engine import Engine
 from metaexpert.logger.alerts.figures import AlertStats
 from metaexpert.logger.alerts.message import Message, Word, fields_of, headline
 from metaexpert.logger.context import PIPELINE, current_fields
-from metaexpert.logger.entry import ALERT, LASTI, OF_ANOTHER_RUN, RECOVERED_FROM, SEQ, TIME_NS, Capture
+from metaexpert.logger.entry import ALERT, LASTI, MONOTONIC_NS, OF_ANOTHER_RUN, RECOVERED_FROM, SEQ, Capture
 from metaexpert.logger.formats.controls import neutralised
 from metaexpert.logger.options.alert_rules import AnyRule
+from metaexpert.logger.options.alert_targets import AnyTarget
 from metaexpert.logger.options.alerts import AlertsOptions
 from metaexpert.logger.own_entries import own_entry
 from metaexpert.logger.port import port
@@ -88,11 +89,11 @@ class AlertWatch:
     def look(self, entries: Iterable[Capture]) -> None:
         """Show them to the rules."""
         now = self._rhythm.clock()
-        ahead = now - self._time_ns() / _NS
         try:
             for entry in entries:
                 if entry[SEQ] < RECOVERED_FROM and entry[LASTI] != OF_ANOTHER_RUN:
-                    self._engine.look(entry, min(now, entry[TIME_NS] / _NS + ahead))
+                    # the clock of the calendar may have been set since; what is not known happens now
+                    self._engine.look(entry, min(now, entry[MONOTONIC_NS] / _NS or now))
         except Exception as error:  # noqa: BLE001 - it must not hold up the entries behind this one
             self._faults += 1
             self._surroundings.notices.say("alerts", f"{type(error).__name__}: {error}; please report this")
@@ -140,7 +141,8 @@ class AlertWatch:
 
     def tick(self) -> None:
         """Look at statistics and time once."""
-        self._engine.tick(self._rhythm.clock(), self._surroundings.stats())
+        if self._engine.rules:
+            self._engine.tick(self._rhythm.clock(), self._surroundings.stats())
         self.announce()
 
     def announce(self) -> None:
@@ -151,7 +153,7 @@ class AlertWatch:
     async def _rest(self) -> None:
         """Until the next tick; alerts in between are said at once."""
         woken, loop = self._woken, asyncio.get_running_loop()
-        until = loop.time() + self._options.check_every
+        until = loop.time() + self._options.check_every if self._engine.rules else None
         while woken is not None:
             try:
                 async with asyncio.timeout_at(until):
@@ -172,11 +174,19 @@ class AlertWatch:
                 courier.take_over(other)
         for alert in former.retired(self._engine):
             self._announce(alert)
+        for name, courier in former._couriers.items():  # noqa: SLF001 - of this class
+            if name not in self._couriers and courier.pending:
+                told = f"alerts that waited for {name} are not sent, since the target was removed: {courier.pending}"
+                self._tell(logging.WARNING, told, {"target": name, "outcome": "removed", "alerts": courier.pending})
 
     def retired(self, by: Engine) -> list[Alert]:
         """What is to be said of the rules that another engine has not taken over."""
-        gone = [name for name, rule in self._engine.rules.items() if by.rules.get(name) is not rule]
-        return self._engine.retire(gone, self._rhythm.clock())
+        return self._engine.retire(by.rules, self._rhythm.clock())
+
+    @property
+    def targets(self) -> tuple[AnyTarget, ...]:
+        """The targets it tells."""
+        return self._options.targets
 
     # ---- saying it --------------------------------------------------------------------------------------------
 

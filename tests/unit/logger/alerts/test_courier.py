@@ -13,6 +13,7 @@ from support.eventually import eventually
 from metaexpert.logger.alerts.alert import Alert, AlertState, Severity
 from metaexpert.logger.alerts.courier import Courier, Rhythm
 from metaexpert.logger.alerts.message import Message, Word
+from metaexpert.logger.alerts.targets.base import Unsure
 from metaexpert.logger.breaker import BreakerState
 from metaexpert.logger.options.alert_targets import AlertTargetOptions
 from metaexpert.logger.outcome import Delivered, Rejected, Retry
@@ -200,3 +201,47 @@ def test_an_attempt_of_a_closed_loop_does_not_hold_up_the_next_one():
     desk.courier._not_before = desk.clock.now + 3600.0
     asyncio.run(goes_on())
     assert desk.target.closed >= 1
+
+
+async def test_a_message_that_may_have_arrived_goes_again_as_it_was_before_anything_newer():
+    desk = Desk(Unsure("no answer"), Unsure("no answer"))
+    desk.courier.put(word("a"))
+    await desk.attempt_when_due()
+    desk.courier.put(word("a"))
+    desk.courier.put(word("b"))
+    for _ in range(3):
+        await desk.attempt_when_due()
+    first, second, third, last = desk.target.messages
+    assert first is second is third
+    assert first.id != last.id
+    assert [each.alert.rule for each in last.words] == ["a", "b"]
+    assert desk.courier.stats.pending == 0
+
+
+async def test_another_courier_sends_it_again_as_it_was():
+    desk, after = Desk(Unsure("no answer")), Desk()
+    desk.courier.put(word("a"))
+    await desk.attempt_when_due()
+    after.courier.take_over(desk.courier)
+    after.courier.put(word("b"))
+    await after.attempt_when_due()
+    assert after.target.messages == desk.target.messages
+
+
+async def test_what_was_cancelled_amid_an_attempt_may_have_arrived():
+    class Endless(FakeTarget):
+        async def send(self, message: Message) -> Any:
+            self.messages.append(message)
+            await asyncio.Event().wait()
+
+    desk = Desk()
+    desk.courier._target = endless = Endless()  # pyright: ignore[reportPrivateUsage]
+    desk.courier.put(word("a"))
+    attempt = asyncio.create_task(desk.courier.attempt())
+    await asyncio.sleep(0)
+    attempt.cancel()
+    await asyncio.wait([attempt])
+    desk.courier.put(word("b"))
+    desk.courier._target = desk.target  # pyright: ignore[reportPrivateUsage]
+    await desk.courier.attempt()
+    assert desk.target.messages[0] is endless.messages[0]

@@ -109,3 +109,23 @@ def test_every_alert_is_sent_merged_or_shed_and_none_twice(steps: list[tuple[str
                 sent += message.alerts
         assert put == sent + box.merged + box.shed_total + len(box)
         assert len(box) <= 5
+
+
+def word_about(rule: str, number: int) -> Word:
+    alert = Alert(
+        rule=rule, severity=Severity.ERROR, state=AlertState.FIRING, group=(("n", str(number)),), text="t", count=1,
+        since=0.0, at=0.0,
+    )  # fmt: skip
+    return Word(alert, 0, 0)
+
+
+def test_a_rule_that_says_much_neither_sheds_nor_hides_what_another_says():
+    box = outbox(max_alerts=3)
+    box.put(word_about("quiet", 0), 0.0)
+    for number in range(100):
+        box.put(word_about("noisy", number), 0.0)
+    box.put(word_about("late", 0), 0.0)
+    message = box.compose(compose)
+    assert [each.alert.rule for each in message.words] == ["quiet", "noisy", "late"]
+    assert message.more == {"noisy": 2}
+    assert box.shed_total == 97

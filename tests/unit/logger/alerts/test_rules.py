@@ -315,7 +315,54 @@ def test_a_rule_that_is_retired_ends_what_it_said():
     engine = engine_of({"type": "entry"})
     engine.look(entry(), 0.0)
     engine.take()
-    (over,) = engine.retire(["entry"], 5.0)
+    (over,) = engine.retire({}, 5.0)
     assert isinstance(over, Alert)
     assert (over.state, over.seconds) == (RESOLVED, 5.0)
     assert engine.stats()["entry"].state == "quiet"
+
+
+class TestStorms:
+    """A hundred thousand entries a second that all match, of as many groups, cost bounded room and few words."""
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            {"type": "entry"},
+            {"type": "rate", "count": 2, "within": 60},
+            {"type": "error_rate", "above": 0.1, "within": 60, "least_entries": 1},
+            {"type": "threshold", "field": "n", "above": -1},
+        ],
+        ids=lambda rule: rule["type"],
+    )
+    def test_groups_beyond_the_bound_are_one(self, rule: dict[str, Any]):
+        engine = engine_of({"max_groups": 10, "group_by": ["n"], **rule})
+        for number in range(2000):
+            engine.look(entry(n=number), number / 100_000)
+            engine.look(entry(n=number), number / 100_000)
+        stats = engine.stats()[rule["type"]]
+        assert stats.firing[-1] == OTHERS
+        assert len(stats.firing) == stats.fired == len(engine.take()) == 11
+        assert stats.suppressed >= 1900
+
+    def test_a_figure_that_goes_to_and_fro_makes_few_words_and_ends_where_it_stands(self):
+        engine = engine_of({"type": "threshold", "field": "n", "above": 0})
+        for number in range(2001):
+            engine.look(entry(n=number % 2), number / 100_000)
+        said_first = engine.take()
+        assert len(said_first) <= 22
+        assert said_first[-1].state == FIRING
+        engine.tick(1.0, stats_of())
+        (over,) = engine.take()
+        assert (over.state, over.at) == (RESOLVED, pytest.approx(0.02))
+        assert engine.stats()["threshold"].state == "quiet"
+
+    def test_what_holds_again_before_the_tick_goes_on(self):
+        engine = engine_of({"type": "threshold", "field": "n", "above": 0})
+        for number in range(2000):
+            engine.look(entry(n=number % 2), number / 100_000)
+        engine.take()
+        engine.tick(1.0, stats_of())
+        assert engine.take() == []
+        assert engine.stats()["threshold"].state == "firing"
+        engine.look(entry(n=0), 5.0)
+        assert [each.state for each in engine.take()] == [RESOLVED]

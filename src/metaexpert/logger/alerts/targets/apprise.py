@@ -32,7 +32,7 @@ class AppriseTarget:
 
     async def send(self, message: Message) -> Sent:
         """Send it."""
-        return await self._blocking.run(lambda: self._sent(message))
+        return await self._blocking.run(message, lambda: self._sent(message))
 
     async def close(self) -> None:
         """Let the thread end."""

@@ -29,7 +29,7 @@ class ConsoleTarget:
     async def send(self, message: Message) -> Sent:
         """Write it."""
         bell = _BELL if self._options.bell and not message.is_over else ""
-        return await self._blocking.run(partial(self._write, f"{bell}ALERT {text(message)}\n"))
+        return await self._blocking.run(message, partial(self._write, f"{bell}ALERT {text(message)}\n"))
 
     def _write(self, told: str) -> Sent:
         if tell(told, self._options.timeout):

@@ -2,18 +2,20 @@
 
 A reply of 4xx is tried again; 5xx to the login, the sender or all recipients waits for an operator, since every further
 message would meet the same; 5xx to the message itself is final.
+
+A mail whose fate is unknown goes again with the `Message-ID` it had, which mailboxes know duplicates by.
 """
 
 import contextlib
 import smtplib
 import ssl
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate
 from typing import Final, final
 
 from metaexpert.exceptions import ConfigError
 from metaexpert.logger.alerts.message import Message, lines, subject
-from metaexpert.logger.alerts.targets.base import Blocking, Sent
+from metaexpert.logger.alerts.targets.base import Blocking, Sent, Unsure
 from metaexpert.logger.jobs import Worker
 from metaexpert.logger.options.alert_targets import EmailTargetOptions
 from metaexpert.logger.options.secret_files import read_secret
@@ -41,7 +43,7 @@ class EmailTarget:
     async def send(self, message: Message) -> Sent:
         """Send it."""
         mail = self._mail(message)
-        return await self._blocking.run(lambda: self._sent(mail))
+        return await self._blocking.run(message, lambda: self._sent(mail))
 
     async def close(self) -> None:
         """Let the thread end."""
@@ -53,7 +55,7 @@ class EmailTarget:
         mail["From"] = self._options.sender
         mail["To"] = ", ".join(self._options.recipients)
         mail["Date"] = formatdate()
-        mail["Message-ID"] = make_msgid(domain=self._options.sender.rpartition("@")[2])
+        mail["Message-ID"] = f"<{message.id}.metaexpert@{self._options.sender.rpartition('@')[2]}>"
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation answers
         mail.set_content("\n".join(lines(message)).encode("utf-8", "replace").decode() + "\n")
         return mail
@@ -65,6 +67,10 @@ class EmailTarget:
             server = self._connected()
             try:
                 refused = server.send_message(mail, self._options.sender, self._options.recipients)
+            except OSError as error:  # which smtplib's own are too
+                if isinstance(error, smtplib.SMTPException) and not isinstance(error, smtplib.SMTPServerDisconnected):
+                    raise
+                return Unsure(_told("the connection broke", error))  # behind the last byte it may have been taken
             finally:
                 with contextlib.suppress(OSError, smtplib.SMTPException):  # what matters was said before
                     server.quit()

@@ -16,11 +16,11 @@ from metaexpert.logger.alerts.message import Message, Word
 from metaexpert.logger.alerts.target_check import target_errors
 from metaexpert.logger.alerts.targets import apprise as apprise_target
 from metaexpert.logger.alerts.targets.apprise import AppriseTarget, notifier
-from metaexpert.logger.alerts.targets.base import Blocking, Sent
+from metaexpert.logger.alerts.targets.base import Blocking, Sent, Unsure
 from metaexpert.logger.alerts.targets.console import ConsoleTarget
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.options.alert_targets import AppriseTargetOptions, ConsoleTargetOptions
-from metaexpert.logger.outcome import Delivered, Retry
+from metaexpert.logger.outcome import Delivered, Rejected, Retry
 
 # apprise asks for it where PGP could be had
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -117,10 +117,60 @@ async def test_attempts_that_hang_do_not_pile_up():
         return Delivered()
 
     blocking = Blocking(Worker(Jobs(), "hangs"))
-    first = asyncio.create_task(blocking.run(hang))
+    one, other = message_of(), message_of()
+    first = asyncio.create_task(blocking.run(one, hang))
     await asyncio.to_thread(begun.wait)
-    assert await blocking.run(hang) == Retry("an earlier attempt still hangs")
+    assert await blocking.run(one, hang) == Unsure("an earlier attempt still hangs")
+    assert await blocking.run(other, hang) == Retry("an earlier attempt still hangs")
     release.set()
     assert await first == Delivered()
-    assert await blocking.run(Delivered) == Delivered()
+    assert await blocking.run(other, Delivered) == Delivered()
+    blocking.close()
+
+
+@pytest.mark.parametrize("late", [Delivered(), Rejected(554, "no"), Retry("down")])
+async def test_what_became_of_an_attempt_nobody_waited_for_is_the_answer_to_the_same_message(late: Sent):
+    release, begun, calls = threading.Event(), threading.Event(), 0
+
+    def slow() -> Sent:
+        nonlocal calls
+        calls += 1
+        begun.set()
+        release.wait()
+        return late
+
+    blocking, message = Blocking(Worker(Jobs(), "slow")), message_of()
+    first = asyncio.create_task(blocking.run(message, slow))
+    await asyncio.to_thread(begun.wait)
+    first.cancel()
+    await asyncio.wait([first])
+    release.set()
+    answers: list[Sent] = []
+    while not answers or isinstance(answers[-1], Unsure):
+        await asyncio.sleep(0)
+        answers.append(await blocking.run(message, slow))
+    assert answers[-1] == late
+    assert calls == (2 if isinstance(late, Retry) else 1)
+    blocking.close()
+
+
+async def test_what_became_of_another_message_is_no_answer():
+    release, begun = threading.Event(), threading.Event()
+
+    def slow() -> Sent:
+        begun.set()
+        release.wait()
+        return Rejected(554, "no")
+
+    blocking = Blocking(Worker(Jobs(), "slow"))
+    first = asyncio.create_task(blocking.run(message_of(), slow))
+    await asyncio.to_thread(begun.wait)
+    first.cancel()
+    await asyncio.wait([first])
+    release.set()
+    answer: Sent = Retry("")
+    while isinstance(answer, Retry):
+        await asyncio.sleep(0)
+        answer = await blocking.run(message_of(), Delivered)
+    assert answer == Delivered()
     blocking.close()

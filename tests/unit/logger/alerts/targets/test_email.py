@@ -1,5 +1,6 @@
 """Alerts as e-mail, against a real SMTP server."""
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from support.mail_server import MailServer, serving_mail
 
 from metaexpert.logger.alerts.alert import Alert, AlertState, Severity
 from metaexpert.logger.alerts.message import Word
-from metaexpert.logger.alerts.targets.base import Sent
+from metaexpert.logger.alerts.targets.base import Sent, Unsure
 from metaexpert.logger.alerts.targets.email import EmailTarget
 from metaexpert.logger.jobs import Jobs, Worker
 from metaexpert.logger.options.alert_targets import EmailTargetOptions
@@ -160,3 +161,56 @@ async def test_a_missing_authority_waits_for_an_operator(tmp_path: Path):
         failed = await sent(server, security="starttls", ca_file=tmp_path / "none")
     assert isinstance(failed, Retry)
     assert failed.pause
+
+
+def target_of(server: MailServer) -> EmailTarget:
+    options = EmailTargetOptions(
+        host="127.0.0.1", port=server.port, security="none", sender="bot@desk.example", recipients=("a@desk.example",),
+        timeout=5, name="mail",
+    )  # fmt: skip
+    return EmailTarget(options, Worker(Jobs(), "mail"))
+
+
+async def test_a_server_slower_than_anybody_waits_gets_the_mail_once():
+    taken, released = asyncio.Event(), asyncio.Event()
+
+    class Slow(MailServer):
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
+            reply = await super().handle_DATA(server, session, envelope)
+            taken.set()
+            await released.wait()
+            return reply
+
+    async with serving_mail(Slow()) as server:
+        target = target_of(server)
+        given_up = asyncio.create_task(target.send(MESSAGE))
+        await taken.wait()
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        assert await target.send(MESSAGE) == Unsure("an earlier attempt still hangs")
+        released.set()
+        answer: Sent = Retry("")
+        while isinstance(answer, Retry):
+            await asyncio.sleep(0)
+            answer = await target.send(MESSAGE)
+        await target.close()
+    assert answer == Delivered()
+    assert len(server.mails) == 1
+
+
+async def test_a_mail_whose_fate_is_unknown_goes_again_under_the_same_id():
+    class HangingUp(MailServer):
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
+            reply = await super().handle_DATA(server, session, envelope)
+            if len(self.mails) == 1:
+                server.transport.abort()
+            return reply
+
+    async with serving_mail(HangingUp()) as server:
+        target = target_of(server)
+        first, second = await target.send(MESSAGE), await target.send(MESSAGE)
+        await target.close()
+    assert isinstance(first, Unsure)
+    assert second == Delivered()
+    (one, two) = [mail.content["Message-ID"] for mail in server.mails]
+    assert one == two

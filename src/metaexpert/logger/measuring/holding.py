@@ -1,13 +1,13 @@
 """Which callback holds the event loop: a thread of its own looks at the loop's stack while a tick is overdue.
 
-It wakes every half of `threshold_seconds` and, as long as ticks come in time, compares two numbers. A stack is read
-of a loop that stands still, and of no other. Code that keeps the GIL all the time is seen only once it lets go.
+It sleeps until the next tick would be overdue; where ticks come in time it wakes once for each, compares two numbers
+and sleeps on. A stack is read of a loop that stands still, and of no other, and nothing of it is kept but names. Code
+that keeps the GIL all the time is seen only once it lets go.
 """
 
 import asyncio
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -15,7 +15,13 @@ from time import monotonic
 from types import FrameType
 from typing import Final, final
 
-_MOST_SAMPLES: Final = 1000
+_OVERDUE_SECONDS: Final = 0.02
+"""Longer than other threads with the GIL make a loop wait, which passes it on every 5 ms."""
+
+_SHARE: Final = 1 / 16
+"""Of the time the loop has stood still, after which it is looked at again: one that nobody runs costs ever less."""
+
+_END_SECONDS: Final = 0.05
 _LOOP_FUNCTIONS: Final = frozenset({"run", "run_forever", "run_until_complete", "_run_once", "run_in_loop"})
 
 
@@ -39,17 +45,17 @@ class HoldWatch:
     """Watches one loop while it is entered.
 
     Args:
-        threshold_seconds: from when on a tick is overdue.
         interval_seconds: how often a tick is due.
+        threshold_seconds: from when on one is overdue.
         clock: seconds, never going back.
         frames: what each thread is at.
     """
 
     def __init__(
         self,
-        threshold_seconds: float,
         interval_seconds: float,
         *,
+        threshold_seconds: float = _OVERDUE_SECONDS,
         clock: Callable[[], float] = monotonic,
         frames: Callable[[], Mapping[int, FrameType]] = sys._current_frames,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the only way to see another thread
     ) -> None:
@@ -58,39 +64,54 @@ class HoldWatch:
         self._clock = clock
         self._frames = frames
         self._ticked_at = clock()
-        self._samples: Counter[Held] = Counter()
+        self._looked_at = self._ticked_at
+        self._seen_seconds: dict[Held, float] = {}
         self._worst: tuple[float, Held] | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        """Watch the running loop, from a thread; what is returned ends that, and does not wait for it."""
+        """Watch the running loop, from a thread; what is returned ends both."""
         ended, loop_thread = threading.Event(), threading.get_ident()
         self._ticked_at = self._clock()
 
         def watch() -> None:
-            while not ended.wait(self._threshold_seconds / 2):
-                self.look(loop, loop_thread)
+            while not ended.wait(self.look(loop, loop_thread)) and not loop.is_closed():
+                pass
 
-        threading.Thread(target=watch, name="metaexpert-loop-watch", daemon=True).start()
-        return ended.set
+        thread = threading.Thread(target=watch, name="metaexpert-loop-watch", daemon=True)
+        thread.start()
 
-    def look(self, loop: asyncio.AbstractEventLoop, loop_thread: int) -> None:
-        """See what the loop is at, if a tick is overdue; called in any thread but the loop's."""
-        overdue = self._clock() - self._ticked_at - self._interval_seconds
-        if overdue < self._threshold_seconds or self._samples.total() >= _MOST_SAMPLES:
-            return
+        def end() -> None:
+            ended.set()
+            thread.join(_END_SECONDS)  # it sleeps, and that wakes it
+
+        return end
+
+    def look(self, loop: asyncio.AbstractEventLoop, loop_thread: int) -> float:
+        """See what the loop is at, if a tick is overdue; called in any thread but the loop's.
+
+        Returns:
+            When to look next, seconds from now.
+        """
+        now, ticked_at = self._clock(), self._ticked_at
+        overdue = now - ticked_at - self._interval_seconds
+        if overdue < self._threshold_seconds:
+            return self._threshold_seconds - overdue
         frame = self._frames().get(loop_thread)
         held = None if frame is None else held_by(frame, _task_name(loop))
-        if held is not None:
-            self._samples[held] += 1
+        if held is not None and self._ticked_at == ticked_at:  # else it has come meanwhile
+            seen = self._seen_seconds
+            seen[held] = seen.get(held, 0.0) + now - max(ticked_at, self._looked_at)
+        self._looked_at = now
+        return max(self._threshold_seconds, overdue * _SHARE)
 
     def ticked(self, late_seconds: float) -> None:
         """A tick came so late; called on the loop."""
         self._ticked_at = self._clock()
-        if not self._samples:
+        if not self._seen_seconds:
             return
-        samples, self._samples = self._samples, Counter()
-        ((held, _),) = samples.most_common(1)
-        if late_seconds >= self._threshold_seconds and (self._worst is None or late_seconds > self._worst[0]):
+        seen, self._seen_seconds = self._seen_seconds, {}
+        held = max(seen, key=lambda each: seen[each])
+        if late_seconds >= self._threshold_seconds / 2 and (self._worst is None or late_seconds > self._worst[0]):
             self._worst = late_seconds, held
 
     def take_worst(self) -> tuple[float, Held] | None:

@@ -113,15 +113,10 @@ class Sampler:
         limits = {name: each.limit for name, each in options.thresholds.items()}
         self._thresholds = Thresholds(limits) if former is None else former.thresholds_with(limits)
         self._gc = GcPauses()
-        watch_from = options.watch_callbacks
-        self._watch = None if watch_from is None else HoldWatch(watch_from, options.lag_interval)
-        self._lag = LoopLag(options.lag_interval, self._ticked)
+        self._watch = HoldWatch(options.lag_interval)
+        self._lag = LoopLag(options.lag_interval, self._watch.ticked)
         self._worker = Worker(around.jobs, "performance")
         self._sample: Sample | None = None
-
-    def _ticked(self, late_seconds: float) -> None:
-        if self._watch is not None:
-            self._watch.ticked(late_seconds)
 
     async def run(self) -> None:
         """Measure until cancelled."""
@@ -130,8 +125,7 @@ class Sampler:
             undo.enter_context(self._gc)
             undo.callback(self._worker.close)
             undo.callback(self._lag.begin(loop))
-            if self._watch is not None:
-                undo.callback(self._watch.begin(loop))
+            undo.callback(self._watch.begin(loop))
             before = await self.look()
             while True:
                 await asyncio.sleep(self._options.interval)
@@ -182,7 +176,7 @@ class Sampler:
     async def measure(self, before: Reading) -> Reading:
         """End an interval that began with `before`: write its entry, and what crossed a threshold."""
         now = await self.look()
-        worst = None if self._watch is None else self._watch.take_worst()
+        worst = self._watch.take_worst()
         timers: dict[str, Durations] = {}
         for number, (name, since) in enumerate(recorded(before.timers, now.timers), 1):
             timers[name] = since

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from metaexpert.logger.configuring.errors import nearest
 from metaexpert.logger.measuring.sample import FIGURES, NAMED_FIGURES
 from metaexpert.logger.measuring.thresholds import Limit
-from metaexpert.logger.options.base import Options, Seconds
+from metaexpert.logger.options.base import Options
 
 _CLEAR_SHARE = 0.8
 
@@ -53,8 +53,6 @@ class PerformanceOptions(Options):
     """How often, seconds."""
     lag_interval: Annotated[float, Field(ge=0.005, le=10.0)] = 0.1
     """How often the event loop is asked how late it comes, seconds."""
-    watch_callbacks: Seconds | None = None
-    """How long a callback may hold the event loop until a thread looks which it is, seconds; none looks by default."""
     thresholds: dict[FigureName, ThresholdOptions] = Field(default_factory=dict[str, ThresholdOptions])
     """Limits by figure, such as `loop_lag_p99_seconds`, or `timer:` and the name of a timer (its 99th percentile)."""
     metrics_host: str = Field(default="127.0.0.1", min_length=1)

@@ -15,7 +15,6 @@ from metaexpert.logger.entry import Capture, LogEntry
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.measuring import meters
 from metaexpert.logger.measuring.gc_pauses import GcPauses
-from metaexpert.logger.measuring.holding import Held, HoldWatch, held_by
 from metaexpert.logger.measuring.host import market_data, order_delay
 from metaexpert.logger.measuring.loop_lag import LoopLag
 from metaexpert.logger.measuring.process import ProcessReading, read_by_proc
@@ -156,38 +155,6 @@ def test_collections_are_measured_while_asked_to():
     count = pauses.histogram.count
     gc.collect()
     assert pauses.histogram.count == count
-
-
-async def test_who_holds_the_loop_is_told_by_function_and_place():
-    import sys
-
-    held = held_by(sys._getframe(), "a task")
-    assert held is not None
-    assert held.callback.endswith("test_who_holds_the_loop_is_told_by_function_and_place")
-    assert held.at.startswith("test_sampler.py:")
-    assert held.task == "a task"
-
-
-async def test_the_watch_looks_only_while_a_tick_is_overdue():
-    import asyncio
-    import sys
-    import threading
-
-    now = [0.0]
-    watch = HoldWatch(0.5, 0.1, clock=lambda: now[0], frames=lambda: {1: sys._getframe()})
-    loop = asyncio.get_running_loop()
-    now[0] = 0.5
-    watch.look(loop, 1)
-    watch.ticked(0.4)
-    assert watch.take_worst() is None
-    now[0] = 2.0
-    watch.look(loop, 1)
-    watch.ticked(1.4)
-    worst = watch.take_worst()
-    assert worst is not None
-    assert (worst[0], type(worst[1])) == (1.4, Held)
-    assert watch.take_worst() is None
-    assert threading.active_count() >= 1
 
 
 def test_proc_and_psutil_tell_the_same_of_this_process():

@@ -66,6 +66,7 @@ PURE = rule(
     "logger.lanes logger.retry logger.outcome logger.ledger logger.filters logger.sieve logger.repeats "
     "logger.rate_limit logger.formats.selection logger.segment logger.breaker logger.body_limit logger.endpoints "
     "logger.workload logger.spool.spill_gate logger.spool.spill_transit logger.sinks.answer logger.trade.lifecycle "
+    "logger.trade.exchange_times "
     "logger.secret_patterns logger.secret_glance logger.faults.fingerprint logger.faults.structure "
     "logger.files.keeping.retention logger.files.keeping.clock_trust "
     "logger.files.evidence.chain_format "

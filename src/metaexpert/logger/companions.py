@@ -159,7 +159,7 @@ class Companions:
 
     def __init__(self, config: LoggerConfig, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._trade_watch = TradeWatch(surroundings.notices)
+        self._trade_watch = TradeWatch(surroundings.notices, surroundings.identity.boot_id)
         self._finished: set[str] = set()
         self._now = Plan({}, checks_trades=False)
         self._now = self.plan(config)

@@ -257,9 +257,11 @@ class Logger(logging.Logger):
             return self.isEnabledFor(level)
 
     def _keys_around(self) -> frozenset[str]:
-        """Keys that `bind` and `log_context` give an entry logged here and now."""
+        """Keys that `bind` and `log_context` give an entry logged here and now; those of None are not given."""
         given = (self._bound, current_fields.get())
-        return frozenset[str]().union(*[fields.keys for fields in given if fields is not None])
+        return frozenset(
+            key for fields in given if fields is not None for key, value in fields.items.items() if value != b"null"
+        )
 
     def _emit_trade(self, event: str, data: dict[str, Any]) -> Receipt:
         typed = caller()

@@ -4,8 +4,9 @@ Pure, and written by hand since a call may cost microseconds, not tens of them. 
 an entry with a wrong value is worth more than none, and says what is wrong under `problems`.
 """
 
+import re
 from collections.abc import Callable, Container, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final
 
 from metaexpert.logger.receipts import Receipt
@@ -30,7 +31,7 @@ AMOUNTS: Final[Mapping[str, frozenset[str]]] = {
 
 PLAIN_NAMES: Final = (
     "exchange", "market_type", "order_type", "strategy_id", "exchange_timestamp", "latency_ms", "symbol", "reason",
-    "actor", "fee_asset", "asset", "code", "rule", "original",
+    "actor", "fee_asset", "asset", "code", "rule",
 )  # fmt: skip
 """Known fields that may be any text or number."""
 
@@ -41,6 +42,11 @@ SIDES: Final = {"BUY": "BUY", "SELL": "SELL", "buy": "BUY", "sell": "SELL"}
 """What a side may be given as, and is written as."""
 
 _ORDER: Final = "order_"
+CORRECTION: Final = "correction"
+_STRICT: Final = Context(traps=[InvalidOperation])
+"""What is no number is none, whatever decimal context the program has set."""
+
+_ENTRY_ID: Final = re.compile(r"[0-9a-zA-Z][\w.:\-]{0,127}-[0-9]{1,20}")
 _SHOWN_CHARACTERS: Final = 40
 _NUMBER_CHARACTERS: Final = 64
 
@@ -66,6 +72,8 @@ def checked(event: str, given: Mapping[str, Any], around: Callable[[], Container
         else:
             data[name] = check(name, value, problems)
     data["event"] = event
+    if event == CORRECTION:
+        _check_correction(data, problems)
     missing = [name for name in REQUIRED[event] if name not in data]
     if missing:
         known = around()
@@ -98,7 +106,7 @@ def _is_plain(text: str) -> bool:
 
 def _check_amount(event: str, name: str, text: str, problems: list[str]) -> None:
     try:
-        number = Decimal(text)
+        number = Decimal(text, _STRICT)
         if not number.is_finite():
             problems.append(f"{name}: {_shown(text)} is no finite number")
         elif number <= 0 and is_above_zero(event, name):
@@ -144,6 +152,15 @@ def _original(name: str, value: object, problems: list[str]) -> object:
             return ""
         return entry_id
     return value
+
+
+def _check_correction(data: Mapping[str, Any], problems: list[str]) -> None:
+    """A correction refers to an entry, and says by field what is right."""
+    original, values = data.get("original"), data.get("values")
+    if original and not (type(original) is str and _ENTRY_ID.fullmatch(original)):
+        problems.append(f"original: {_shown(described(original, str))} is no entry's id")
+    if values is not None and not issubclass(type(values), Mapping):
+        problems.append("values: is no mapping of fields to their right values")
 
 
 def _shown(text: str) -> str:

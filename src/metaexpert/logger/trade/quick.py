@@ -14,7 +14,15 @@ from typing import Any, Final
 
 import orjson
 
-from metaexpert.logger.trade.checks import AMOUNTS, IDS, PLAIN_NAMES, SIDES, is_above_zero, is_never_below_zero
+from metaexpert.logger.trade.checks import (
+    AMOUNTS,
+    CORRECTION,
+    IDS,
+    PLAIN_NAMES,
+    SIDES,
+    is_above_zero,
+    is_never_below_zero,
+)
 from metaexpert.logger.trade.events import REQUIRED
 from metaexpert.logger.values import MAX_ENTRY_BYTES, ValueEncoder, is_orjsons
 
@@ -53,7 +61,7 @@ def quick_event(event: str, encoder: ValueEncoder) -> QuickEvent:
 
 def _quick_event(event: str, encoder: ValueEncoder) -> QuickEvent:  # noqa: C901, PLR0915 - one frame: each costs
     scrub, least_text, least_number = encoder.searches
-    if least_number <= 1 or scrub(event) is not event:
+    if event == CORRECTION or least_number <= 1 or scrub(event) is not event:
         return _nothing
     harmless = encoder.harmless
     roles = _roles(event, encoder)

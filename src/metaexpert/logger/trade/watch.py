@@ -19,12 +19,14 @@ from metaexpert.logger.entry import (
 )
 from metaexpert.logger.notices import Notices
 from metaexpert.logger.own_entries import own_entry
-from metaexpert.logger.trade.lifecycle import Lifecycles
+from metaexpert.logger.trade.lifecycle import CORRECTION, Lifecycles
 
 WATCH_LOGGER: Final = "metaexpert.trade"
 _PROBLEMS: Final = "problems"
 _SHOWN_PROBLEMS: Final = 5
-_NAMING: Final = ("event", "order_id", "client_order_id", "exchange", "symbol")
+_SHOWN_CHARACTERS: Final = 256
+_MOST_DIGITS: Final = 20
+_NAMING: Final = ("event", "order_id", "client_order_id", "exchange", "symbol", "original")
 
 
 @final
@@ -33,10 +35,12 @@ class TradeWatch:
 
     Args:
         notices: told of a fault of its own, which costs a warning and no entry.
+        boot_id: this run's, which begins the ids of its entries.
     """
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, boot_id: str = "") -> None:
         self._notices = notices
+        self._boot_id = boot_id
         self._lifecycles = Lifecycles()
         self._found: list[Capture] = []
 
@@ -57,7 +61,8 @@ class TradeWatch:
         try:
             said = orjson.loads(data)
             bound: dict[str, Any] = orjson.loads(around) if around else {}
-            self._found += self._warnings(entry, bound | {_PROBLEMS: None} | said)
+            around_it = {name: value for name, value in bound.items() if value is not None}
+            self._found += self._warnings(entry, around_it | {_PROBLEMS: None} | said)
         except Exception as error:  # noqa: BLE001 - it must not hold up the entries behind this one
             self._notices.say("the check of trade entries", f"{type(error).__name__}: {error}; please report this")
 
@@ -73,11 +78,32 @@ class TradeWatch:
         if isinstance(problems, list) and problems:
             shown = "; ".join(map(str, cast("list[object]", problems)[:_SHOWN_PROBLEMS]))
             yield _warning(entry, data, "invalid_field", f"{data.get('event')} has invalid fields: {shown}")
-        for finding in self._lifecycles.take(data):
-            order = data.get("order_id", data.get("client_order_id"))
-            yield _warning(entry, data, finding.rule, f"order {order}: {finding.text}")
+        if self._is_of_nothing(entry, data):
+            yield _warning(
+                entry, data, "unknown_entry", f"{data['original']} is corrected, which was not logged before"
+            )
+        for finding in self._lifecycles.take(data, f"{self._boot_id}-{entry[SEQ]}"):
+            order = data.get("order_id", data.get("client_order_id", data.get("original")))
+            yield _warning(entry, data, finding.rule, f"order {_shown(order)}: {finding.text}")
+
+    def _is_of_nothing(self, entry: Capture, data: Mapping[str, Any]) -> bool:
+        """Whether a correction names an entry of this run that is not older than itself."""
+        run, _, number = str(data.get("original", "")).rpartition("-")
+        if data.get("event") != CORRECTION or not self._boot_id or run != self._boot_id:
+            return False
+        return not (
+            number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS and 0 < int(number) < entry[SEQ]
+        )
 
 
 def _warning(entry: Capture, data: Mapping[str, Any], rule: str, message: str) -> Capture:
-    about = {name: data[name] for name in _NAMING if name in data}
+    about = {name: _shown(data[name]) for name in _NAMING if name in data}
     return own_entry(logging.WARNING, message, {"rule": rule, "trade_seq": entry[SEQ], **about}, logger=WATCH_LOGGER)
+
+
+def _shown(value: object) -> object:
+    """What a warning repeats of an entry's value, bounded: the entry itself has all of it."""
+    if type(value) is int or value is None:
+        return value
+    text = value if type(value) is str else str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

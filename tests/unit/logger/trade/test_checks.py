@@ -1,6 +1,6 @@
 """What a trade event is given arrives, wrong or not; what is wrong with it is told beside it."""
 
-from decimal import Decimal
+from decimal import Context, Decimal, FloatOperation, Inexact, Rounded, localcontext
 from enum import StrEnum
 from typing import Any
 
@@ -90,3 +90,31 @@ def test_a_correction_of_an_entry_that_has_no_id_says_so():
 @given(st.sampled_from(sorted(REQUIRED)), st.dictionaries(st.sampled_from(["side", "quantity", "order_id"]), st.text()))
 def test_whatever_is_given_it_never_raises(event: str, fields: dict[str, str]):
     assert checked(event, fields)["event"] == event
+
+
+@pytest.mark.parametrize("original", ["0199f0a1b2c3d4e5f-17", "boot-1", "", None])
+def test_a_correction_names_an_entry(original: Any):
+    told = checked("correction", {"original": original, "reason": "r", "actor": "a", "values": {}}).get("problems", [])
+    assert told == (["original: is missing"] if original is None else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("original", "A-x"), ("original", 7), ("values", "price"), ("values", [1])]
+)
+def test_a_correction_that_says_nothing_of_use_says_so(name: str, value: Any):
+    fields: dict[str, Any] = {"original": "0199f0a1b2c3d4e5f-17", "reason": "r", "actor": "a", "values": {}} | {
+        name: value
+    }
+    (problem,) = checked("correction", fields)["problems"]
+    assert problem.startswith(f"{name}: ")
+
+
+def test_an_original_of_another_event_is_anything():
+    assert "problems" not in checked("order_cancelled", {"order_id": 1, "original": "A-1 as it was"})
+
+
+def test_the_programs_decimal_context_hides_nothing():
+    with localcontext(Context(prec=1, traps=[])):
+        assert problems(price="cheap") == ["price: 'cheap' is no decimal number"]
+    with localcontext(Context(prec=1, traps=[Inexact, Rounded, FloatOperation])):
+        assert problems(price="1.23456", quantity=0.1) == []

@@ -121,3 +121,45 @@ def test_a_fault_of_its_own_costs_a_warning_alone():
     broken: Any = (*entry[:DETAILS], (b"", b"", b"{no json"), *entry[DETAILS + 1 :])
     watch.look([broken])
     assert watch.take() == []
+
+
+def test_what_is_bound_as_none_is_not_given(lines: Lines):
+    unnamed: Any = log.bind(order_id=None, side=None).trade
+    unnamed.order_placed(quantity="1")
+    unnamed.order_placed(quantity="1")
+    *_, trade, first, second = lines()
+    assert trade["trade_data"]["problems"] == ["order_id: is missing", "side: is missing"]
+    assert [each["extra"]["rule"] for each in (first, second)] == ["invalid_field"] * 2
+
+
+def correct(original: Any, **values: str) -> None:
+    log.trade.correction(original=original, reason="wrong", actor="desk-3", values=values)
+
+
+def test_a_correction_of_nothing_is_told(lines: Lines):
+    correct("the fill of this morning", price="1")
+    correct("0199f0a1b2c3d4e5f-17", price="1")
+    first, _, invalid = lines()
+    assert first["trade_data"]["problems"] == ["original: 'the fill of this morning' is no entry's id"]
+    assert invalid["extra"]["rule"] == "invalid_field"
+    run = str(first["id"]).rpartition("-")[0]
+    correct(f"{run}-{first['seq'] + 10**6}", price="1")
+    correct(first["id"], price="1")
+    assert [each["extra"].get("rule") for each in lines() if "extra" in each] == ["unknown_entry"]
+
+
+def test_a_corrected_fill_counts_with_its_correction(lines: Lines):
+    log.trade.order_placed(order_id="C-1", side="BUY", quantity="3")
+    log.trade.order_partially_filled(order_id="C-1", executed_quantity="2.5", executed_price="1")
+    correct(lines()[1]["id"], executed_quantity="0.5")
+    log.trade.order_partially_filled(order_id="C-1", executed_quantity="2.5", executed_price="1")
+    assert [each["log_type"] for each in lines()] == ["trade"] * 2
+
+
+def test_a_warning_of_a_long_id_is_short(lines: Lines):
+    long = "x" * 20_000
+    log.trade.order_placed(order_id=long, side="BUY", quantity="1")
+    log.trade.order_placed(order_id=long, side="BUY", quantity="1")
+    *_, warning = lines()
+    assert warning["extra"]["rule"] == "placed_twice"
+    assert len(str(warning)) < 2_000

@@ -7,10 +7,12 @@ OpenTelemetry is its public API.
 
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final, NamedTuple, final, override
+from weakref import ref
 
 import orjson
 
@@ -20,11 +22,15 @@ from metaexpert.logger.tracing.traceparent import TraceContext
 from metaexpert.logger.values import ValueEncoder
 
 _API: Final = "opentelemetry.trace"
-_MOST_KNOWN: Final = 1024
+_MOST_KNOWN: Final = 256
 _CONTEXT: Final = 8
 _KEYS: Final = ('"trace_id":', '"span_id":', '"trace_flags":')
 
-type _Known = dict[int, tuple[Any, bytes]]
+_TRACE_KEYS: Final = '"trace_'
+"""What two of them begin with."""
+
+type _Known = dict[int, bytes]
+"""What is added under a context of OpenTelemetry's, by its `id()`, while it lives; nothing where it has no span."""
 
 
 class _Reader(NamedTuple):
@@ -46,9 +52,23 @@ def _reader() -> _Reader | None:
     try:
         # the key is private, but what `set_span_in_context` sets is it
         (key,) = api.set_span_in_context(api.INVALID_SPAN, contexts.Context())
-        return _Reader(contexts.get_current, key)
+        return _Reader(_present(contexts), key)
     except (AttributeError, ValueError):
         return None
+
+
+def _present(contexts: Any) -> Callable[[], dict[str, Any]]:
+    """What gives the present context: the variable itself, where OpenTelemetry reads it from nowhere else.
+
+    Where contexts are kept is chosen once, at its import, and may be anybody's.
+    """
+    keeper: Any = getattr(contexts, "_RUNTIME_CONTEXT", None)
+    usual: Any = sys.modules.get("opentelemetry.context.contextvars_context")
+    if usual is not None and type(keeper) is getattr(usual, "ContextVarsRuntimeContext", None):  # pyright: ignore[reportUnknownArgumentType] - whatever it is
+        variable: Any = getattr(keeper, "_current_context", None)  # pyright: ignore[reportUnknownArgumentType]
+        if variable.__class__ is ContextVar:
+            return variable.get
+    return contexts.get_current
 
 
 def is_imported() -> bool:
@@ -113,48 +133,48 @@ class SpanIds:
 
     def _adding(self, reader: _Reader) -> Put:
         """One frame for the whole of it: each costs the call that waits for it."""
-        put, members_of, settled = self._put, self._members_of, self._settled
-        get_current, key = reader
+        put, settled = self._put, self._settled
+        get_current = reader.get_current
         known: _Known = {}
-        trace_key, span_key, flags_key = _KEYS
+        members_of = _Members(reader, self._encoder, known).of
+        free: set[bytes] = set()
+        span_key, trace_keys = _KEYS[1], _TRACE_KEYS
 
         def put_with_span(capture: Capture) -> Receipt | None:
-            span = get_current().get(key)
-            if span is None:
-                return put(capture)
             try:
-                context = span.get_span_context()
-                found = known.get(id(context))
-                members = found[1] if found is not None else members_of(context, known)
-            except Exception:  # noqa: BLE001 - somebody's own span; the entry arrives without it
-                return put(capture)
+                members = known[id(get_current())]
+            except KeyError:
+                members = members_of()
             if not members:
                 return put(capture)
             (
                 seq, time_ns, level, name, message, code, lasti, fields, joined, thread, task, kind, details, size,
                 at_ns,
             ) = capture  # fmt: skip
-            if joined or fields:
-                both = (joined + fields).decode("latin-1")  # in text it is looked for much faster than in bytes
-                if trace_key in both or span_key in both or flags_key in both:
+            if fields:
+                text = fields.decode("latin-1")  # in text it is looked for much faster than in bytes
+                if trace_keys in text or span_key in text:
                     return put(settled(capture, members))
+            if not joined:
+                both = members
+            elif joined in free:  # mostly the very object of the call before, whose hash is known
+                both = joined + b"," + members
+            else:
+                text = joined.decode("latin-1")
+                if trace_keys in text or span_key in text:
+                    return put(settled(capture, members))
+                if len(free) >= _MOST_KNOWN:
+                    free.clear()
+                free.add(joined)
+                both = joined + b"," + members
             return put(
                 (
-                    seq, time_ns, level, name, message, code, lasti, fields,
-                    joined + b"," + members if joined else members,
-                    thread, task, kind, details, size + len(members), at_ns,
+                    seq, time_ns, level, name, message, code, lasti, fields, both, thread, task, kind, details,
+                    size + len(members), at_ns,
                 )
             )  # fmt: skip
 
         return put_with_span
-
-    def _members_of(self, context: Any, known: _Known) -> bytes:
-        trace = _trace_of(context)
-        members = b"" if trace is None else self._encoder().full(trace.fields)
-        if len(known) >= _MOST_KNOWN:
-            known.clear()
-        known[id(context)] = (context, members)  # kept alive, so that its id() is not given to another
-        return members
 
     def _settled(self, capture: Capture, members: bytes) -> Capture:
         """An entry that names a trace already: its own word counts, but a span within `trace` is the nearer one."""
@@ -172,6 +192,49 @@ class SpanIds:
             capture[SIZE] + len(members),
             *capture[SIZE + 1 :],
         )
+
+
+@final
+class _Members:
+    """Encodes what is added under a context, once for each.
+
+    A context is never changed, and holding none of them alive here lets spans go when they end.
+
+    Args:
+        reader: how it is read.
+        encoder: the redaction rules in force.
+        known: what is added under the contexts that live.
+    """
+
+    def __init__(self, reader: _Reader, encoder: Callable[[], ValueEncoder], known: _Known) -> None:
+        self._reader = reader
+        self._encoder = encoder
+        self._known = known
+        self._living: dict[int, ref[dict[str, Any]]] = {}
+
+    def of(self) -> bytes:
+        """Those of the present context; none where its span is somebody's own and fails: the entry arrives without."""
+        try:
+            context = self._reader.get_current()
+            span = context.get(self._reader.key)
+            trace = None if span is None else _trace_of(span.get_span_context())
+            members = b"" if trace is None else self._encoder().full(trace.fields)
+            self._keep(context, members)
+        except Exception:  # noqa: BLE001 - see above
+            return b""
+        return members
+
+    def _keep(self, context: dict[str, Any], members: bytes) -> None:
+        number = id(context)
+        try:
+            self._living[number] = ref(context, lambda _: self._forget(number))  # before its id() is given to another
+        except TypeError:
+            return  # a mapping of somebody's own that cannot be watched
+        self._known[number] = members
+
+    def _forget(self, number: int) -> None:
+        self._known.pop(number, None)
+        self._living.pop(number, None)
 
 
 def _names_a_trace(members: bytes) -> bool:

@@ -1,15 +1,18 @@
 """Entries say which span of OpenTelemetry was active where they were logged; nothing is read of it without its API."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, override
 
 import pytest
+from opentelemetry import baggage
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import TracerProvider
@@ -127,6 +130,99 @@ def test_the_rules_of_redaction_hold_for_them(
         log.info("x")
     (line,) = lines_of(runtime)
     assert named(line) == (ids(span)[0], "[REDACTED]")
+
+
+class TestContextsOfOpenTelemetry:
+    def test_none_is_kept_alive_by_an_entry_logged_in_it(self, log: Logger):
+        span = tracer.start_span("span")
+        token = otel_context.attach(otel.set_span_in_context(span))
+        log.info("within")
+        alive = weakref.ref(otel_context.get_current())
+        otel_context.detach(token)
+        del token
+        gc.collect()
+        assert alive() is None
+
+    def test_many_one_after_the_other_are_told_apart(self, log: Logger, lines: Lines):
+        expected: list[tuple[str, str]] = []
+        for _ in range(600):
+            with tracer.start_as_current_span("span") as span:
+                log.info("within", order_id="A-17")
+                expected.append(ids(span))
+            log.info("outside")
+        found = lines()
+        assert [named(line) for line in found[::2]] == expected
+        assert not any("extra" in line for line in found[1::2])
+
+    def test_baggage_is_another_context_of_the_same_span(self, log: Logger, lines: Lines):
+        with tracer.start_as_current_span("span") as span:
+            log.info("before")
+            token = otel_context.attach(baggage.set_baggage("account", "main"))
+            log.info("with baggage")
+            otel_context.detach(token)
+        assert [named(line) for line in lines()] == [ids(span)] * 2
+
+    def test_a_span_that_fails_costs_no_entry_and_may_do_better_later(self, log: Logger, lines: Lines):
+        class Failing(otel.NonRecordingSpan):
+            fails = True
+
+            @override
+            def get_span_context(self) -> otel.SpanContext:
+                if self.fails:
+                    raise RuntimeError("not ready")
+                return super().get_span_context()
+
+        span = Failing(tracer.start_span("span").get_span_context())
+        with otel.use_span(span):
+            log.info("fails")
+            span.fails = False
+            log.info("does")
+        fails, does = lines()
+        assert "extra" not in fails
+        assert named(does) == ids(span)
+
+    @pytest.mark.parametrize("watchable", [True, False])
+    def test_they_may_be_kept_elsewhere_than_in_a_context_variable(
+        self,
+        start: Callable[..., LoggingRuntime],
+        log: Logger,
+        lines_of: Callable[[Any], list[Line]],
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        watchable: bool,
+    ):
+        class Elsewhere:
+            """Where a program keeps contexts that has chosen so; not of a kind that is known."""
+
+            def __init__(self) -> None:
+                self.context: dict[str, object] = {}
+
+            def get_current(self) -> dict[str, object]:
+                return self.context
+
+        elsewhere = Elsewhere()
+        monkeypatch.setattr(otel_context, "_RUNTIME_CONTEXT", elsewhere)
+        runtime = start()
+        span = tracer.start_span("span", context=otel_context.Context())
+        context = otel.set_span_in_context(span, otel_context.Context())
+        log.info("outside")
+        elsewhere.context = context if watchable else dict(context)
+        log.info("within")
+        log.info("within, again")
+        elsewhere.context = {}
+        log.info("outside again")
+        outside, within, again, after = lines_of(runtime)
+        assert "extra" not in outside
+        assert "extra" not in after
+        assert [named(within), named(again)] == [ids(span)] * 2
+
+    def test_bound_fields_that_name_a_trace_count_each_time(self, log: Logger, lines: Lines):
+        bound = log.bind(trace_id="mine")
+        with tracer.start_as_current_span("span"):
+            bound.info("one")
+            bound.info("two", a=1)
+        assert [line["extra"]["trace_id"] for line in lines()] == ["mine"] * 2
+        assert all("span_id" not in line["extra"] for line in lines())
 
 
 class TestWithTracesOfOurOwn:

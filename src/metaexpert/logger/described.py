@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, Final, cast, final
 
+from metaexpert.logger.exception_parts import arguments_of, made_text_by
 from metaexpert.logger.nesting import nesting
 from metaexpert.logger.texts import safe_text
 
@@ -78,11 +79,15 @@ def described(value: object, describe: Callable[[object], str] = repr, limit_byt
 
 def error_text(error: BaseException, limit_bytes: int) -> str:
     """`str` of an exception, bounded where its text is only made of its arguments."""
-    if type(error).__str__ is not BaseException.__str__:
+    kind = made_text_by(error)
+    if kind is not BaseException:
         if nesting.too_deep:
             return NOT_LOOKED_AT
-        return safe_text(str(error), limit_bytes)
-    arguments = error.args
+        if kind is not KeyError:
+            return safe_text(str(error), limit_bytes)
+        if len(arguments_of(error)) == 1:
+            return described(arguments_of(error)[0], limit_bytes=min(limit_bytes, _ARGUMENTS_BYTES))
+    arguments = arguments_of(error)
     if not arguments:
         return ""
     only = arguments[0] if len(arguments) == 1 else arguments
@@ -108,7 +113,7 @@ class _Description:
 
     def of(self, value: Any, level: int) -> str:
         kind = cast("type[Any]", type(value))
-        if kind not in _BUILT_IN:
+        if type(kind) is not type or kind not in _BUILT_IN:  # a metaclass may have a hash of its own
             return self._own(value)
         if kind in _BRACKETS:
             return self._container(value, level, *_BRACKETS[kind])
@@ -122,9 +127,9 @@ class _Description:
         if nesting.too_deep:
             return f"<{type_name(value)} {NOT_LOOKED_AT}>"
         try:
-            if self._describe is repr and type(value).__repr__ is BaseException.__repr__:
-                arguments = cast("BaseException", value).args
-                return f"{type(value).__qualname__}{self._container(arguments, 0, '(', ')')}"
+            if self._describe is repr and _shows_arguments(value):
+                arguments = arguments_of(cast("BaseException", value))
+                return f"{_qualname(type(value))}{self._container(arguments, 0, '(', ')')}"
             text = safe_text(self._describe(value), max(self._left, _NAME_BYTES))
         except Exception as failure:  # noqa: BLE001 - as in described()
             text = f"<{type_name(value)} not describable: {type_name(failure)}>"
@@ -154,6 +159,12 @@ class _Description:
             parts.append(f"…[cut {size - len(parts)} items]")
         comma = "," if opening == "(" and size == 1 else ""
         return f"{opening}{', '.join(parts)}{comma}{closing}"
+
+
+def _shows_arguments(value: object) -> bool:
+    if not issubclass(type(value), BaseException):
+        return False
+    return made_text_by(cast("BaseException", value), "__repr__") is BaseException
 
 
 def _members(value: Iterable[Any]) -> Iterable[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ megabytes, is shown in part, since Python would format all of it before anything
 
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FrameType, TracebackType
@@ -14,13 +15,24 @@ from typing import Any, Final, cast
 import orjson
 
 from metaexpert.logger.described import described, error_text, type_name
+from metaexpert.logger.exception_parts import (
+    arguments_of,
+    came_of,
+    cause_of,
+    is_large,
+    members_of,
+    notes_in,
+    sources_of,
+    speaks_for_itself,
+)
+from metaexpert.logger.exception_parts import traceback_of as raised_through
 from metaexpert.logger.nesting import nesting
 from metaexpert.logger.texts import MAX_ENTRY_BYTES, safe_ends
 
 TRACEBACK_LIMIT_BYTES: Final = 32 * 1024
 MESSAGE_LIMIT_BYTES: Final = 4 * 1024
 _MAX_EXCEPTIONS: Final = 32
-_MAX_FRAMES: Final = 256
+_MAX_FRAMES: Final = 128
 _SHOWN_FRAMES: Final = 20
 _SHOWN_TEXT_BYTES: Final = 1024
 
@@ -38,12 +50,6 @@ def exception_of(exc_info: object) -> BaseException | None:
         parts = cast("tuple[object, ...]", exc_info)
         return next((cast("Any", part) for part in parts[:3] if issubclass(type(part), BaseException)), None)
     return sys.exception() if _is_true(exc_info) else None
-
-
-def came_of(error: BaseException) -> BaseException | None:
-    """What it was raised from, else what was being handled then, as printed tracebacks show it; either may be false."""
-    cause = error.__cause__
-    return cause if cause is not None or error.__suppress_context__ else error.__context__
 
 
 def _is_true(value: object) -> bool:
@@ -97,12 +103,14 @@ def _traceback_of(error: BaseException) -> str:
 
 
 def _is_ordinary(error: BaseException) -> bool:
-    """Whether Python's own formatting takes a bounded time."""
+    """Whether Python's own formatting takes a bounded time, and runs nobody's code but `__str__`."""
     reached = list(islice(_family(error), _MAX_EXCEPTIONS + 1))
     if len(reached) > _MAX_EXCEPTIONS:
         return False
     frames = islice((frame for each in reached for frame in _frames(each)), _MAX_FRAMES + 1)
-    return sum(1 for _ in frames) <= _MAX_FRAMES and not any(_has_long_text(each) for each in reached)
+    return sum(1 for _ in frames) <= _MAX_FRAMES and not any(
+        _has_long_text(each) or not speaks_for_itself(each) for each in reached
+    )
 
 
 def _family(error: BaseException) -> Iterator[BaseException]:
@@ -115,32 +123,22 @@ def _family(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(each))
         yield each
-        waiting += [each.__cause__, each.__context__, *_members(each)[:_MAX_EXCEPTIONS]]
-
-
-def _members(error: BaseException) -> tuple[BaseException, ...]:
-    return cast("BaseExceptionGroup[Any]", error).exceptions if issubclass(type(error), BaseExceptionGroup) else ()
+        waiting += [*sources_of(each), *members_of(each, _MAX_EXCEPTIONS + 1)]
 
 
 def _frames(error: BaseException) -> Iterator[TracebackType]:
-    current = error.__traceback__
+    current = raised_through(error)
     while current is not None:
         yield current
         current = current.tb_next
 
 
 def _has_long_text(error: BaseException) -> bool:
-    """Whether one of its arguments or notes is so large that its text is."""
-    parts = (*error.args[:_MAX_EXCEPTIONS], *_notes(error))
-    return any(_is_large(part) for part in parts)
-
-
-def _is_large(part: object) -> bool:
-    kind = type(part)
-    if issubclass(kind, str):
-        return str.__len__(cast("str", part)) > MAX_ENTRY_BYTES
-    sized = issubclass(kind, list | tuple | dict | set | frozenset | bytes | bytearray)
-    return sized and len(cast("tuple[object, ...]", part)) > _MAX_FRAMES
+    """Whether its arguments and notes are so large, or so many, that its text is."""
+    if len(notes_in(error)) > _MAX_EXCEPTIONS or len(arguments_of(error)) > _MAX_EXCEPTIONS:
+        return True
+    source = vars(SyntaxError)["text"].__get__(error) if issubclass(type(error), SyntaxError) else ""
+    return is_large((source, *arguments_of(error), *notes_in(error)), MAX_ENTRY_BYTES)
 
 
 # ---- the part that is shown -----------------------------------------------------------------------------------
@@ -157,8 +155,7 @@ def _in_part(error: BaseException) -> str:
             break
         seen.add(id(current))
         parts.append(_one(current))
-        cause = current.__cause__
-        current = cause if cause is not None or current.__suppress_context__ else current.__context__
+        cause, current = cause_of(current), came_of(current)
         if current is not None:
             parts.append(_MEANWHILE if cause is None else _CAUSED)
     return "".join(reversed(parts))
@@ -167,7 +164,7 @@ def _in_part(error: BaseException) -> str:
 def _one(error: BaseException) -> str:
     told = [_told(_frame_lines, error), _last_line(error)]
     told += [f"{described(note, str)}\n" for note in _notes(error)]
-    members = _members(error)
+    members = members_of(error)
     told += [f"  | {_last_line(member)}" for member in members[:_SHOWN_FRAMES]]
     if len(members) > _SHOWN_FRAMES:
         told.append(f"  | …[cut {len(members) - _SHOWN_FRAMES} exceptions]\n")
@@ -180,25 +177,26 @@ def _last_line(error: BaseException) -> str:
 
 
 def _notes(error: BaseException) -> list[object]:
-    try:
-        notes: object = getattr(error, "__notes__", None)
-    except Exception as failure:  # noqa: BLE001 - as in _traceback_of
-        return [f"<notes not readable: {type_name(failure)}>"]
-    return cast("list[object]", notes)[:_SHOWN_FRAMES] if type(notes) is list else []
+    return notes_in(error)[:_SHOWN_FRAMES]
 
 
 def _frame_lines(error: BaseException) -> str:
     """The first and the last frames."""
-    raised = error.__traceback__
+    raised = raised_through(error)
     if raised is None:
         return ""
-    count = sum(1 for _ in _frames(error))
+    last = deque(_numbered(error), maxlen=_SHOWN_FRAMES)
+    count = last[-1][0]
     lines = ["Traceback (most recent call last):\n"]
     if count <= 2 * _SHOWN_FRAMES:
         return "".join(lines + traceback.format_tb(raised))
     lines += traceback.format_tb(raised, _SHOWN_FRAMES)
     lines.append(f"  …[cut {count - 2 * _SHOWN_FRAMES} frames]\n")
-    return "".join(lines + traceback.format_tb(raised, -_SHOWN_FRAMES))
+    return "".join(lines + traceback.format_tb(last[0][1]))
+
+
+def _numbered(error: BaseException) -> Iterator[tuple[int, TracebackType]]:
+    return enumerate(_frames(error), 1)
 
 
 def _told(tell: Callable[[BaseException], str], error: BaseException) -> str:

@@ -1,19 +1,17 @@
 """Whether an entry tells of an exception already, so that nobody logs it again on its way out."""
 
-from contextlib import suppress
 from typing import Final
+
+from metaexpert.logger.exception_parts import is_remembered, remember
 
 _REPORTED: Final = "__metaexpert_reported__"
 
 
 def mark_reported(error: BaseException) -> None:
     """An ERROR entry tells of this exception."""
-    with suppress(Exception):  # its class may refuse attributes, or run code of its own
-        setattr(error, _REPORTED, True)
+    remember(error, _REPORTED)
 
 
 def is_reported(error: BaseException) -> bool:
     """Whether an ERROR entry tells of it."""
-    with suppress(Exception):
-        return getattr(error, _REPORTED, False) is True
-    return False
+    return is_remembered(error, _REPORTED)

@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict, cast
 from urllib.parse import urlsplit
 
 from metaexpert.logger.described import described
-from metaexpert.logger.errors import came_of
+from metaexpert.logger.exception_parts import came_of, classes_of
 
 _MOST_CHAINED: Final = 8
 _SEARCHED_CHARACTERS: Final = 4096
@@ -73,7 +73,7 @@ def api_error_of(error: BaseException, scrub: Scrub) -> ApiError | None:
         scrub: takes secrets out of a text.
     """
     for each in islice(_chain(error), _MOST_CHAINED):
-        names = {(_top_module(kind), kind.__name__) for kind in type(each).__mro__}
+        names = {*classes_of(each)}
         origins = {module for module, _ in names}
         if _AIOHTTP in origins:
             return _of_aiohttp(cast("Any", each), {name for module, name in names if module == _AIOHTTP}, scrub)
@@ -104,11 +104,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         current = came_of(current)
-
-
-def _top_module(kind: type) -> str:
-    module: object = kind.__module__
-    return module.partition(".")[0] if type(module) is str else ""
 
 
 def _bounded(value: object, scrub: Scrub) -> str:

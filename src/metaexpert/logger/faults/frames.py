@@ -15,7 +15,7 @@ from sysconfig import get_paths
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, cast
 
-from metaexpert.logger.errors import came_of
+from metaexpert.logger.exception_parts import came_of, members_of, traceback_of
 from metaexpert.logger.faults.fingerprint import place_of
 from metaexpert.logger.faults.glimpse import Glimpse, Rules
 from metaexpert.logger.texts import safe_text
@@ -26,6 +26,8 @@ _MOST_FRAMES_OUT: Final = 1000
 _MOST_FRAMES: Final = 512
 _MOST_EXCEPTIONS: Final = 16
 _MOST_MEMBERS: Final = 4
+_LAST_MEMBERS: Final = 15
+"""As many as a printed group shows."""
 
 _LIBRARY: Final = tuple(
     {f"{get_paths()[name]}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -65,7 +67,7 @@ class LocalLimits:
 def last_frame(error: BaseException) -> tuple[CodeType, int] | None:
     """Code and line of the last frame a printed traceback of the exception would show."""
     for each in _last_first(error):
-        current = each.__traceback__
+        current = traceback_of(each)
         if current is not None:
             for _ in range(sys.getrecursionlimit() * 2):
                 if current.tb_next is None:
@@ -87,25 +89,20 @@ def _last_first(error: BaseException) -> Iterator[BaseException]:
     current: BaseException | None = error
     while current is not None and id(current) not in seen and len(seen) < _MOST_EXCEPTIONS:
         seen.add(id(current))
-        for member in reversed(_members(current, 15)):
-            if id(member) not in seen and len(seen) < _MOST_EXCEPTIONS:
-                seen.add(id(member))
-                yield from _last_members(member)
+        for member in reversed(members_of(current, _LAST_MEMBERS)):
+            yield from islice(_last_members(member, seen), _MOST_EXCEPTIONS)
         yield current
         current = came_of(current)
 
 
-def _last_members(error: BaseException, depth: int = 0) -> Iterator[BaseException]:
+def _last_members(error: BaseException, seen: set[int], depth: int = 0) -> Iterator[BaseException]:
+    if id(error) in seen or len(seen) >= _MOST_EXCEPTIONS:
+        return
+    seen.add(id(error))
     if depth < _MOST_MEMBERS:
-        for member in reversed(_members(error, 15)):
-            yield from _last_members(member, depth + 1)
+        for member in reversed(members_of(error, _LAST_MEMBERS)):
+            yield from _last_members(member, seen, depth + 1)
     yield error
-
-
-def _members(error: BaseException, most: int) -> tuple[BaseException, ...]:
-    if not issubclass(type(error), BaseExceptionGroup):
-        return ()
-    return cast("BaseExceptionGroup[Any]", error).exceptions[:most]
 
 
 # ---- local variables ------------------------------------------------------------------------------------------
@@ -156,7 +153,7 @@ def _frames_of(error: BaseException) -> Iterator[tuple[FrameType, int]]:
 
 
 def _traced(error: BaseException) -> Iterator[tuple[FrameType, int]]:
-    current = error.__traceback__
+    current = traceback_of(error)
     for _ in range(_MOST_FRAMES):
         if current is None:
             return
@@ -169,7 +166,7 @@ def _first_first(error: BaseException, seen: set[int]) -> Iterator[BaseException
         return
     seen.add(id(error))
     cause = came_of(error)
-    for before in (*_members(error, _MOST_MEMBERS), *(() if cause is None else (cause,))):
+    for before in (*members_of(error, _MOST_MEMBERS), *(() if cause is None else (cause,))):
         yield from _first_first(before, seen)
     yield error
 

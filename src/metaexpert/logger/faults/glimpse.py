@@ -107,7 +107,7 @@ class Glimpse:
 
     def _under(self, key: str, value: object, level: int) -> str:
         if self._rules.hides(key[:TEXT_CHARACTERS]):
-            return self._rules.in_place_of(key, value) if type(value) in _JOINABLE else REDACTED
+            return self._rules.in_place_of(key, value) if _is_one(type(value), _JOINABLE) else REDACTED
         return self._of(value, level)
 
     def _of(self, value: Any, level: int) -> str:
@@ -116,7 +116,7 @@ class Glimpse:
             return repr(self._short(value))
         if kind is int:
             return integer_text(value, _DIGITS)
-        if kind in _PLAIN:
+        if _is_one(kind, _PLAIN):
             return repr(value)[:TEXT_CHARACTERS]
         if kind is bytes or kind is bytearray:
             return self._short(repr(value[:_SEARCHED_CHARACTERS]))
@@ -124,7 +124,7 @@ class Glimpse:
 
     def _compound(self, value: Any, kind: type[Any], level: int) -> str:
         if _is(kind, dict):
-            named = f"{name_of(kind)}(" if kind in _NAMED_DICTS or kind is not dict else ""
+            named = f"{name_of(kind)}(" if _is_one(kind, _NAMED_DICTS) or kind is not dict else ""
             opening, closing = f"{named}{{", f"}}{')' if named else ''}"
             return self._joined(self._pairs(_dict.items(value), level), _dict.__len__(value), level, opening, closing)
         if kind is tuple and len(value) == _PAIR and type(value[0]) is str:
@@ -140,11 +140,11 @@ class Glimpse:
         return self._object(value, kind, level)
 
     def _object(self, value: Any, kind: type[Any], level: int) -> str:
-        if kind in _PATHS:
+        if _is_one(kind, _PATHS):
             return self._short(f"{kind.__name__}({str(value)[:_SEARCHED_CHARACTERS]!r})")
         if kind is UUID:
             return f"UUID({value.int:032x})"
-        if kind in _CLOCKED and type(value.tzinfo) in _ZONES:
+        if _is_one(kind, _CLOCKED) and type(value.tzinfo) in _ZONES:
             return repr(value)
         if issubclass(kind, Enum) and type(name := _instance_dict(value, kind).get("_name_")) is str:
             return f"{name_of(kind)}.{name}"
@@ -183,6 +183,11 @@ class Glimpse:
 
 def _is(kind: type, base: Any) -> bool:
     return issubclass(kind, base)
+
+
+def _is_one(kind: type, among: frozenset[type]) -> bool:
+    """Whether it is one of those, none of which has a metaclass: another's may have a hash of its own."""
+    return type(kind) is type and kind in among
 
 
 def _names_in(value: tuple[Any, ...], kind: type) -> tuple[str, ...]:

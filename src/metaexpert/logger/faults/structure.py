@@ -1,14 +1,16 @@
 """Causes, group members and notes of an exception as values, beside the traceback that shows them as text."""
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from metaexpert.logger.described import described, type_name
-from metaexpert.logger.errors import came_of
+from metaexpert.logger.exception_parts import came_of, cause_of, members_of, notes_in
 
 _MOST_CAUSES: Final = 16
 _MOST_MEMBERS: Final = 16
 _MOST_LEVELS: Final = 4
+_MOST_SHOWN: Final = 64
+"""Members of all levels together."""
 _MOST_NOTES: Final = 16
 _TEXT_BYTES: Final = 512
 
@@ -22,18 +24,17 @@ def structure_of(error: BaseException, scrub: Scrub) -> dict[str, Any]:
         error: the exception.
         scrub: takes secrets out of a text.
     """
-    parts = {"causes": _causes(error, scrub), "group": _members(error, scrub, 1), "notes": notes_of(error, scrub)}
+    parts = {
+        "causes": _causes(error, scrub),
+        "group": _members(error, scrub, 1, iter(range(_MOST_SHOWN))),
+        "notes": notes_of(error, scrub),
+    }
     return {key: part for key, part in parts.items() if part}
 
 
 def notes_of(error: BaseException, scrub: Scrub) -> list[str]:
     """What `add_note` added."""
-    try:
-        notes: object = getattr(error, "__notes__", None)
-    except Exception as failure:  # noqa: BLE001 - the exception's own code; the entry must arrive
-        return [f"<notes not readable: {type_name(failure)}>"]
-    found = cast("list[object]", notes) if type(notes) is list else []
-    return [scrub(described(note, str, _TEXT_BYTES)) for note in found[:_MOST_NOTES]]
+    return [scrub(described(note, str, _TEXT_BYTES)) for note in notes_in(error)[:_MOST_NOTES]]
 
 
 def _causes(error: BaseException, scrub: Scrub) -> list[dict[str, Any]]:
@@ -42,7 +43,7 @@ def _causes(error: BaseException, scrub: Scrub) -> list[dict[str, Any]]:
     seen = {id(error)}
     current = error
     while len(causes) < _MOST_CAUSES:
-        cause = current.__cause__
+        cause = cause_of(current)
         before = came_of(current)
         if before is None or id(before) in seen:
             break
@@ -52,16 +53,15 @@ def _causes(error: BaseException, scrub: Scrub) -> list[dict[str, Any]]:
     return causes
 
 
-def _members(error: BaseException, scrub: Scrub, level: int) -> list[dict[str, Any]]:
-    if not issubclass(type(error), BaseExceptionGroup):
-        return []
-    members = cast("BaseExceptionGroup[Any]", error).exceptions
-    shown = [_member(each, scrub, level) for each in members[:_MOST_MEMBERS]]
+def _members(error: BaseException, scrub: Scrub, level: int, left: Iterator[int]) -> list[dict[str, Any]]:
+    members = members_of(error)
+    chosen = [each for each in members[:_MOST_MEMBERS] if next(left, None) is not None]
+    shown = [_member(each, scrub, level, left) for each in chosen]
     return [*shown, {"cut": len(members) - len(shown)}] if len(members) > len(shown) else shown
 
 
-def _member(error: BaseException, scrub: Scrub, level: int) -> dict[str, Any]:
-    below = _members(error, scrub, level + 1) if level < _MOST_LEVELS else []
+def _member(error: BaseException, scrub: Scrub, level: int, left: Iterator[int]) -> dict[str, Any]:
+    below = _members(error, scrub, level + 1, left) if level < _MOST_LEVELS else []
     return {**_shown(error, scrub), "group": below} if below else _shown(error, scrub)
 
 

@@ -81,6 +81,9 @@ class Faults:
         nesting.depth += 1
         try:
             return self._told(error, call, redaction)
+        except Exception as failure:  # noqa: BLE001 - nothing known does; the entry must arrive whatever an exception is
+            shown = {"type": redaction.scrub(type_name(error)), "message": f"<not describable: {type_name(failure)}>"}
+            return orjson.dumps({**shown, "traceback": "", "fingerprint": ""}), None
         finally:
             nesting.depth -= 1
 

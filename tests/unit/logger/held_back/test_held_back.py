@@ -1,6 +1,7 @@
 """What levels hold back is written when the task or the order it belongs to fails, and forgotten when it does not."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -346,6 +347,27 @@ class TestConfiguration:
         assert b"held and recorded" in recorder.read_bytes()
         log.error("failed")
         assert messages(lines_of(runtime)) == ["held and recorded", "failed"]
+
+    def test_what_stdlib_keeps_from_being_called_is_not_held_and_what_is_bound_is(
+        self, holding: Start, log: Logger, lines_of: LinesOf
+    ):
+        runtime = holding()
+        logging.LoggerAdapter(log, {}).debug("adapted")
+        log.bind(venue="okx").debug("bound")
+        log.error("failed")
+        assert messages(lines_of(runtime)) == ["bound", "failed"]
+
+    def test_a_foreign_logger_that_makes_its_records_has_them_written_at_once(self, holding: Start, lines_of: LinesOf):
+        runtime = holding()
+        foreign = logging.getLogger("foreign.held_back")
+        foreign.debug("not made")
+        foreign.setLevel(logging.DEBUG)
+        try:
+            foreign.debug("made")
+        finally:
+            foreign.setLevel(logging.NOTSET)
+        assert messages(lines_of(runtime)) == ["made"]
+        assert stats(runtime).held == 0
 
     def test_what_is_held_at_the_end_is_forgotten(self, holding: Start, runner: asyncio.Runner, log: Logger):
         runtime = holding()

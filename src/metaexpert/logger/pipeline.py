@@ -12,7 +12,6 @@ from typing import Any, Final, final
 
 from metaexpert.exceptions import LoggingStateError
 from metaexpert.logger import assembly
-from metaexpert.logger.batching import Batching
 from metaexpert.logger.closing import Closable, close_all
 from metaexpert.logger.companions import Companions, Surroundings
 from metaexpert.logger.config import AnySink, LoggerConfig
@@ -21,22 +20,18 @@ from metaexpert.logger.dispatcher import Dispatcher
 from metaexpert.logger.entry import Capture
 from metaexpert.logger.evidence import anchor_entry
 from metaexpert.logger.files.evidence.chain import Anchor
-from metaexpert.logger.files.former_files import sync_files_of
 from metaexpert.logger.files.keeping.housekeeping_thread import HousekeepingThread
 from metaexpert.logger.files.keeping.kept_logs import kept_logs
-from metaexpert.logger.files.names import Run
-from metaexpert.logger.filters import Admission
 from metaexpert.logger.held_back.held_back import HeldBack, held_back_for
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.ingress import Ingress
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.keeping import Keeping
+from metaexpert.logger.lineup import Lineup, Member
 from metaexpert.logger.notices import Notices
-from metaexpert.logger.options.remote import RemoteOptions
 from metaexpert.logger.sinks.base import Sink
-from metaexpert.logger.sinks.file import FileSink
-from metaexpert.logger.snapshots import ingress_stats, sink_stats
-from metaexpert.logger.stats import DispatcherStats, RuntimeStats, SinkStats
+from metaexpert.logger.snapshots import ingress_stats
+from metaexpert.logger.stats import DispatcherStats, RuntimeStats
 from metaexpert.logger.tasks import OwnedTask, ended
 
 _LAST_ROUNDS: Final = 2
@@ -69,36 +64,34 @@ class Pipeline:
         self._identity = identity
         self._notices = notices
         self._jobs = Jobs()
-        self._options: dict[str, AnySink] = {}
-        self._sinks: dict[str, Sink] = {}
-        self._deliveries: dict[str, Delivery] = {}
         self._tasks: dict[str, OwnedTask] = {}
-        self._types: dict[str, str] = {}
-        self._former: dict[str, SinkStats] = {}
         self._lost_entries = 0
         self._alone = False
         self._loops = 0
+        self._housekeeping = HousekeepingThread(config.log_dir, kept_logs(config), notices)
+        self._lineup = Lineup(
+            self._jobs, notices, wake=self._wake, rotated=self._housekeeping.wake, anchored=self._anchored
+        )
         self.journal = assembly.journal_for(config, identity)
         self._keeping = self.journal and Keeping(
             self.journal,
             config.journal,
             self._jobs,
             notices,
-            encoders=self._encoders,
+            encoders=lambda of: self._lineup.encoders(self.config, of),
             report=self._report,
-            sync_sinks=self._sync_sinks,
-            sync_former=self._sync_former,
+            sync_sinks=self._lineup.sync_files,
+            sync_former=self._lineup.sync_former_files,
             unheard=self._poke,
         )
-        self._housekeeping = HousekeepingThread(config.log_dir, kept_logs(config), notices)
         self.held_back: HeldBack | None = held_back_for(config.buffer_until_error, None)
         self.ingress = Ingress(*assembly.ingress_bounds(config))
         if self.journal is not None:
             self.ingress.rely_on(self.journal)
-        self._add(self._assembled(config, config.all_sinks(), identity))
+        self._add(self._lineup.made(config, config.all_sinks(), identity))
         self.dispatcher = Dispatcher(
             self.ingress,
-            self._routed(),
+            self._lineup.routed,
             self._jobs,
             notices,
             slice_seconds=config.dispatcher.slice,
@@ -111,12 +104,6 @@ class Pipeline:
         self._companions = Companions(config, surroundings)
         self.dispatcher.set_observers(self._companions.observers)
 
-    def _encoders(self, identity: Identity) -> dict[str, Callable[[Capture], bytes]]:
-        """How the sinks would encode entries of another run."""
-        json_lines = assembly.json_lines_for(self.config.all_sinks(), identity)
-        parts = assembly.SinkAssembly(self.config.log_dir, identity, self._jobs, json_lines)
-        return {name: assembly.encoder(options, parts.sink(options)) for name, options in self._options.items()}
-
     def _report(self, entry: Capture) -> None:
         self.ingress.put(entry)
         self.dispatcher.wake()
@@ -125,54 +112,11 @@ class Pipeline:
         """In a file's thread: have all sinks hold a head of its seals."""
         self.ingress.put_own(anchor_entry(anchor))
 
-    async def _sync_sinks(self) -> None:
-        for sink in list(self._sinks.values()):
-            if isinstance(sink, FileSink):
-                await sink.sync()
-
-    def _sync_former(self, runs: Mapping[Run, bool]) -> None:
-        for sink in list(self._sinks.values()):
-            if isinstance(sink, FileSink):
-                sync_files_of(sink.log, runs)
-
-    def _assembled(
-        self, config: LoggerConfig, wanted: Sequence[AnySink], identity: Identity
-    ) -> dict[str, tuple[AnySink, Sink, Delivery]]:
-        """Sinks and deliveries for `wanted`; nothing of what runs is touched."""
-        json_lines = assembly.json_lines_for(config.all_sinks(), identity)
-        woken, anchored = self._housekeeping.wake, self._anchored
-        parts = assembly.SinkAssembly(config.log_dir, identity, self._jobs, json_lines, woken, anchored)
-        made: dict[str, tuple[AnySink, Sink, Delivery]] = {}
-        for options in wanted:
-            sink = parts.sink(options)
-            made[options.name] = (
-                options,
-                sink,
-                assembly.new_delivery(
-                    options,
-                    sink,
-                    config,
-                    self._notices,
-                    self._wake,
-                    spilling=parts.spilling(options, config, self._notices),
-                    dead_letters=parts.dead_letters(options, self._notices),
-                ),
-            )
-        return made
-
-    def _add(self, made: Mapping[str, tuple[AnySink, Sink, Delivery]]) -> None:
-        for name, (options, sink, delivery) in made.items():
-            self._options[name], self._sinks[name], self._deliveries[name] = options, sink, delivery
-            self._types[name] = options.type
-            self._former.pop(name, None)
-            if self._keeping is not None:
-                self._keeping.keep_for(name, delivery)
-
-    def _admissions(self) -> dict[str, Admission]:
-        return {name: assembly.accepts(options) for name, options in self._options.items()}
-
-    def _routed(self) -> list[tuple[Batching, Admission]]:
-        return [(self._deliveries[name].batching, admission) for name, admission in self._admissions().items()]
+    def _add(self, made: Mapping[str, Member]) -> None:
+        self._lineup.add(made)
+        if self._keeping is not None:
+            for name, member in made.items():
+                self._keeping.keep_for(name, member.delivery)
 
     def _wake(self) -> None:
         self.dispatcher.wake()
@@ -183,7 +127,7 @@ class Pipeline:
     def open_journal(self) -> None:
         """Make what calls need to write to the journal; blocks for a moment."""
         if self._keeping is not None:
-            self._keeping.open(list(self._deliveries))
+            self._keeping.open(list(self._lineup))
 
     # ---- on a loop --------------------------------------------------------------------------------------------
 
@@ -214,15 +158,15 @@ class Pipeline:
 
     def _begin_deliveries(self) -> None:
         self._is_handed_over.set()
-        for name, delivery in self._deliveries.items():
-            self._begin_delivery(name, delivery)
+        for name in self._lineup:
+            self._begin_delivery(name)
 
     async def _recover(self) -> None:
         """Deliver first what former runs have left."""
         try:
             if self._keeping is not None:
                 await self._keeping.recover(
-                    {name: (self._deliveries[name], assembly.taking(each)) for name, each in self._options.items()}
+                    {each.options.name: (each.delivery, assembly.taking(each.options)) for each in self._lineup.members}
                 )
         except Exception as error:  # noqa: BLE001 - live entries wait for this: they must not wait for ever
             text = f"what earlier runs left stays for the next start: {type(error).__name__}: {error}"
@@ -234,15 +178,15 @@ class Pipeline:
         pace = self.config.dispatcher
         self.dispatcher.pace(max(pace.slice, _ALONE_SLICE_SECONDS) if self._alone else pace.slice, pace.linger)
 
-    def _begin_delivery(self, name: str, delivery: Delivery) -> None:
-        self._begin(f"sink-{name}", delivery.run)
+    def _begin_delivery(self, name: str) -> None:
+        self._begin(f"sink-{name}", self._lineup[name].delivery.run)
 
     def _begin(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._tasks[name] = OwnedTask(name, run)
 
     async def pause(self) -> None:
         """Leave this loop: tasks end where they can go on, sinks let go of what belongs to it."""
-        await self._release(list(self._deliveries))
+        await self._release(list(self._lineup))
         await self._end_tasks(list(self._tasks))
         self._rebind()
 
@@ -260,7 +204,7 @@ class Pipeline:
         """
         for task in self._tasks.values():
             task.disown()
-        for delivery in self._deliveries.values():
+        for delivery in self._lineup.deliveries:
             delivery.freeze()
         if self.journal is not None:
             self.journal.forget()
@@ -269,7 +213,7 @@ class Pipeline:
         self._loops += 1
         self._jobs.rebind()
         self.dispatcher.rebind()
-        for delivery in self._deliveries.values():
+        for delivery in self._lineup.deliveries:
             delivery.rebind()
 
     async def _end_tasks(self, names: Sequence[str]) -> bool:
@@ -296,7 +240,7 @@ class Pipeline:
         cancelled = await self._kept() or cancelled
         self._give_up()
         try:
-            await self._close(self._closable(self._deliveries))
+            await self._close(self._lineup.members)
         except asyncio.CancelledError:  # they are closed all the same
             cancelled = True
         cancelled = await self._housekeeping.ended(self._jobs, _CLOSE_SECONDS) or cancelled
@@ -310,7 +254,7 @@ class Pipeline:
             try:
                 await self._handed_over(deadline - loop.time())
                 for _ in range(_LAST_ROUNDS):
-                    for delivery in self._deliveries.values():
+                    for delivery in self._lineup.deliveries:
                         delivery.hurry()
                     left = max(0.0, deadline - loop.time())
                     # a destination that takes all the time there is leaves alerts about it theirs
@@ -339,7 +283,7 @@ class Pipeline:
         cancelled = False
         while True:
             try:
-                await asyncio.gather(*[delivery.keep(_KEEP_SECONDS) for delivery in self._deliveries.values()])
+                await asyncio.gather(*[delivery.keep(_KEEP_SECONDS) for delivery in self._lineup.deliveries])
             except asyncio.CancelledError:
                 cancelled = True
             else:
@@ -350,25 +294,23 @@ class Pipeline:
         left = self.ingress.give_up(SHUTDOWN)
         if left:
             self._notices.say("logging stopped", f"{left} entries could not be routed to any sink in time")
-        for name, delivery in self._deliveries.items():
-            self._give_up_sink(name, delivery)
+        for delivery in self._lineup.deliveries:
+            self._give_up_sink(delivery)
 
-    def _give_up_sink(self, name: str, delivery: Delivery) -> None:
+    def _give_up_sink(self, delivery: Delivery) -> None:
         left = delivery.give_up()
         if left:
             state = delivery.health.last_error or "too slow"
-            self._notices.say(f"sink {name} stopped", f"{left} entries could not be delivered in time ({state})")
+            self._notices.say(
+                f"sink {delivery.name} stopped", f"{left} entries could not be delivered in time ({state})"
+            )
         delivery.health.stopped()
 
-    def _closable(self, names: Iterable[str]) -> Mapping[str, Closable]:
-        """The named sinks, and where their dead letters go."""
-        letters = {name: self._deliveries[name].dead_letters for name in names}
-        return {name: self._sinks[name] for name in letters} | {
-            f"{name}-dead-letters": each for name, each in letters.items() if each is not None
-        }
-
-    async def _close(self, sinks: Mapping[str, Closable]) -> None:
-        await close_all(sinks, _CLOSE_SECONDS, self._notices)
+    async def _close(self, members: Iterable[Member]) -> None:
+        closable: dict[str, Closable] = {}
+        for member in members:
+            closable |= member.closable
+        await close_all(closable, _CLOSE_SECONDS, self._notices)
 
     # ---- another configuration --------------------------------------------------------------------------------
 
@@ -384,16 +326,16 @@ class Pipeline:
             raise LoggingStateError("what earlier runs left is still being taken over; reload again when it is")
         wanted = {options.name: options for options in config.all_sinks()}
         identity = replace(self._identity, service=config.log_name)
-        made = self._assembled(
-            config, [options for name, options in wanted.items() if not self._stays(name, options, config)], identity
-        )
-        changed = [name for name in made if name in self._deliveries]
+        new = [options for options in wanted.values() if not self._stays(options, config)]
+        made = self._lineup.made(config, new, identity)
+        changed = [name for name in made if name in self._lineup]
         planned = self._companions.plan(config)
         loops = self._loops
         try:
             await self._release(changed)
             for name in changed:
-                await self._deliveries[name].keep(_KEEP_SECONDS, close=self._types[name] != made[name][0].type)
+                before = self._lineup[name]
+                await before.delivery.keep(_KEEP_SECONDS, close=before.options.type != made[name].options.type)
         except BaseException:  # somebody cancelled all tasks there are: the old ones go on
             self._go_on_with(changed)
             raise
@@ -402,25 +344,24 @@ class Pipeline:
         self._identity = identity
         # nothing awaits from here to the new routes: no entry slips between the old ones and them
         for name in changed:
-            made[name][2].take_over(self._deliveries[name])
-        gone = {name: (self._deliveries.pop(name), self._sinks.pop(name)) for name in self._missing(wanted)}
+            made[name].delivery.take_over(self._lineup[name].delivery)
         self.config = config
         self.held_back = held_back_for(config.buffer_until_error, self.held_back)
         self._go_over_to_journal_of(config)
         self._housekeeping.go_over_to(config.log_dir, kept_logs(config))
         self._add(made)
-        self._options = {name: self._options[name] for name in wanted}
+        gone = self._lineup.leave_only(wanted)
         outdated = self._companions.adopt(planned)
         self.dispatcher.set_observers(self._companions.observers)
-        self.dispatcher.set_sinks(self._routed(), [delivery.batching for delivery, _ in gone.values()])
+        self.dispatcher.set_sinks(self._lineup.routed, [member.delivery.batching for member in gone])
         self._set_pace()
         self.ingress.resize(*assembly.ingress_bounds(config))
         for name in made:
-            self._begin_delivery(name, self._deliveries[name])
+            self._begin_delivery(name)
         await self._end_tasks(outdated)
         self._begin_companions()
-        await asyncio.gather(*[self._dismiss(name, delivery, sink) for name, (delivery, sink) in gone.items()])
-        self.dispatcher.set_sinks(self._routed())
+        await asyncio.gather(*[self._dismiss(member) for member in gone])
+        self.dispatcher.set_sinks(self._lineup.routed)
 
     def _go_over_to_journal_of(self, config: LoggerConfig) -> None:
         """Let the journal serve these sinks, by these options; say what has to wait for the next start."""
@@ -434,42 +375,40 @@ class Pipeline:
 
     def _go_on_with(self, names: Sequence[str]) -> None:
         for name in names:
-            self._deliveries[name].thaw()
+            self._lineup[name].delivery.thaw()
             task = self._tasks.get(f"sink-{name}")
             if task is None:
-                self._begin_delivery(name, self._deliveries[name])
+                self._begin_delivery(name)
             else:
                 task.begin_anew()
 
-    def _stays(self, name: str, options: AnySink, config: LoggerConfig) -> bool:
+    def _stays(self, options: AnySink, config: LoggerConfig) -> bool:
         now = self.config
         surroundings = (config.log_dir, config.queue, config.log_name) == (now.log_dir, now.queue, now.log_name)
-        return surroundings and self._options.get(name) == options
-
-    def _missing(self, wanted: Mapping[str, AnySink]) -> list[str]:
-        return [name for name in self._deliveries if name not in wanted]
+        return surroundings and self._lineup.keeps(options)
 
     async def _release(self, names: Sequence[str]) -> None:
         """Let the writes under way end, then the workers, and close what they wrote to."""
-        await asyncio.gather(*[self._deliveries[name].hold(_HOLD_SECONDS) for name in names])
+        released = [self._lineup[name] for name in names]
+        await asyncio.gather(*[member.delivery.hold(_HOLD_SECONDS) for member in released])
         await self._end_tasks([f"sink-{name}" for name in names])
-        await self._close(self._closable(names))
+        await self._close(released)
 
-    async def _dismiss(self, name: str, delivery: Delivery, sink: Sink) -> None:
+    async def _dismiss(self, member: Member) -> None:
         """Let a sink that gets nothing more deliver what it has, and end it."""
+        delivery = member.delivery
         delivery.hurry()
         try:
             async with asyncio.timeout(self.config.shutdown_timeout):
                 await delivery.drained()
         except TimeoutError:
             pass
-        await self._end_tasks([f"sink-{name}"])
+        await self._end_tasks([f"sink-{delivery.name}"])
         await delivery.keep(_KEEP_SECONDS)
         delivery.disown()
-        self._give_up_sink(name, delivery)
-        letters = delivery.dead_letters
-        await self._close({name: sink} if letters is None else {name: sink, f"{name}-dead-letters": letters})
-        self._former[name] = sink_stats(delivery, self._types[name])
+        self._give_up_sink(delivery)
+        await self._close([member])
+        self._lineup.keep_figures(member)
 
     # ---- use --------------------------------------------------------------------------------------------------
 
@@ -484,7 +423,7 @@ class Pipeline:
 
     async def drained(self, timeout_seconds: float, names: Sequence[str] | None = None) -> bool:
         """Wait until everything logged so far is settled, by the named sinks or all; False when the time ran out."""
-        waited_for = [self._deliveries[name] for name in (self._deliveries if names is None else names)]
+        waited_for = [self._lineup[name].delivery for name in (self._lineup if names is None else names)]
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self.dispatcher.taken()
@@ -498,23 +437,22 @@ class Pipeline:
     @property
     def settled(self) -> bool:
         """Whether, after a stop, nothing is in flight and nothing was lost since the last flush."""
-        in_flight = self.ingress.queued_entries + sum(delivery.in_flight for delivery in self._deliveries.values())
-        return in_flight == 0 and self.lost == self._lost_entries
+        return self.ingress.queued_entries + self._lineup.in_flight == 0 and self.lost == self._lost_entries
 
     @property
     def lost(self) -> int:
         """Entries dropped on the way in, and those each sink dropped or rejected."""
-        return self.ingress.dropped.total() + sum(delivery.ledger.lost for delivery in self._deliveries.values())
+        return self.ingress.dropped.total() + self._lineup.lost
 
     @property
     def local_sinks(self) -> list[str]:
         """The sinks of this machine that take all entries there are to take without asking a network."""
-        return [name for name, options in self._options.items() if not isinstance(options, RemoteOptions)]
+        return self._lineup.local
 
     @property
     def sinks(self) -> Mapping[str, Sink]:
         """The sinks by name."""
-        return MappingProxyType(self._sinks)
+        return self._lineup.sinks
 
     def stats(self) -> RuntimeStats:
         """A snapshot; sinks that a reload removed keep their last one."""
@@ -525,8 +463,5 @@ class Pipeline:
             housekeeping=self._housekeeping.stats(),
             held_back=None if self.held_back is None else self.held_back.stats(),
             companions=MappingProxyType(self._companions.figures()),
-            sinks=MappingProxyType(
-                self._former
-                | {name: sink_stats(delivery, self._types[name]) for name, delivery in self._deliveries.items()}
-            ),
+            sinks=self._lineup.stats,
         )

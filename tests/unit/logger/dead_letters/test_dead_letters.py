@@ -339,7 +339,7 @@ class TestKept:
         async with refusing(tmp_path) as runtime:
             pipeline = runtime._pipeline
             assert pipeline is not None
-            letters = pipeline._deliveries["mine"].dead_letters
+            letters = pipeline._lineup["mine"].delivery.dead_letters
             assert letters is not None
             with letters._lock:  # its thread cannot take any
                 for number in range(100):

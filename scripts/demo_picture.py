@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from metaexpert.demo.options import DemoOptions
-from metaexpert.demo.report import print_report
+from metaexpert.demo.report import print_ledgers
 from metaexpert.demo.scenario import run_demo
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "demo.svg"
@@ -26,7 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = asyncio.run(run_demo(DemoOptions(plain=True), Path(folder), Console()))
     console = Console(record=True, width=WIDTH, file=io.StringIO())
-    print_report(report, console)
+    print_ledgers(report, console)
     svg = WEB_FONTS.sub("", console.export_svg(title="metaexpert demo", unique_id="demo"))
     PICTURE.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 

@@ -355,6 +355,32 @@ class TestFaults:
             await client.collector.faults(target, mode, seconds=seconds)
 
 
+class TestWatch:
+    async def test_a_text_is_found_in_bodies_packed_or_not_in_headers_and_addresses(self, client: Client):
+        await client.collector.watch_for({"a": "needle", "b": "other"})
+        push = orjson.dumps({"streams": [stream(value("a-1", padding="needle"))]})
+        path = "/loki/api/v1/push"
+        await client.post(path, push)
+        await client.post(path, gzip.compress(push), Content_Encoding="gzip")
+        await client.post(path, b"{}", X_Token="needle")
+        await client.post(f"{path}?key=needle", b"{}")
+        await client.post(path, b"{}")
+        stats = await client.collector.stats()
+        assert stats["loki"]["found"] == {"a": 4, "b": 0}
+        assert stats["elasticsearch"]["found"] == {"a": 0, "b": 0}
+
+    async def test_what_fails_was_received_all_the_same(self, client: Client):
+        await client.collector.watch_for({"a": "needle"})
+        await client.collector.faults("elasticsearch", "503")
+        await client.bulk(create("a-1"), document("needle"))
+        assert (await client.collector.stats())["elasticsearch"]["found"] == {"a": 1}
+
+    async def test_what_is_no_object_is_refused(self, client: Client):
+        for body in (b"[]", b"nonsense"):
+            status, _ = await client.post("/admin/watch", body)
+            assert status == 400
+
+
 class TestProcess:
     async def test_it_ends_with_its_context(self):
         async with CollectorProcess.start() as collector:

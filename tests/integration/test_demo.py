@@ -14,6 +14,14 @@ from support.written_logs import written
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = ROOT.parent / "shared" / "market_data"
 PATIENCE_SECONDS = 120
+SECTIONS = (
+    "An order that the exchange took and one that it refused",
+    "The refused order's trace, ",
+    "An error that came 10 times",
+    "A collector goes down and comes back",
+    "How the process and its clock did",
+    "Secrets that were logged on purpose",
+)
 
 
 def demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -32,6 +40,12 @@ def test_an_outage_during_a_burst_costs_nothing(tmp_path: Path):
     done = demo("--plain", "--seconds", "6", "--burst", "20000", "--keep", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"demo passed: (\d+) of \1 checks", done.stdout)
+    for title in SECTIONS:
+        assert f"\n{title}" in done.stdout
+    assert re.search(r"^  paper-\d+ +BTCUSDT +BUY +filled ", done.stdout, re.MULTILINE)
+    assert re.search(r"^  paper-\d+ +BTCUSDT +SELL +rejected ", done.stdout, re.MULTILINE)
+    assert "ALERT" in done.stderr
+    assert "resolved" in done.stderr
     assert " dropped " not in done.stdout.partition("Ledger of each sink")[0]
     waited = dict(re.findall(r"^(\w+) had up to ([\d,]+) entries on disk", done.stdout, re.MULTILINE))
     assert waited.keys() == {"loki", "elasticsearch"}

@@ -15,6 +15,8 @@ from metaexpert.logger import get_logger, trace_middleware
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aiohttp.typedefs import Middleware
+
 PATH: Final = "/api/v3/order"
 MOST_NOTIONAL: Final = 10_000
 FILTER_CODE: Final = -1013
@@ -28,7 +30,7 @@ class OrderEndpoint:
 
     def __init__(self) -> None:
         self._order_ids: Iterator[int] = itertools.count(1)
-        self.middlewares = (trace_middleware,)
+        self.middlewares: tuple[Middleware, ...] = (trace_middleware,)
         self.routes = (web.post(PATH, self._take),)
         self.taken = 0
         self.refused = 0

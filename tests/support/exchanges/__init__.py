@@ -1,0 +1,9 @@
+"""Local exchanges for tests."""
+
+from .binance.server import BinanceServer
+from .clock import Clock
+from .pointing import point
+from .refusals import Reason
+from .server import Credentials
+
+__all__ = ["BinanceServer", "Clock", "Credentials", "Reason", "point"]

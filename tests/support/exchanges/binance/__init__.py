@@ -1,0 +1,1 @@
+"""Binance spot and USD-M futures as they speak: REST, market streams, user data streams, signatures, errors."""

@@ -41,7 +41,8 @@ def clock(
     reader = Reader(sources, replace(choice, log_type=["clock"]).query())
     with Progress("reading", total_bytes(sources), lambda: reader.report.bytes):
         for entry in reader:
-            if (statement := statement_of(entry.time_ns, entry.extra)) is not None:
+            run = (entry.entry_id or "").rpartition("-")[0]
+            if (statement := statement_of(entry.time_ns, entry.extra, run)) is not None:
                 history.add(statement)
     with Output() as out:
         if as_json:

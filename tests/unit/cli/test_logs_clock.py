@@ -87,3 +87,28 @@ def test_scripts_get_lines_of_json(folder: Path):
 def test_a_log_without_clock_entries_is_status_3(folder: Path):
     write_log(folder / "logs", log_line(1, "begun"), log_line(2, "odd", log_type="clock", extra={"event": "jump"}))
     assert run("--limit-us", "1").exit_code == 3
+
+
+def test_what_a_run_said_before_it_asked_counts_only_where_nothing_followed(folder: Path):
+    first = quality(2, None, None, "unknown")
+    first["extra"]["preliminary"] = True
+    write_log(folder / "logs", first, quality(3, 0.0001, 0.0002, "sntp a"))
+    assert run("--limit-us", "1000").exit_code == 0
+    other = {**first, "id": "1a2097fe9ce0bcd02-1", "seq": 1}
+    write_log(folder / "logs", other, tag="0bcd02")
+    result = run("--limit-us", "1000")
+    assert result.exit_code == 4
+    assert "unknown from 2026-11-23T17:15:02Z to 2026-11-23T17:15:02Z, by 1 statements" in result.stdout
+
+
+def test_what_one_run_does_not_know_is_not_ended_by_what_another_knows(folder: Path):
+    def of_other(entry: dict[str, Any]) -> dict[str, Any]:
+        return entry | {"id": f"1a2097fe9ce0bcd02-{entry['seq']}"}
+
+    write_log(folder / "logs", quality(2, 0.0, 0.001), quality(4, 0.0, 0.001), quality(6, 0.0, 0.001))
+    dumb = [of_other(quality(seq, None, None, "unknown")) for seq in (3, 5)]
+    write_log(folder / "logs", *dumb, of_other(jump(6, 1.0)), of_other(quality(7, 0.0, 0.001)), tag="0bcd02")
+    result = run()
+    assert "6 statements, 1 jumps" in result.stdout
+    assert "unknown from 2026-11-23T17:15:03Z to 2026-11-23T17:15:07Z, by 2 statements" in result.stdout
+    assert result.stdout.count("unknown from") == 1

@@ -6,15 +6,14 @@ where the system has such a clock.
 
 import asyncio
 import logging
-import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, final
 
 from metaexpert.logger.clock.exchange import exchange_qualities
 from metaexpert.logger.clock.kernel import quality_of, read_kernel
-from metaexpert.logger.clock.quality import UNKNOWN, Jump, JumpWatch, Quality, Reading
+from metaexpert.logger.clock.quality import Jump, JumpWatch, Quality, Reading, agreed
+from metaexpert.logger.clock.readings import read_clocks
 from metaexpert.logger.clock.sntp import ask
 from metaexpert.logger.entry import CLOCK, Capture
 from metaexpert.logger.formats.timestamps import rfc3339
@@ -25,8 +24,6 @@ from metaexpert.logger.port import port
 CLOCK_LOGGER: Final = "metaexpert.clock"
 _LOOK_SECONDS: Final = 1.0
 _SECOND_NS: Final = 1_000_000_000
-_NARROW_NS: Final = 1_000_000
-_TRIES: Final = 5
 
 
 class Around(Protocol):
@@ -51,20 +48,15 @@ class ClockFigures:
     jumps: int
 
 
-def read_clocks() -> Reading:
-    """All clocks at one moment: read anew where something came between."""
-    reading = _read_once()
-    for _ in range(_TRIES):
-        if time.monotonic_ns() - reading.monotonic_ns < _NARROW_NS:
-            break
-        reading = _read_once()
-    return reading
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What one keeper leaves to the next: its last look, when it told the quality on a steady clock, and what."""
 
-
-def _read_once() -> Reading:
-    steady_ns = time.monotonic_ns()
-    boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) if sys.platform == "linux" else None
-    return Reading(time.time_ns(), steady_ns, boot_ns)
+    reading: Reading | None = None
+    told_ns: int | None = None
+    quality: Quality | None = None
+    jumps: int = 0
+    left_alone: frozenset[str] = frozenset()
 
 
 @final
@@ -92,10 +84,11 @@ class ClockKeeper:
         self._around = around
         self._read = read
         self._kernel = kernel
-        self._watch = JumpWatch(round(options.jump * _SECOND_NS))
-        self._jumps = 0 if former is None else former.figures().jumps
-        self._quality: Quality | None = None
-        self._due_ns: int | None = None
+        known = _Known() if former is None else former.known()
+        self._watch = JumpWatch(round(options.jump * _SECOND_NS), known.reading)
+        self._jumps, self._quality, self._told_ns = known.jumps, known.quality, known.told_ns
+        self._wait_seconds = options.interval
+        self._left_alone = set(known.left_alone)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -117,11 +110,28 @@ class ClockKeeper:
         if jump is not None:
             self._jumps += 1
             self._tell_jump(jump)
-        if self._due_ns is None:
-            self._due_ns = now.steady_ns + round(self._options.first_after * _SECOND_NS)
-        if now.steady_ns >= self._due_ns or jump is not None:
-            self._due_ns = now.steady_ns + round(self._options.interval * _SECOND_NS)
-            await self._tell_quality()
+        if self._told_ns is None:
+            await self._begin(now)
+        elif jump is not None or now.steady_ns >= self._told_ns + round(self._wait_seconds * _SECOND_NS):
+            self._told_ns, self._wait_seconds = now.steady_ns, self._options.interval
+            self._tell_quality(agreed(await self._qualities()))
+
+    async def _begin(self, now: Reading) -> None:
+        """What is known at once; where that is nothing, who is to be asked is, and others have time to say more."""
+        options, self._told_ns = self._options, now.steady_ns
+        best = agreed([self._kernel(), *_by_exchanges(now)])
+        if best.worst_ns is None and (options.ntp_servers or options.first_after):
+            self._tell_quality(best, preliminary=True)
+            if options.ntp_servers:
+                best = agreed(await self._qualities())
+            if best.worst_ns is None and options.first_after:
+                self._wait_seconds = options.first_after
+                return
+        self._tell_quality(best)
+
+    def known(self) -> "_Known":
+        """What the one that follows begins with."""
+        return _Known(self._watch.before, self._told_ns, self._quality, self._jumps, frozenset(self._left_alone))
 
     def _tell_jump(self, jump: Jump) -> None:
         seconds = jump.size_ns / _SECOND_NS
@@ -136,10 +146,7 @@ class ClockKeeper:
         message = f"the clock was set {which} by {abs(seconds):.6f} s, between {fields['before']} and {fields['after']}"
         self._say(logging.WARNING, message, fields)
 
-    async def _tell_quality(self) -> None:
-        qualities = await self._qualities()
-        known = [each for each in qualities if each.worst_ns is not None]
-        best = min(known, key=lambda each: each.bound_ns or 0) if known else _unknown(qualities)
+    def _tell_quality(self, best: Quality, *, preliminary: bool = False) -> None:
         self._quality = best
         limit = self._options.limit
         within = None if limit is None else best.within(round(limit * _SECOND_NS))
@@ -152,35 +159,31 @@ class ClockKeeper:
             "limit_seconds": limit,
             "within_limit": within,
             "detail": port.encoder.scrub(best.detail),
+            "preliminary": preliminary,
             "utc_ns": reading.utc_ns,
             "monotonic_ns": reading.monotonic_ns,
             "boot_ns": reading.boot_ns,
         }
-        fine = limit is None or within
+        fine = limit is None or within or preliminary
         self._say(logging.INFO if fine else logging.WARNING, _quality_text(best, limit, within=within), fields)
 
     async def _qualities(self) -> list[Quality]:
-        """Who knows; NTP servers are asked where the kernel does not."""
-        kernel = self._kernel()
-        if kernel.worst_ns is not None:
+        """Who knows; NTP servers are asked where the kernel does not, or not well enough."""
+        kernel, limit = self._kernel(), self._options.limit
+        if kernel.worst_ns is not None and (limit is None or kernel.within(round(limit * _SECOND_NS))):
             return [kernel]
-        servers = self._options.ntp_servers
+        servers = [each for each in self._options.ntp_servers if each not in self._left_alone]
         asked = await asyncio.gather(*[ask(server, self._options.ntp_timeout) for server in servers])
-        exchanges = [_cleaned(each) for each in exchange_qualities()]
-        return [kernel, *asked, *exchanges]
+        self._left_alone |= {server for server, said in zip(servers, asked, strict=True) if said.refused}
+        return [kernel, *asked, *_by_exchanges(self._read())]
 
     def _say(self, level: int, message: str, fields: dict[str, Any]) -> None:
         self._around.report(own_entry(level, message, fields, logger=CLOCK_LOGGER, log_type=CLOCK))
 
 
-def _cleaned(quality: Quality) -> Quality:
-    """Without secrets in a name that a user gave."""
-    source = port.encoder.scrub(quality.source)
-    return Quality(source=source, offset_ns=quality.offset_ns, bound_ns=quality.bound_ns, detail=quality.detail)
-
-
-def _unknown(qualities: list[Quality]) -> Quality:
-    return Quality(source=UNKNOWN, detail="; ".join(f"{each.source}: {each.detail}" for each in qualities))
+def _by_exchanges(now: Reading) -> list[Quality]:
+    """What exchanges say, without secrets in the names that a user gave them."""
+    return [replace(each, source=port.encoder.scrub(each.source)) for each in exchange_qualities(now)]
 
 
 def _seconds(value_ns: int | None) -> float | None:

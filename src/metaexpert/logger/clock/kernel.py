@@ -16,6 +16,8 @@ _STA_UNSYNC: Final = 0x0040
 _STA_NANO: Final = 0x2000
 _TIME_ERROR: Final = 5
 _MICROSECOND_NS: Final = 1000
+_LEAP: Final = {1: "inserted", 2: "deleted", 3: "being inserted", 4: "just over"}
+"""What its state tells of a leap second."""
 
 
 class _Timex(ctypes.Structure):
@@ -93,8 +95,10 @@ def quality_of(clock: KernelClock | None) -> Quality:
     """What an answer says of the clock's quality."""
     if clock is None:
         return Quality(source=KERNEL, detail="the kernel of this system does not tell")
-    if clock.status & _STA_UNSYNC or clock.state == _TIME_ERROR:
+    if clock.status & _STA_UNSYNC or clock.state == _TIME_ERROR or clock.maxerror < 0:
         return Quality(source=KERNEL, detail="not synchronised")
     offset_ns = clock.offset if clock.status & _STA_NANO else clock.offset * _MICROSECOND_NS
     detail = f"estimated error {clock.esterror} µs, TAI-UTC {f'{clock.tai} s' if clock.tai else 'unknown'}"
+    if clock.state in _LEAP:
+        detail += f", leap second {_LEAP[clock.state]}"
     return Quality(source=KERNEL, offset_ns=offset_ns, bound_ns=clock.maxerror * _MICROSECOND_NS, detail=detail)

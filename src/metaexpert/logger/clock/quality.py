@@ -1,5 +1,6 @@
 """What is known of a clock at one moment, and jumps between two looks at it. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -15,12 +16,14 @@ class Quality:
         offset_ns: what has to be added to the clock's time to have UTC, nanoseconds; None when it is unknown.
         bound_ns: how far that may be off, either way, nanoseconds; None when it is unknown.
         detail: more of it, or why it is unknown.
+        refused: who was asked does not want to be.
     """
 
     source: str
     offset_ns: int | None = None
     bound_ns: int | None = None
     detail: str = ""
+    refused: bool = False
 
     @property
     def worst_ns(self) -> int | None:
@@ -30,6 +33,29 @@ class Quality:
     def within(self, limit_ns: int) -> bool | None:
         """Whether the clock is surely no farther from UTC than this; None when it is unknown."""
         return None if self.worst_ns is None else self.worst_ns <= limit_ns
+
+
+def agreed(qualities: Iterable[Quality]) -> Quality:
+    """The one with the smallest bound of those that most agree with; unknown where fewer than half of all do.
+
+    Two agree where some time is within both their bounds, as in RFC 5905, 11.2.1: who lies alone is not believed.
+    """
+    told = list(qualities)
+    known = [each for each in told if each.worst_ns is not None]
+    if not known:
+        return Quality(source=UNKNOWN, detail="; ".join(f"{each.source}: {each.detail}" for each in told))
+    votes = [sum(_agree(each, other) for other in known) for each in known]
+    most = max(votes)
+    if 2 * most <= len(known):
+        said = ", ".join(f"{each.source}: {(each.offset_ns or 0) / 1e6:+.3f} ms" for each in known)
+        return Quality(source=UNKNOWN, detail=f"they disagree: {said}")
+    trusted = [each for each, count in zip(known, votes, strict=True) if count == most]
+    return min(trusted, key=lambda each: each.bound_ns or 0)
+
+
+def _agree(one: Quality, other: Quality) -> bool:
+    apart_ns = abs((one.offset_ns or 0) - (other.offset_ns or 0))
+    return apart_ns <= (one.bound_ns or 0) + (other.bound_ns or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +97,41 @@ class Jump:
 class JumpWatch:
     """Compares each look with the one before.
 
-    A clock that is slewed by 500 ppm, the most kernels do, drifts by half a millisecond a second: that is no jump.
+    A clock that is slewed by 500 ppm, the most kernels do, drifts by half a millisecond a second: that is no jump, and
+    neither is the smear of a leap second. What many small steps add up to beyond that is one, from the first of them.
 
     Args:
         least_ns: the least that counts as a jump, nanoseconds.
+        before: a look to begin with.
     """
 
-    def __init__(self, least_ns: int) -> None:
+    def __init__(self, least_ns: int, before: Reading | None = None) -> None:
         self._least_ns = least_ns
-        self._before: Reading | None = None
+        self.before = before
+        self._since = before
+        self._crept_ns = 0
 
     def look(self, now: Reading) -> Jump | None:
         """The jump since the look before, if there was one."""
-        before, self._before = self._before, now
+        before, self.before = self.before, now
         if before is None:
             return None
         went_ns = now.steady_ns - before.steady_ns
         size_ns = now.utc_ns - before.utc_ns - went_ns
         slewed_ns = abs(went_ns) // 2000
-        return Jump(size_ns, before, now) if abs(size_ns) >= self._least_ns + slewed_ns else None
+        if abs(size_ns) >= self._least_ns + slewed_ns:
+            self._crept_ns = 0
+            return Jump(size_ns, before, now)
+        return self._creep(size_ns, slewed_ns, before, now)
+
+    def _creep(self, size_ns: int, slewed_ns: int, before: Reading, now: Reading) -> Jump | None:
+        if self._crept_ns == 0:
+            self._since = before
+        crept_ns = self._crept_ns + size_ns
+        beyond_ns = max(0, abs(crept_ns) - slewed_ns)
+        self._crept_ns = beyond_ns if crept_ns > 0 else -beyond_ns
+        if beyond_ns < self._least_ns:
+            return None
+        jump = Jump(self._crept_ns, self._since or before, now)
+        self._crept_ns = 0
+        return jump

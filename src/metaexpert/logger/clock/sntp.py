@@ -31,8 +31,23 @@ _SECOND_NS: Final = 1_000_000_000
 _ERA_NS: Final = 2**32 * _SECOND_NS
 
 
+_MOST_DISTANCE_NS: Final = 16 * _SECOND_NS
+"""From which distance of the time's source on RFC 5905 calls a server unsynchronised (MAXDISP)."""
+_GRANULARITY_NS: Final = 1_000_000
+
+
 class SntpError(Exception):
     """An answer that tells nothing of the time; why, in words."""
+
+
+@final
+class NoAnswer(SntpError):  # noqa: N818 - names what the packet is
+    """A packet that answers no question of ours: anybody may have sent it, and it is not heard."""
+
+
+@final
+class Refusal(SntpError):  # noqa: N818 - names what the packet is
+    """A kiss-of-death (RFC 5905, 7.4): the server asks not to be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +91,20 @@ def answer_in(packet: bytes, nonce: int, sent_ns: int, round_trip_ns: int) -> An
     """What a packet says.
 
     Raises:
-        SntpError: it answers no question of ours, or its sender does not know the time.
+        NoAnswer: it answers no question of ours.
+        Refusal: its sender asks not to be asked.
+        SntpError: its sender does not know the time, or says what cannot be.
     """
     if len(packet) < _PACKET.size:
-        raise SntpError(f"{len(packet)} bytes, where {_PACKET.size} are the least")
+        raise NoAnswer(f"{len(packet)} bytes, where {_PACKET.size} are the least")
     first, stratum, _, _, delay, dispersion, reference, _, origin, received, transmitted = _PACKET.unpack_from(packet)
     if origin != nonce or first & 0b111 != _SERVER_MODE:
-        raise SntpError("no answer to our question")
+        raise NoAnswer("no answer to our question")
     if stratum == 0:
-        raise SntpError(f"it asks to be left alone ({reference.decode('ascii', 'backslashreplace')})")
+        raise Refusal(f"it asks to be left alone ({reference.decode('ascii', 'backslashreplace')})")
     if first >> 6 == _UNSYNCHRONISED or stratum > _MOST_STRATUM or not transmitted:
         raise SntpError("its own clock is not synchronised")
-    return Answer(
+    answer = Answer(
         sent_ns=sent_ns,
         round_trip_ns=round_trip_ns,
         received_ns=_utc_ns(received, sent_ns),
@@ -96,6 +113,11 @@ def answer_in(packet: bytes, nonce: int, sent_ns: int, round_trip_ns: int) -> An
         root_dispersion_ns=_short_ns(dispersion),
         stratum=stratum,
     )
+    if answer.root_delay_ns // 2 + answer.root_dispersion_ns >= _MOST_DISTANCE_NS:
+        raise SntpError("its own clock is not synchronised")
+    if not 0 <= answer.answered_ns - answer.received_ns <= round_trip_ns + _GRANULARITY_NS:
+        raise SntpError("its times cannot be: it answered before it was asked, or took longer than we waited")
+    return answer
 
 
 def _short_ns(value: int) -> int:
@@ -110,7 +132,7 @@ def _utc_ns(timestamp: int, about_ns: int) -> int:
 
 @final
 class _Conversation(asyncio.DatagramProtocol):
-    """Takes the first datagram that answers; others are not heard."""
+    """Takes the first datagram that answers; others are not heard, or a forged one would end the question."""
 
     def __init__(self, nonce: int, utc_ns: Callable[[], int], steady_ns: Callable[[], int]) -> None:
         self._nonce, self._utc_ns, self._steady_ns = nonce, utc_ns, steady_ns
@@ -129,6 +151,8 @@ class _Conversation(asyncio.DatagramProtocol):
             return
         try:
             self.answer.set_result(answer_in(data, self._nonce, self._sent_ns, round_trip_ns))
+        except NoAnswer:
+            return
         except SntpError as error:
             self.answer.set_exception(error)
 
@@ -159,6 +183,8 @@ async def ask(
             answer = await _asked(server, utc_ns, steady_ns)
     except TimeoutError:
         return Quality(source=f"sntp {server}", detail=f"no answer within {timeout_seconds:g} s")
+    except Refusal as error:
+        return Quality(source=f"sntp {server}", detail=str(error), refused=True)
     except (OSError, SntpError) as error:
         return Quality(source=f"sntp {server}", detail=str(error))
     return answer.quality(server)

@@ -30,7 +30,7 @@ class ClockOptions(Options):
     enabled: bool = True
     """Whether there are any."""
     first_after: Annotated[float, Field(ge=0.0, le=86_400.0)] = 30.0
-    """How long after the start the clock's quality is told first, seconds; 0 for at once."""
+    """Where nobody knows the clock's quality at the start: how long until it is told again, seconds; 0 for never."""
     interval: Annotated[float, Field(ge=1.0, le=86_400.0)] = 600.0
     """How often it is told from then on, seconds; after a jump at once."""
     jump: Annotated[float, Field(ge=0.001, le=3600.0)] = 0.05

@@ -83,18 +83,54 @@ async def test_a_server_that_does_not_answer_is_unknown():
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
-        (lambda nonce: reply(nonce ^ 1), "no answer to our question"),
-        (lambda nonce: reply(nonce, first=0x23), "no answer to our question"),
         (lambda nonce: reply(nonce, stratum=0, reference=b"RATE"), "left alone .RATE."),
         (lambda nonce: reply(nonce, first=0xE4), "not synchronised"),
         (lambda nonce: reply(nonce, stratum=16), "not synchronised"),
-        (lambda nonce: reply(nonce)[:40], "40 bytes"),
+        (lambda nonce: reply(nonce, delay=2**32 - 1), "not synchronised"),
+        (lambda nonce: reply(nonce, dispersion=16 << 16), "not synchronised"),
+        (lambda nonce: reply(nonce, received=NOW_NS + 10**9), "cannot be"),
+        (lambda nonce: reply(nonce, sent=NOW_NS + 10**9), "cannot be"),
     ],
 )
 async def test_what_tells_no_time_is_unknown_and_says_why(packet: Callable[[int], bytes], reason: str):
     quality = await asked(lambda nonce: [packet(nonce)])
     assert quality.worst_ns is None
     assert re.search(reason, quality.detail), quality.detail
+
+
+FORGED = [
+    lambda nonce: reply(nonce ^ 1, received=NOW_NS + 10**12, sent=NOW_NS + 10**12),
+    lambda nonce: reply(nonce ^ 1, stratum=0, reference=b"DENY"),
+    lambda nonce: reply(nonce, first=0x23),
+    lambda nonce: reply(nonce)[:40],
+    lambda _: b"",
+]
+
+
+@pytest.mark.parametrize("forged", FORGED)
+async def test_what_answers_no_question_of_ours_is_not_heard(forged: Callable[[int], bytes]):
+    quality = await asked(lambda nonce: [forged(nonce), reply(nonce, received=NOW_NS, sent=NOW_NS)])
+    assert quality.offset_ns == pytest.approx(-4_000_000, abs=10)
+
+
+async def test_where_nothing_else_comes_there_is_no_answer():
+    quality = await asked(lambda nonce: [forged(nonce) for forged in FORGED], timeout=0.05)
+    assert (quality.worst_ns, quality.detail) == (None, "no answer within 0.05 s")
+
+
+async def test_a_server_that_refuses_is_told_as_such():
+    assert (await asked(lambda nonce: [reply(nonce, stratum=0, reference=b"DENY")])).refused
+    assert not (await asked(lambda nonce: [reply(nonce, stratum=16)])).refused
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_the_bound_holds_however_unequal_the_ways_are(off_ns: int, there_ns: int, back_ns: int):
+    received = NOW_NS + there_ns + off_ns
+    packet = reply(received=received, sent=received + 1_000_000)
+    quality = answer_in(packet, NONCE, NOW_NS, there_ns + 1_000_000 + back_ns).quality("s")
+    assert quality.offset_ns is not None
+    assert quality.bound_ns is not None
+    assert abs(quality.offset_ns - off_ns) <= quality.bound_ns + 2
 
 
 async def test_a_host_there_is_none_of_is_unknown():

@@ -19,6 +19,8 @@ class Statement:
         offset_seconds: what had to be added to have UTC; None when unknown.
         bound_seconds: how far that might be off; None when unknown.
         jump_seconds: by how much the clock was set; None for a statement on quality.
+        run: whose statement it is.
+        preliminary: said at the run's start, before those who know were asked.
     """
 
     time_ns: int
@@ -27,6 +29,8 @@ class Statement:
     offset_seconds: float | None = None
     bound_seconds: float | None = None
     jump_seconds: float | None = None
+    run: str = ""
+    preliminary: bool = False
 
     @property
     def worst_seconds(self) -> float | None:
@@ -50,13 +54,14 @@ class UnknownSpan:
     statements: int
 
 
-def statement_of(time_ns: int, told: Mapping[str, Any]) -> Statement | None:
+def statement_of(time_ns: int, told: Mapping[str, Any], run: str = "") -> Statement | None:
     """What the fields of a clock entry say; None where they are of no known form."""
     if told.get("event") == JUMP and (jump := _number(told.get("jump_seconds"))) is not None:
-        return Statement(time_ns, JUMP, jump_seconds=jump)
+        return Statement(time_ns, JUMP, jump_seconds=jump, run=run)
     if told.get("event") == QUALITY:
         offset, bound = _number(told.get("offset_seconds")), _number(told.get("bound_seconds"))
-        return Statement(time_ns, QUALITY, str(told.get("source")), offset, bound)
+        preliminary = told.get("preliminary") is True
+        return Statement(time_ns, QUALITY, str(told.get("source")), offset, bound, run=run, preliminary=preliminary)
     return None
 
 
@@ -67,16 +72,25 @@ def _number(value: object) -> float | None:
 @final
 @dataclass(slots=True)
 class ClockHistory:
-    """Statements of one process after another are added in the order of time.
+    """Statements are added in the order of time, those of several runs as they come.
+
+    A preliminary one counts where its run ended without another.
 
     Attributes:
         statements: all of them.
     """
 
     statements: list[Statement] = field(default_factory=list[Statement])
+    _preliminary: dict[str, Statement] = field(default_factory=dict[str, Statement])
 
     def add(self, statement: Statement) -> None:
         """The next one."""
+        if statement.event == QUALITY:
+            first = self._preliminary.pop(statement.run, None)
+            if first is not None:
+                self.statements.remove(first)
+            if statement.preliminary:
+                self._preliminary[statement.run] = statement
         self.statements.append(statement)
 
     @property
@@ -96,17 +110,18 @@ class ClockHistory:
         return max(known, key=lambda each: each.worst_seconds or 0.0, default=None)
 
     def unknown_spans(self) -> list[UnknownSpan]:
-        """The times without knowledge, one after another."""
+        """The times without knowledge, one after another; what one run does not know another one may."""
         spans: list[UnknownSpan] = []
-        going = False
+        going: dict[str, int] = {}
         for each in self.qualities:
-            unknown = each.worst_seconds is None
-            if unknown and not going:
+            unknown, at = each.worst_seconds is None, going.pop(each.run, None)
+            if at is not None:
+                spans[at] = UnknownSpan(spans[at].first_ns, each.time_ns, spans[at].statements + unknown)
+            elif unknown:
+                at = len(spans)
                 spans.append(UnknownSpan(each.time_ns, each.time_ns, 1))
-            elif going:
-                last = spans[-1]
-                spans[-1] = UnknownSpan(last.first_ns, each.time_ns, last.statements + unknown)
-            going = unknown
+            if unknown and at is not None:
+                going[each.run] = at
         return spans
 
     def within(self, limit_seconds: float) -> bool:

@@ -13,6 +13,9 @@ from typing import Final, NamedTuple
 _SIZING_ROWS: Final = 1000
 """Rows a table's widths are taken from; later ones may be wider."""
 
+_FORMULA_BEGINS: Final = frozenset("=@\t\n\uff1d\uff20\uff0b\uff0d")
+"""What some spreadsheet takes for a formula's beginning: also the wide forms of these signs, and of plus and minus."""
+
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _WIDEST: Final = 120
 _BOLD: Final = "\x1b[1m"
@@ -93,7 +96,7 @@ def csv_text(text: str) -> str:
     from metaexpert.logger.formats.text import neutralised  # noqa: PLC0415 - only when CSV is printed
 
     text = "\n".join(map(neutralised, text.split("\n")))
-    is_formula = text[:1] in {"=", "@", "\t"} or (text[:1] in {"+", "-"} and not _NUMBER.fullmatch(text))
+    is_formula = text[:1] in _FORMULA_BEGINS or (text[:1] in {"+", "-"} and not _NUMBER.fullmatch(text))
     return f"'{text}" if is_formula else text
 
 

@@ -14,6 +14,7 @@ from decimal import Context, Decimal, InvalidOperation, localcontext
 from typing import Any, Final, cast, final
 
 from metaexpert.logger.trade.exchange_times import is_before
+from metaexpert.logger.trade.ids import FILLS_KEPT, Fill, fill_of, is_id, short
 
 MOST_ORDERS: Final = 10_000
 """Orders remembered, those that ended included; the ones untouched for longest are forgotten first."""
@@ -33,14 +34,6 @@ _EXCHANGE_TIME_RULE: Final = "exchange_time"
 CORRECTION: Final = "correction"
 _SAME: Final = ("symbol", "side")
 _CORRECTED: Final = frozenset({*_SAME, "quantity", "executed_quantity"})
-_FILL_IDS: Final = ("execution_id", "exec_id", "fill_id", "trade_id")
-_FILLS_KEPT: Final = 32
-"""Ids of an order's last fills; what arrives twice arrives soon, when a stream is taken up again."""
-
-_HIDDEN: Final = "[REDACTED"
-_SHOWN_CHARACTERS: Final = 128
-"""What is kept of an id or a name; of longer ones a part and a hash."""
-
 _NOISE: Final = Decimal("1e-9")
 """By how much of an order's quantity sums may be wrong that somebody made of floats."""
 
@@ -79,7 +72,7 @@ class _Order:
     exchange: str = ""
     same: dict[str, str] = field(default_factory=dict[str, str])
     begun_at: object = None
-    fills: deque[str] | None = None
+    fills: deque[Fill] | None = None
 
 
 @dataclass(slots=True)
@@ -188,8 +181,9 @@ class Lifecycles:
                 yield Finding(name, f"{name} is {now}, and was {known.same[name]}")
         if event not in {_PLACED, _ACCEPTED} and is_before(data.get(_EXCHANGE_TIME), known.begun_at):
             yield Finding(_EXCHANGE_TIME_RULE, f"{event} is before the order's beginning by the exchange's clock")
-        if event in _FILLS and known.fills and (fill := _fill_id(data)) in known.fills:
-            yield Finding(_TWICE, f"{fill} was told before")
+        fill = fill_of(data) if event in _FILLS and known.fills else None
+        if fill is not None and fill in (known.fills or ()):
+            yield Finding(_TWICE, f"{fill[0]} was told before")
             return
         yield from _modification_found(event, data, known)
         yield from _fill_found(event, data, known)
@@ -210,8 +204,8 @@ class Lifecycles:
             order.executed += _number(data, "executed_quantity") or 0
         elif event in _ENDS:
             order.ended_by = event
-        if event in _FILLS and (fill := _fill_id(data)):
-            order.fills = order.fills or deque[str](maxlen=_FILLS_KEPT)
+        if event in _FILLS and (fill := fill_of(data)):
+            order.fills = order.fills or deque[Fill](maxlen=FILLS_KEPT)
             order.fills.append(fill)
 
     def _remember(self, keys: list[_Key], order: _Order) -> None:
@@ -226,9 +220,9 @@ class Lifecycles:
 def _keys(data: Mapping[str, Any]) -> Iterator[_Key]:
     """What an order is known by: its own id first, and under its exchange before any exchange (None)."""
     ids = [
-        f"{kind}{_short(data[name])}"
+        f"{kind}{short(data[name])}"
         for name, kind in (("order_id", ""), ("client_order_id", "client "))
-        if _is_id(data.get(name))
+        if is_id(data.get(name))
     ]
     for place in (_exchange(data), None):
         for each in ids:
@@ -237,21 +231,12 @@ def _keys(data: Mapping[str, Any]) -> Iterator[_Key]:
 
 def _placed_as(data: Mapping[str, Any], place: str | None) -> Iterator[_Key]:
     """What an order is known by whose placement was given its client's id for its own."""
-    if _is_id(data.get("client_order_id")):
-        yield place, _short(data["client_order_id"])
+    if is_id(data.get("client_order_id")):
+        yield place, short(data["client_order_id"])
 
 
 def _exchange(data: Mapping[str, Any]) -> str:
-    return _short(data.get("exchange", "")).casefold()
-
-
-def _is_id(value: object) -> bool:
-    """Whether it tells an order from another: nothing that is empty, hidden, or a truth value does."""
-    return value is not None and value != "" and type(value) is not bool and not str(value).startswith(_HIDDEN)
-
-
-def _fill_id(data: Mapping[str, Any]) -> str:
-    return next((f"{name} {_short(data[name])}" for name in _FILL_IDS if _is_id(data.get(name))), "")
+    return short(data.get("exchange", "")).casefold()
 
 
 def _has_place(key: _Key) -> bool:
@@ -278,13 +263,7 @@ def _amended(said: _Said, before: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _alike(name: str, value: object) -> str:
     """What is compared of it: a side is the same in any letters."""
-    return _short(value).upper() if name == "side" else _short(value)
-
-
-def _short(value: object) -> str:
-    """A name as it is compared, bounded."""
-    text = str(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…{hash(text)}"
+    return short(value).upper() if name == "side" else short(value)
 
 
 def _modification_found(event: str, data: Mapping[str, Any], order: _Order) -> Iterator[Finding]:

@@ -169,6 +169,10 @@ def test_a_fill_that_is_told_twice_counts_once():
     assert rules(PLACED, *[partly("0.001", trade_id=number) for number in range(200)]) == []
 
 
+def test_a_number_that_many_fills_have_makes_them_not_one():
+    assert rules(PLACED, *[partly(amount, trade_id=7) for amount in ("1", "2")]) == []
+
+
 def test_an_order_is_not_made_smaller_than_what_is_filled():
     assert rules(PLACED, partly("2"), data("modified", 1, "1")) == ["below_filled"]
     assert rules(PLACED, partly("2"), data("modified", 1, "2")) == []

@@ -24,7 +24,8 @@ def fill(**changes: Any) -> None:
 
 
 def config(**changes: Any) -> LoggerConfig:
-    return LoggerConfig(log_to_console=False, log_to_file=False, sinks=(MemoryOptions(),), **changes)
+    quiet: dict[str, Any] = {"log_to_console": False, "log_to_file": False, "clock": {"enabled": False}}
+    return LoggerConfig(sinks=(MemoryOptions(),), **(quiet | changes))
 
 
 @pytest.fixture

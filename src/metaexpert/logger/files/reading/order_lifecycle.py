@@ -4,12 +4,14 @@ Amounts are exact. What an order costs in memory does not grow with its events, 
 held back for what may still come. A new placing of an order id that is done, or by another run, is another order.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Final, cast, final
 
 from metaexpert.logger.files.reading.trade_events import CORRECTION, EXACT, Correction, TradeEvent, plain
+from metaexpert.logger.trade.ids import FILLS_KEPT, Fill, fill_of
 
 PLACED: Final = "placed"
 ACCEPTED: Final = "accepted"
@@ -120,6 +122,7 @@ class Order:
     begun_ns: int = 0
     done_ns: int | None = None
     _fill_price: Decimal | None = None
+    _known_fills: deque[Fill] | None = None
 
     @property
     def name(self) -> str:
@@ -163,6 +166,7 @@ class Order:
         self.runs.add(event.run)
         self._learn(event)
         stage = _STAGES.get(event.name)
+        is_new = self._is_new(stage or "", event)
         for correction in event.corrections:
             self._correct(correction, event)
         if event.name == CORRECTION:
@@ -170,13 +174,14 @@ class Order:
         if stage is None:
             stage = event.name.removeprefix("order_").replace("_", " ") or "note"
         else:
-            self._reach(stage, event)
+            self._reach(stage, event, is_new=is_new)
         if len(self.stages) < _KEPT_STAGES or (stage in DONE and self.time_of(stage) is None):
             told = (event.text("exchange_timestamp"), event.text("actor"), event.entry_id)
             self.stages.append(Stage(stage, event.time_ns, *told))
         if event.entry_id is not None and len(self.entry_ids) < _KEPT_STAGES:
             self.entry_ids.append(event.entry_id)
-        self._pay(event)
+        if is_new:
+            self._pay(event)
 
     def _correct(self, correction: Correction, event: TradeEvent) -> None:
         """Keep beside what an entry should have said what it says."""
@@ -212,12 +217,24 @@ class Order:
             self._remark(f"{event.name} says {side}, not {self.side}")
         self.side = self.side or side
 
-    def _reach(self, stage: str, event: TradeEvent) -> None:
+    def _is_new(self, stage: str, event: TradeEvent) -> bool:
+        """Whether it is no fill that was told before; such a one counts once, and costs its fee once."""
+        fill = fill_of(event.logged or event.fields) if stage in {PARTIALLY_FILLED, FILLED} else None
+        if fill is None:
+            return True
+        self._known_fills = self._known_fills or deque[Fill](maxlen=FILLS_KEPT)
+        if fill in self._known_fills:
+            self._remark(f"{fill[0]} was told before")
+            return False
+        self._known_fills.append(fill)
+        return True
+
+    def _reach(self, stage: str, event: TradeEvent, *, is_new: bool) -> None:
         self._judge(stage)
         if stage in {PLACED, MODIFIED}:
             self.quantity = self._amount(event, "quantity") or self.quantity
             self.price = self._amount(event, "price") or self.price
-        if stage in {PARTIALLY_FILLED, FILLED}:
+        if is_new and stage in {PARTIALLY_FILLED, FILLED}:
             self._fill(event, in_whole=stage == FILLED)
         if stage != MODIFIED:
             self.state = stage

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -266,3 +266,20 @@ class TestWhoseEvent:
             orders.add(event("order_cancelled", number + 0.5, order_id=number))
         assert [order.name for order in closed] == ["0", "1", "2"]
         assert [order.name for order in orders.rest()] == ["3", "4"]
+
+
+class TestFillsToldTwice:
+    FILL: ClassVar[dict[str, Any]] = {
+        "executed_quantity": "1", "executed_price": "100", "fee": "0.1", "fee_asset": "BNB", "trade_id": 7,
+    }  # fmt: skip
+
+    def test_count_once_and_cost_their_fee_once(self):
+        fill = event("order_partially_filled", 1, **self.FILL)
+        order = order_of(placed(), fill, fill)
+        assert (order.filled, order.fees, order.fills) == (Decimal(1), {"BNB": Decimal("0.1")}, 1)
+        assert order.remarks == ["trade_id 7 was told before"]
+
+    def test_others_of_the_same_number_count(self):
+        fills = [event("order_partially_filled", 1, **self.FILL | {"executed_quantity": each}) for each in ("1", "2")]
+        order = order_of(placed(), *fills)
+        assert (order.filled, order.remarks) == (Decimal(3), [])

@@ -23,6 +23,7 @@ from metaexpert.logger.port import port
 
 CLOCK_LOGGER: Final = "metaexpert.clock"
 _LOOK_SECONDS: Final = 1.0
+_BEGIN_SECONDS: Final = 5.0
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -91,7 +92,10 @@ class ClockKeeper:
         self._left_alone = set(known.left_alone)
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled; programs that end within the first seconds hear nothing of their clock."""
+        if self._told_ns is None:
+            self._watch.look(self._read())
+            await asyncio.sleep(_BEGIN_SECONDS)
         while True:
             await self.look()
             await asyncio.sleep(_LOOK_SECONDS)

@@ -61,7 +61,7 @@ class MarketMemory:
         self.quotes: dict[str, Quote] = {}
         self.books: dict[str, Book] = {}
         self._builders = {timeframe: BarBuilder(timeframe) for timeframe in timeframes}
-        self._lookback_bars = lookback_bars
+        self.lookback_bars = lookback_bars
         self._bars: dict[tuple[str, str], deque[Bar]] = {}
         self._volumes: dict[str, _Volume] = {}
         self._volume_timeframe = max(timeframes, key=timeframe_seconds) if timeframes else ""
@@ -91,7 +91,7 @@ class MarketMemory:
 
     def remember(self, bar: Bar) -> None:
         """Keep a closed bar, also one of the history that was loaded before the start."""
-        bars = self._bars.setdefault((bar.symbol, bar.timeframe), deque(maxlen=max(1, self._lookback_bars)))
+        bars = self._bars.setdefault((bar.symbol, bar.timeframe), deque(maxlen=max(1, self.lookback_bars)))
         if bars and bars[-1].open_time_ns >= bar.open_time_ns:
             return
         bars.append(bar)

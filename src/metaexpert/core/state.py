@@ -46,16 +46,12 @@ class StateFile:
             raise StateError(f"state file {self.path} cannot be read: {error.strerror}") from error
         return self._checked(content)
 
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Replace what is there; returns when it is on disk.
+    def save(self, content: bytes) -> None:
+        """Replace what is there with what `encoded` gave; returns when it is on disk.
 
         Raises:
-            StateError: it cannot be written, or a value cannot stand in JSON.
+            StateError: it cannot be written.
         """
-        try:
-            content = orjson.dumps({"version": VERSION, **state}, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2)
-        except TypeError as error:
-            raise StateError(f"expert.state holds what JSON cannot say: {error}; keep numbers, texts, lists") from error
         try:
             self._replace(content)
         except OSError as error:
@@ -85,6 +81,18 @@ class StateFile:
             beside.unlink(missing_ok=True)
             raise
         _sync_folder(self.path.parent)
+
+
+def encoded(state: Mapping[str, Any]) -> bytes:
+    """The content of a state file.
+
+    Raises:
+        StateError: a value cannot stand in JSON.
+    """
+    try:
+        return orjson.dumps({"version": VERSION, **state}, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2)
+    except TypeError as error:
+        raise StateError(f"expert.state holds what JSON cannot say: {error}; keep numbers, texts, lists") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -81,9 +81,7 @@ class Account:
 
     totals: dict[str, dict[str, Decimal]]
     hedged: bool = False
-    positions: dict[tuple[Instrument, str], Position] = field(
-        default_factory=dict[tuple[Instrument, str], Position]
-    )
+    positions: dict[tuple[Instrument, str], Position] = field(default_factory=dict[tuple[Instrument, str], Position])
     _settings: dict[Instrument, ContractSettings] = field(default_factory=dict[Instrument, ContractSettings])
 
     def settings(self, instrument: Instrument) -> ContractSettings:

@@ -90,6 +90,8 @@ class Candles:
 
     def _untraded(self, begins_ms: int, length: int) -> Candle:
         price = self._price_before(begins_ms)
+        if price is None and begins_ms + length > self.born_ms:
+            price = self.instrument.first_price
         if price is not None:
             return _flat(begins_ms, price)
         opened, closed = self._wave(begins_ms), self._wave(begins_ms + length)
@@ -108,7 +110,7 @@ class Candles:
 
 
 def due(candles: Candles, interval: str, last_start_ms: int | None, now_ms: int) -> list[tuple[Candle, bool]]:
-    """What a stream sends of an interval now, and which of it is finished: all since its last frame, and the current."""
+    """What a stream sends of an interval now, and which of it is finished."""
     length = interval_ms(interval)
     current = now_ms // length * length
     finished = range(current if last_start_ms is None else last_start_ms, current, length)

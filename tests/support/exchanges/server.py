@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
-
 from support.eventually import eventually
+
 from .clock import Clock
 from .connection import Connection
 from .events import Event
@@ -34,8 +34,8 @@ class Credentials:
     """What the one client of the exchange signs with."""
 
     key: str = "local-key"
-    secret: str = "local-secret"  # noqa: S105 - a made-up one
-    passphrase: str = "local-passphrase"  # noqa: S105 - a made-up one
+    secret: str = "local-secret"
+    passphrase: str = "local-passphrase"
 
 
 @dataclass(frozen=True, slots=True)

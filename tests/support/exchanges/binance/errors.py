@@ -33,8 +33,10 @@ _FUTURES = {
     Reason.POSITION_SIDE: (-4061, "Order's position side does not match user's setting."),
     Reason.POST_ONLY: (
         -5022,
-        "Due to the order could not be executed as maker, the Post Only order will be rejected. "
-        "The order will not be recorded in the order history",
+        (
+            "Due to the order could not be executed as maker, the Post Only order will be rejected. "
+            "The order will not be recorded in the order history"
+        ),
     ),
     Reason.PRICE_FILTER: (-4014, "Price not increased by tick size."),
     Reason.REDUCE_ONLY: (-2022, "ReduceOnly Order is rejected."),
@@ -63,8 +65,6 @@ def too_many(retry_after_seconds: int, *, banned: bool, now_ms: int) -> AnswerEr
     headers = {"Retry-After": str(retry_after_seconds)}
     if banned:
         until = now_ms + retry_after_seconds * 1000
-        return AnswerError(
-            418, body(-1003, f"Way too much request weight used; IP banned until {until}."), headers
-        )
+        return AnswerError(418, body(-1003, f"Way too much request weight used; IP banned until {until}."), headers)
     words = "Too much request weight used; current limit is 6000 request weight per 1 MINUTE."
     return AnswerError(429, body(-1003, words), headers)

@@ -44,21 +44,15 @@ class FuturesRest:
             "POST /fapi/v1/order": lambda call: futures_order(self._placed(call)),
             "PUT /fapi/v1/order": self._amend,
             "GET /fapi/v1/order": lambda call: futures_order(self._found(call, algo=False)),
-            "DELETE /fapi/v1/order": lambda call: futures_order(
-                self._exchange.cancel(self._found(call, algo=False))
-            ),
-            "GET /fapi/v1/openOrders": lambda call: [
-                futures_order(o) for o in self._mine(call, algo=False) if o.open
-            ],
+            "DELETE /fapi/v1/order": lambda call: futures_order(self._exchange.cancel(self._found(call, algo=False))),
+            "GET /fapi/v1/openOrders": lambda call: [futures_order(o) for o in self._mine(call, algo=False) if o.open],
             "DELETE /fapi/v1/allOpenOrders": lambda call: self._cancel_all(call, algo=False),
             "GET /fapi/v1/allOrders": lambda call: [futures_order(o) for o in self._mine(call, algo=False)],
             "GET /fapi/v1/userTrades": self._trades,
             "POST /fapi/v1/algoOrder": lambda call: algo_order(self._placed(call)),
             "GET /fapi/v1/algoOrder": lambda call: algo_order(self._found(call, algo=True)),
             "DELETE /fapi/v1/algoOrder": self._cancel_algo,
-            "GET /fapi/v1/openAlgoOrders": lambda call: [
-                algo_order(o) for o in self._mine(call, algo=True) if o.open
-            ],
+            "GET /fapi/v1/openAlgoOrders": lambda call: [algo_order(o) for o in self._mine(call, algo=True) if o.open],
             "GET /fapi/v1/allAlgoOrders": lambda call: [algo_order(o) for o in self._mine(call, algo=True)],
             "DELETE /fapi/v1/algoOpenOrders": lambda call: self._cancel_all(call, algo=True),
         }.items():

@@ -7,7 +7,6 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-
 from typing import Any
 
 import orjson
-
 from support.exchanges.accounts import Position
 from support.exchanges.amounts import padded, text
 from support.exchanges.connection import Connection
@@ -155,12 +154,21 @@ class PrivateStreams:
         }  # fmt: skip
 
 
-def _execution_report(order: Order, change: Change, fill: Fill | None, now_ms: int) -> dict[str, Any]:
-    canceled = change is Change.CANCELED
-    done = {
+_NO_PADDED_FILL = {
+    "l": "0.00000000", "L": "0.00000000", "n": "0", "N": None, "t": -1, "Y": "0.00000000", "m": False,
+}  # fmt: skip
+
+
+def _padded_fill(fill: Fill) -> dict[str, Any]:
+    return {
         "l": padded(fill.quantity), "L": padded(fill.price), "n": padded(fill.fee), "N": fill.fee_asset,
         "t": fill.id, "Y": padded(fill.price * fill.quantity), "m": fill.maker,
-    } if fill else {"l": "0.00000000", "L": "0.00000000", "n": "0", "N": None, "t": -1, "Y": "0.00000000", "m": False}  # fmt: skip
+    }  # fmt: skip
+
+
+def _execution_report(order: Order, change: Change, fill: Fill | None, now_ms: int) -> dict[str, Any]:
+    canceled = change is Change.CANCELED
+    done = _padded_fill(fill) if fill else _NO_PADDED_FILL
     return {
         "e": "executionReport", "E": now_ms, "s": order.instrument.id,
         "c": f"cancel{order.id}" if canceled else order.client_id, "S": order.side.upper(), "o": order_type(order),

@@ -6,7 +6,6 @@ https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams
 from typing import Any
 
 import orjson
-
 from support.exchanges.amounts import text
 from support.exchanges.book import BookChange
 from support.exchanges.candles import Candle, due, interval_ms

@@ -23,6 +23,7 @@ from .public_streams import PublicStreams
 from .signing import check
 from .spot_rest import SpotRest
 
+_OVERLOADED = "Server is currently overloaded with other requests. Please try again in a few minutes."
 _BALANCES = {
     "spot": {"USDT": Decimal(100_000), "BTC": Decimal(2), "ETH": Decimal(10)},
     "linear": {"USDT": Decimal(100_000)},
@@ -72,7 +73,7 @@ class BinanceServer(ExchangeServer):
         return too_many(fault.retry_after_seconds, banned=banned, now_ms=self.clock.now_ms())
 
     def maintained(self) -> AnswerError:
-        return AnswerError(503, body(-1016, "This service is no longer available."))
+        return AnswerError(503, body(-1008, _OVERLOADED))
 
     def unknown(self, call: Call) -> AnswerError:
         return AnswerError(404, body(-5000, f"Path {call.path}, Method {call.method} is invalid"))

@@ -45,6 +45,8 @@ _CHECK_SHARE = 1 / 64
 _LEAST_CHECK_SECONDS = 0.05
 _PERFORMANCE_SHARE = 1 / 4
 _LEAST_PERFORMANCE_SECONDS = 1.0
+_STOP_SECONDS = 60.0
+"""Generous for a busy machine; it ends as soon as all has arrived."""
 _QUIET_LOGGERS = (BURST_LOGGER, RECONCILE_LOGGER, "metaexpert.alerts")
 """What says the same many times, or is said there anyway; files and collectors have it all."""
 
@@ -90,6 +92,7 @@ def logger_config(folder: Path, collector_url: str, *, seconds: float, burst_ent
         performance=PerformanceOptions(interval=max(seconds * _PERFORMANCE_SHARE, _LEAST_PERFORMANCE_SECONDS)),
         clock=ClockOptions(first_after=0.0),
         alerts=_alerts(seconds),
+        shutdown_timeout=_STOP_SECONDS,
         sinks=(
             ConsoleOptions(name="console", level="WARNING", filter=FilterOptions(exclude_loggers=_QUIET_LOGGERS)),
             LokiOptions(name="loki", labels={"env": "demo"}, **collector),

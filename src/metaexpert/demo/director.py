@@ -35,6 +35,7 @@ class Director:
         seconds: How long the phases take in all.
         burst_entries: How many entries come at once, midway.
         look: Called at the end of each phase.
+        waiting: How many entries wait in the way in.
         desk: What a desk goes through meanwhile.
     """
 
@@ -46,10 +47,12 @@ class Director:
         seconds: float,
         burst_entries: int,
         look: Callable[[], object],
+        waiting: Callable[[], int],
     ) -> None:
         self._collector = collector
         self._desk = desk
         self._look = look
+        self._waiting = waiting
         self._unit_seconds = seconds / UNITS
         self._burst_entries = burst_entries
         self._bursting: asyncio.Task[None] | None = None
@@ -93,4 +96,4 @@ class Director:
         return
 
     async def _start_burst(self) -> None:
-        self._bursting = asyncio.create_task(burst(self._burst_entries), name="burst")
+        self._bursting = asyncio.create_task(burst(self._burst_entries, self._waiting), name="burst")

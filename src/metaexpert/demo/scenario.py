@@ -35,7 +35,7 @@ from metaexpert.demo.view import Observer, show
 from metaexpert.logger import RuntimeStats
 from metaexpert.websocket import WebSocketClient, WebSocketFeed, WebSocketOptions
 
-_FLUSH_SECONDS = 30.0
+_FLUSH_SECONDS = 60.0
 """Generous for a busy machine; it ends as soon as all has arrived."""
 _RESOLVED_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
@@ -101,6 +101,7 @@ async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Repo
             seconds=options.seconds,
             burst_entries=options.burst,
             look=lambda: disk.look(expert.logging.stats()),
+            waiting=lambda: expert.logging.stats().ingress.queued_entries,
         )
         observer = Observer(expert, strategy, director)
         await _run_expert(expert, director, observer, console, live=console.is_terminal and not options.plain)

@@ -4,7 +4,7 @@ import itertools
 
 import orjson
 
-from metaexpert.core.events import Bar, Tick
+from metaexpert.core.events import Bar, MarketEvent, Tick
 from metaexpert.demo.frame_source import TimedFrame
 from metaexpert.demo.simulator import MarketSimulator
 from metaexpert.websocket.frames import parse_frame
@@ -60,7 +60,7 @@ def test_field_names_and_types_are_binances():
     assert {type(by_stream["aggTrade"][name]) for name in ("p", "q")} == {str}
 
 
-def _parsed(frame: TimedFrame) -> tuple[Tick | Bar, ...]:
+def _parsed(frame: TimedFrame) -> tuple[MarketEvent, ...]:
     parsed = parse_frame(frame.text, 0)
     assert isinstance(parsed, tuple), parsed
     return parsed

@@ -14,12 +14,17 @@ _MEMBER: Final = re.compile(f"({_KEY})=({_VALUE})")
 _WHITE: Final = " \t"
 _MOST_MEMBERS: Final = 32
 _MOST_CHARACTERS: Final = 512
+_MOST_RECEIVED_CHARACTERS: Final = 20_000
+"""More than the largest list there may be; what is longer is not even looked at."""
 _LONG_MEMBER: Final = 128
 """The first to go where the list is too long."""
 
 
 def parse_tracestate(headers: Iterable[str]) -> str:
     """One value for all that came; empty where there is none, or one of its members is wrong."""
+    headers = list(headers)
+    if sum(map(len, headers)) > _MOST_RECEIVED_CHARACTERS:
+        return ""
     members: dict[str, str] = {}
     for number, member in enumerate(_members(headers)):
         match = _MEMBER.fullmatch(member)

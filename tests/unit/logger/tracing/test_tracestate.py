@@ -73,3 +73,19 @@ def test_a_list_that_is_too_long_loses_its_long_members_and_then_the_last():
     assert len(passed_on) <= 512
     assert passed_on.split(",") == short[: passed_on.count(",") + 1]
     assert passed_on.count(",") >= 9
+
+
+def test_what_is_longer_than_any_list_may_be_is_not_even_looked_at():
+    class Unread(str):
+        __slots__ = ()
+
+        def split(self, *_: object, **__: object) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
+            raise AssertionError("looked at")
+
+    largest = ",".join(f"{number:03}{_KEY_OF_251}={_VALUE_OF_256}" for number in range(32))
+    assert parse_tracestate([largest]) == ""  # valid, but none of its members is short enough to be passed on
+    assert parse_tracestate(["a=1,", Unread("," * 800_000)]) == ""
+
+
+_KEY_OF_251 = "k" * 251
+_VALUE_OF_256 = "v" * 256

@@ -30,7 +30,11 @@ class PaperBroker:
 
     def drain(self) -> list[BrokerEvent]:
         """What happened and nobody read yet; for who drives market and handlers in one task."""
-        return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+        return [self._taken() for _ in range(self._queue.qsize())]
+
+    async def settled(self) -> None:
+        """Wait until the reader of `events` has worked off all that happened so far."""
+        await self._queue.join()
 
     async def submit(self, request: OrderRequest) -> OrderResult:
         """Take an order; with a latency its status is `sent`."""
@@ -51,7 +55,11 @@ class PaperBroker:
     async def events(self) -> AsyncGenerator[BrokerEvent]:
         """What happens, for ever."""
         while True:
-            yield await self._queue.get()
+            event = await self._queue.get()
+            try:
+                yield event
+            finally:
+                self._queue.task_done()
 
     def snapshot(self) -> dict[str, object]:
         """As `PaperEngine.snapshot`; what nobody read of the events is not part of it: drain them first."""
@@ -60,6 +68,10 @@ class PaperBroker:
     def restore(self, snapshot: Mapping[str, object]) -> None:
         """As `PaperEngine.restore`."""
         self.engine.restore(snapshot)
+
+    def _taken(self) -> BrokerEvent:
+        self._queue.task_done()
+        return self._queue.get_nowait()
 
     def _told(self, answer: tuple[OrderResult, list[BrokerEvent]]) -> OrderResult:
         result, events = answer

@@ -92,6 +92,46 @@ LEAKS: Final = (
     Leak("a phrase with commas", _PHRASE.replace(" ", ","), "wave,sausage"),
     Leak("a phrase with tabs", _PHRASE.replace(" ", "\t"), "wave\tsausage"),
     Leak("a phrase as a list", repr(_PHRASE.split()), "'wave', 'sausage'"),
+    Leak("a password with a slash", "redis://desk:hun/ter2@10.0.0.1/0", "ter2"),
+    Leak("a password of signs", "postgres://desk:h#un:ter@2/x?y@db.example:5432/desk", "x?y"),
+    Leak("an AWS key", "assumed AKIAIOSFODNN7EXAMPLE now", "AKIAIOSFODNN7EXAMPLE"),
+    Leak("a temporary AWS key", "ASIAY34FZKBOKMUTVV7A", "ASIAY34FZKBOKMUTVV7A"),
+    Leak("a Slack token", "posting as xoxb-263594206564-FGqddMF8t08v", "FGqddMF8t08v"),
+    Leak("a Stripe key", "charged by sk_live_4eC39HqLyjWDarjtT1zdp7dc", "4eC39HqLyjWDarjtT1zdp7dc"),
+    Leak("a restricted Stripe key", "rk_live_0aaaaaaaaaaaaaaa refused", "rk_live_0aaaaaaaaaaaaaaa"),
+    Leak("a GitHub token", f"cloned by ghp_{_BINANCE[:36]}", _BINANCE[:36]),
+    Leak("a fine-grained GitHub token", "github_pat_11ABCDEFG0abcdefghijkl_mnopqrs", "11ABCDEFG0abcdefghijkl"),
+    Leak("a Google key", "maps of AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY", "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"),
+    Leak(
+        "a Telegram bot",
+        "POST https://api.telegram.org/bot110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-/sendMessage",
+        "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+    ),
+    Leak("an address in an address", "GET /to?next=https%3A%2F%2Fhost%2F%3Fapi_key%3Dk3yV4lu3%26a%3D1", "k3yV4lu3"),
+    Leak("a short key in an address in an address", "next=%2Fx%3Fa%3D1%26token%3Dk3yV4lu3%26b", "k3yV4lu3"),
+    Leak("twice encoded", "next=%253Fsignature%253D9f3a01bc%2526b", "9f3a01bc"),
+    Leak("a body encoded", "body=%7B%22passphrase%22%3A%20%22hunter2%22%7D", "hunter2"),
+    Leak("a phrase in capitals", _PHRASE.upper(), "WAVE SAUSAGE"),
+    Leak("a phrase in a form", _PHRASE.title(), "Wave Sausage"),
+    Leak("a value with its type", "    api_key: str = 'k3yV4lu3'", "k3yV4lu3"),
+    Leak("a value with its types", "    password: SecretStr | None = SecretStr('k3yV4lu3')", "k3yV4lu3"),
+    Leak("a value with a long type", "token: Annotated[str, 'as given']=\"k3yV4lu3\"", "k3yV4lu3"),
+    Leak("a value within a call", "api_key = SecretStr('k3yV4lu3')", "k3yV4lu3"),
+    Leak(
+        "a literal in a line of code",
+        'Traceback (most recent call last):\n  File "bot.py", line 3, in run\n    login(user, token="k3yV4lu3")',
+        "k3yV4lu3",
+    ),
+    Leak(
+        "a command in a line of code",
+        'Traceback (most recent call last):\n  File "bot.py", line 3, in run\n    run("login --token=k3yV4lu3 x")',
+        "k3yV4lu3",
+    ),
+    Leak(
+        "a message below a line of code",
+        'Traceback (most recent call last):\n  File "bot.py", line 3, in run\n    run(x)\n    token=k3yV4lu3',
+        "k3yV4lu3",
+    ),
     Leak("a cookie", "cookie=sessionid-8f3a9c; path=/", "sessionid-8f3a9c"),
 )
 
@@ -127,6 +167,16 @@ HARMLESS: Final = (
     "('side', 'BUY') --symbol BTCUSDT",
     "['open', 'high', 'low', 'close', 'volume']",
     "Ema200CrossStrategyWithTrailingStopLossV2",
+    "columns: open high low close volume symbol amount price side status filled average fees trades",
+    "['symbol', 'side', 'status', 'amount', 'price', 'filled', 'cost', 'average', 'fee', 'maker', 'taker', 'trades']",
+    "Strategy Started With Symbol Limits Margin Modes Levels Fees Slips Steps Ticks Lots Sizes",
+    "GET https://host:8443/users/desk@example",
+    "next=https%3A%2F%2Fhost%2F%3Fsymbol%3DBTC%26limit%3D500",
+    'Traceback (most recent call last):\n  File "bot.py", line 3, in run\n    login(token=token, api_key=self.api_key)',
+    'Traceback (most recent call last):\n  File "bot.py", line 3, in run\n    session.post(password=get_password())',
+    """  + Exception Group Traceback (most recent call last):
+  |   File "bot.py", line 3, in run
+  |     headers={"X-MBX-APIKEY": self._api_key, "Accept": "*/*"}, secret=os.environ[name]""",
 )
 """What programs write that looks a little like one, and has to stay."""
 

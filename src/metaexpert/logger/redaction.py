@@ -51,6 +51,7 @@ _IDS: Final = frozenset(
 """Keys of ids that may be as long and as random as a secret; without them a trade cannot be told from another."""
 
 _ID: Final = re.compile(r"[\w\-]{32,128}")
+_SOME_DIGIT: Final = re.compile(r"\d")
 _PUNCTUATION: Final = re.compile(r"[\W_]+")
 _REMEMBERED_KEYS: Final = 4096
 _PSEUDONYM: Final = "pseudonym:"
@@ -96,8 +97,9 @@ class Redactor:
         self._allow = frozenset(map(normal_key, allow))
         self._verdicts: dict[str, bool] = {}
         glance = KeyGlance(self._anywhere, _WHOLE | self._pseudonyms)
-        self._patterns = SecretPatterns(self.hides, patterns, glance=glance) if values else None
-        searched = self._patterns
+        digits_differ = any(_SOME_DIGIT.search(key) for key in (*self._anywhere, *self._allow, *self._pseudonyms))
+        searched = SecretPatterns(self.hides, patterns, glance=glance, digits_differ=digits_differ) if values else None
+        self._patterns = searched
         self.least_characters = sys.maxsize if searched is None else searched.least_characters
         self.least_number_characters = sys.maxsize if searched is None else searched.least_number_characters
 

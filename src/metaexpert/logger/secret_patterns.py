@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final, final
 
-from metaexpert.logger.secret_glance import may_hold_card, may_hold_long_word, may_hold_phrase, shape_of
+from metaexpert.logger.recovery_words import recovery_words
+from metaexpert.logger.secret_glance import ANY_DIGIT, longest_word, may_hold_card, may_hold_phrase, shape_of
+from metaexpert.logger.secret_members import REDACTED, KeyedValues
 
-REDACTED: Final = "[REDACTED]"
+__all__ = ["REDACTED", "SecretPatterns"]
 
 LEAST_CHARACTERS: Final = 8
 """No secret that is known by its looks is shorter."""
@@ -19,13 +21,16 @@ LEAST_CHARACTERS: Final = 8
 LEAST_NUMBER_CHARACTERS: Final = 32
 """No decimal number that stands alone, of digits and a point, is a secret where it is shorter."""
 
-_MARK: Final = "[REDACTED"
 _ADDRESS: Final = "[REDACTED e-mail]"
 _LONG_TOKEN: Final = 32
 _CARD_DIGITS: Final = 15
 _HEX_SECRET: Final = 64
 _LEAST_DIFFERENT: Final = 8
 _WORDS: Final = 12
+_KNOWN_FORMS: Final = 2048
+_KNOWN_CHARACTERS: Final = 256
+"""Forms of texts without secrets that are remembered, and how long they are at the most."""
+
 _MOST_SCANNED: Final = 72 * 1024
 _MOST_SHOWN: Final = 64 * 1024
 """Characters of one text that are looked through, and those that any entry has room for."""
@@ -34,32 +39,27 @@ _PEM: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
-_MEMBER: Final = re.compile(r"""(?<![\w.\-])([\w.\-]++)\\{0,3}["']?\s{0,8}+([=:])""")
-"""Begins at words alone and gives none of them back, so that its time grows with the text and no faster."""
-
-_OPENING: Final = re.compile(
-    r"""[=>]{0,2}+\s{0,8}+(?:\(|\[(?!REDACTED))?(?:(?P<escaped>\\{1,3}["'])|[bru]?(?P<quote>["']))?"""
+_USER: Final = re.compile(
+    r"""://(?!\[)(?![^\s/@:]*:\d{1,5}(?:[/?#\s]|\Z))[^\s/@:]*:(?:[^\s"'<>]{1,256}|[^\s/@]+)@(?=[\w\[])"""
 )
-_PLAIN: Final = re.compile(r"""[^\s&"'\\,;(){}\[\]<>]+""")
-_TO_QUOTE: Final = {quote: re.compile(rf"(?:[^\\{quote}]|\\.)++(?={quote})", re.DOTALL) for quote in "\"'"}
-_TO_ESCAPE: Final = re.compile(r"""[^\\"']+""")
-_HEADER: Final = re.compile(r"""[^\r\n"']+""")
-_HEADERS: Final = ("authorization", "cookie")
-"""What a header of such a name has is one secret up to the end of its line."""
+"""Up to the last "@" of the word, since a password may have any sign; a port has no "@" behind it that counts."""
 
-_SECOND_WORDS: Final = frozenset({"key", "keys", "phrase"})
-"""Say what is secret together with the word before them: "api key", "seed phrase"."""
-
-_WORD_BEFORE: Final = re.compile(r"[A-Za-z]+[ \-]\Z")
-_BEFORE_CHARACTERS: Final = 16
-_KEY_CHARACTERS: Final = 64
-_LEAST_AFTER_COLON: Final = 6
-_BESIDE: Final = re.compile(
-    r"""(?:(?<![\w\-])--([\w.\-]++)["']?,?\s{1,4}+|\(b?["']([\w.\-]++)["'],\s{0,4}+)b?(["']?)(?!-)"""
+_ISSUED: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"  # AWS
+    r"|xox[a-z]-[A-Za-z0-9\-]{10,}|xapp-[A-Za-z0-9\-]{10,}"  # Slack
+    r"|[sr]k_(?:live|test)_[A-Za-z0-9]{12,}"  # Stripe
+    r"|gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{20,}"  # GitHub
+    r"|AIza[A-Za-z0-9_\-]{30,})"  # Google
 )
-"""A key with its value beside it: an option of a command line, in one text or in a list; a pair."""
+"""Keys whose issuers mark them so that they are found."""
 
-_USER: Final = re.compile(r"""://[^\s/@:]*:[^\s/@]+@(?:[^\s/@"',]+@)?""")
+_MARKS: Final = ("IA", "xox", "xapp-", "k_live_", "k_test_", "gh", "AIza")
+"""Of which an issued key has one."""
+
+_BOT: Final = re.compile(r":(?<=\d{8}:)[A-Za-z0-9_\-]{35}(?![A-Za-z0-9_\-])")
+"""A Telegram bot's key behind its number."""
+
+_ISSUED_CHARACTERS: Final = 20
 _SCHEME: Final = re.compile(r"(?i)\b(bearer|basic|token)(\s{1,8})[A-Za-z0-9._~+/=\-]{8,}")
 _CHAIN: Final = re.compile(r"[A-Za-z0-9_.\-]+")
 _JWT_BEGIN: Final = "eyJ"
@@ -72,8 +72,6 @@ _NUMBER: Final = re.compile(r"\d+[eE]?\d*")
 
 _HEX: Final = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _UPPER_HEX: Final = re.compile(r"[0-9A-F]+")
-_UPPER: Final = re.compile(r"[A-Z]")
-_LOWER: Final = re.compile(r"[a-z]")
 _DIGIT: Final = re.compile(r"[0-9]")
 _LOCAL_BACKWARDS: Final = re.compile(r"[\w.%+\-]{1,64}")
 _DOMAIN: Final = re.compile(r"(?<=[\w.%+\-])@(?:[\w\-]++\.)+[^\W\d_][\w\-]+")
@@ -87,18 +85,10 @@ _CARD: Final = re.compile(
     r"(?<![\d.\-])(?:[3-6]\d{3}[ \-]\d{4}[ \-]\d{4}[ \-]\d{4}|3[47]\d{2}[ \-]\d{6}[ \-]\d{5})(?![\d\-])"
 )
 _BARE_CARD: Final = re.compile(r"(?<![\d.])(?:3[47]\d{13}|[3-6]\d{15})(?!\d)")
-_PHRASE: Final = re.compile(r"""(?<![\w])(?:[a-z]{3,8}+[\s,"']{1,4}+){11,}+(?:[a-z]{3,8}+(?![\w]))?""")
-_WORD: Final = re.compile(r"""[a-z]+[\s,"']*""")
+_PHRASE: Final = re.compile(r"""(?<![\w])(?:[A-Za-z]{3,8}+[\s,"']{1,4}+){11,}+(?:[A-Za-z]{3,8}+(?![\w]))?""")
+_WORD: Final = re.compile(r"""[A-Za-z]+[\s,"']*""")
 _BETWEEN: Final = " \t\n\v\f\r,\"'"
 _HIDDEN_PHRASE: Final = "[REDACTED phrase] "
-_SENTENCE_WORDS: Final = frozenset(
-    {
-        "the", "and", "for", "was", "not", "with", "from", "has", "are", "were", "been", "but", "its", "than", "our",
-        "did", "does", "had", "him", "her", "his", "how", "may", "out", "per", "see", "she", "too", "via", "who",
-        "why", "yet", "your", "which", "while",
-    }
-)  # fmt: skip
-"""Words that any longer sentence has one of, and no recovery phrase: none is among BIP-39's (as "this", "will" are)."""
 
 
 @final
@@ -108,6 +98,7 @@ class SecretPatterns:
     Args:
         hides: whether what stands under a key, as in `key=value`, is secret.
         glance: whether ASCII text may have such a key at all.
+        digits_differ: whether `hides` tells keys apart by their digits.
         further: regular expressions of the user's own; what they match is hidden.
 
     Attributes:
@@ -121,14 +112,17 @@ class SecretPatterns:
         further: Iterable[str] = (),
         *,
         glance: Callable[[bytes], bool] = lambda _: True,
+        digits_differ: bool = False,
     ) -> None:
-        self._hides = hides
+        self._keyed = KeyedValues(hides)
         self._glance = glance
         self._further = tuple(re.compile(pattern) for pattern in further)
+        self._known_characters = 0 if self._further or digits_differ else _KNOWN_CHARACTERS
+        self._clean: set[bytes] = set()
         self.least_characters = 1 if self._further else LEAST_CHARACTERS
         self.least_number_characters = 1 if self._further else LEAST_NUMBER_CHARACTERS
 
-    def scrub(self, text: str) -> str:  # noqa: C901 - a question and an answer for each kind
+    def scrub(self, text: str) -> str:  # noqa: C901, PLR0912 - a question and an answer for each kind
         """`text` without what looks like a secret; the same object where nothing does."""
         if len(text) < self.least_characters:
             return text
@@ -136,6 +130,9 @@ class SecretPatterns:
             return self._scrub_long(text)
         given = text
         data = text.encode() if text.isascii() else b""
+        form = data.translate(ANY_DIGIT) if len(data) <= self._known_characters else b""
+        if form in self._clean:
+            return text
         lower = text.lower()
         if ("bearer" in lower or "basic" in lower or "token" in lower) and _SCHEME.search(text):
             text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
@@ -144,23 +141,45 @@ class SecretPatterns:
         if "://" in text and "@" in text:
             text = _USER.sub(f"://{REDACTED}@", text)
         if ("=" in text or ":" in text) and (not data or self._glance(data)):
-            text = self._without_members(text)
+            text = self._keyed.without_members(text)
+        if "%" in text and ("3D" in text or "3d" in text or "3A" in text or "3a" in text):
+            text = self._keyed.without_encoded(text)
         if "--" in text or "'," in text or '",' in text:
-            text = self._without_pairs(text)
+            text = self._keyed.without_pairs(text)
         if _JWT_BEGIN in text:
             text = _CHAIN.sub(_without_token, text)
-        if may_hold_long_word(data) if data else _has_long_word(text):
-            text = _RUN.sub(_run, text)
+        longest = longest_word(data) if data else _longest_word(text)
+        if longest >= _ISSUED_CHARACTERS:
+            text = _without_issued(text)
+            if longest >= _LONG_TOKEN:
+                text = _RUN.sub(_run, text)
         if "@" in text and text.rfind(".") > text.index("@"):
             text = _without_addresses(text)
-        if len(text) >= _CARD_DIGITS:
-            text = _without_numbers_and_words(text, shape_of(data) if data else "")
+        shape = shape_of(data) if data else ""
+        if may_hold_card(shape, lower) if data else _digits(text) >= _CARD_DIGITS:
+            text = _without_cards(text)
+            form = b""
+        if not data or may_hold_phrase(shape):
+            text = _PHRASE.sub(_phrase, text)
         if self._further:
-            text = self.scrub_id(text)
-        return given if text == given else text
+            text = self._without_further(text)
+        if text != given:
+            return text
+        if form and longest < _LONG_TOKEN and "%" not in given:
+            self._remember(form)
+        return given
 
     def scrub_id(self, text: str) -> str:
-        """An id, which may well look like a secret, without what the user's own patterns match."""
+        """An id, which may well look like a secret, without what is marked as one and the user's own patterns match."""
+        return self._without_further(_without_issued(text))
+
+    def _remember(self, form: bytes) -> None:
+        """Take texts of this form, whatever their digits are, for clean: what is asked of digits was answered."""
+        if len(self._clean) >= _KNOWN_FORMS:
+            self._clean.clear()
+        self._clean.add(form)
+
+    def _without_further(self, text: str) -> str:
         for pattern in self._further:
             text = pattern.sub(REDACTED, text)
         return text
@@ -171,62 +190,6 @@ class SecretPatterns:
         if scrubbed is head:
             return text
         return scrubbed + (text[_MOST_SCANNED:] if len(scrubbed) > _MOST_SHOWN else "…")
-
-    def _without_members(self, text: str) -> str:
-        """Without values of `key=value`, or of `key: value`, under keys that are hidden."""
-        parts: list[str] = []
-        done = at = 0
-        while (member := _MEMBER.search(text, at)) is not None:
-            at = member.end()
-            key = member[1][-_KEY_CHARACTERS:]
-            if key.isdecimal() or not self._is_hidden(key, text, member.start()):
-                continue
-            begin, end = _value(text, at, key.lower(), member[2])
-            if end > begin and not text.startswith(_MARK, begin):
-                parts += (text[done:begin], REDACTED)
-                done = at = end
-        return "".join((*parts, text[done:])) if parts else text
-
-    def _without_pairs(self, text: str) -> str:
-        """Without values beside hidden keys: `--api-key value`, `('api_key', 'value')`."""
-        parts: list[str] = []
-        done = 0
-        for pair in _BESIDE.finditer(text):
-            key = (pair[1] or pair[2])[-_KEY_CHARACTERS:]
-            quote, begin = pair[3], pair.end()
-            found = (_TO_QUOTE[quote] if quote else _PLAIN).match(text, begin)
-            if found is None or not self._hides(key) or text.startswith(_MARK, begin):
-                continue
-            if not quote and found.end() - begin < _LEAST_AFTER_COLON:
-                continue  # a usage's name of the value, or prose
-            parts += (text[done:begin], REDACTED)
-            done = found.end()
-        return "".join((*parts, text[done:])) if parts else text
-
-    def _is_hidden(self, key: str, text: str, begin: int) -> bool:
-        if self._hides(key):
-            return True
-        if key.lower() not in _SECOND_WORDS:
-            return False
-        before = _WORD_BEFORE.search(text[max(0, begin - _BEFORE_CHARACTERS) : begin])
-        return before is not None and self._hides(before[0] + key)
-
-
-def _value(text: str, at: int, key: str, sign: str) -> tuple[int, int]:
-    """Where the value after a key's sign begins and ends."""
-    opening = _OPENING.match(text, at)
-    begin = opening.end() if opening else at
-    quote = opening and opening["quote"]
-    if quote and (quoted := _TO_QUOTE[quote].match(text, begin)):
-        return begin, quoted.end()
-    if opening and opening["escaped"]:
-        pattern, least = _TO_ESCAPE, 1
-    elif sign == ":" and not quote and key.endswith(_HEADERS):
-        pattern, least = _HEADER, _LEAST_AFTER_COLON
-    else:
-        pattern, least = _PLAIN, 1 if sign == "=" else _LEAST_AFTER_COLON  # after a colon there is prose as well
-    found = pattern.match(text, begin)
-    return (begin, found.end()) if found and found.end() - begin >= least else (begin, begin)
 
 
 def _without_token(match: re.Match[str]) -> str:
@@ -250,11 +213,27 @@ def _without_token(match: re.Match[str]) -> str:
     return ".".join(told)
 
 
-def _has_long_word(text: str) -> bool:
-    """Whether there is a run without a space that is long enough for a key."""
+def _without_issued(text: str) -> str:
+    """Without keys that are known by how they begin."""
+    for mark in _MARKS:
+        if mark in text:
+            text = _ISSUED.sub(REDACTED, text)
+            break
+    return _BOT.sub(f":{REDACTED}", text) if ":" in text else text
+
+
+def _longest_word(text: str) -> int:
+    """As `longest_word`, of text that is not ASCII."""
+    if not _has_long_word(text, _ISSUED_CHARACTERS):
+        return 0
+    return _LONG_TOKEN if _has_long_word(text, _LONG_TOKEN) else _ISSUED_CHARACTERS
+
+
+def _has_long_word(text: str, least: int) -> bool:
+    """Whether there is a run without a space of so many characters."""
     begin, size = 0, len(text)
-    while begin + _LONG_TOKEN <= size:
-        space = text.rfind(" ", begin, begin + _LONG_TOKEN)
+    while begin + least <= size:
+        space = text.rfind(" ", begin, begin + least)
         if space < 0:
             return True
         begin = space + 1
@@ -297,22 +276,13 @@ def _piece(match: re.Match[str]) -> str:
 
 def _is_mixed(run: str) -> bool:
     """Whether it has capitals, small letters and digits as if by chance."""
-    return all(kind.search(run) for kind in (_UPPER, _LOWER, _DIGIT)) and _is_random(run)
+    return run != run.lower() and run != run.upper() and _DIGIT.search(run) is not None and _is_random(run)
 
 
 def _is_random(run: str) -> bool:
     """Whether its kinds of letters change as often as by chance; in paths, names of classes and of runs they don't."""
     parts = _PART.findall(run)
     return sum(map(len, parts)) <= _MOST_A_PART * len(parts)
-
-
-def _without_numbers_and_words(text: str, shape: str) -> str:
-    """Without cards and recovery phrases; the shape of what the text was before is known, or empty."""
-    if may_hold_card(shape) if shape else _digits(text) >= _CARD_DIGITS:
-        text = _without_cards(text)
-    if not shape or may_hold_phrase(shape):
-        text = _PHRASE.sub(_phrase, text)
-    return text
 
 
 def _digits(text: str) -> int:
@@ -333,11 +303,12 @@ def _is_card(number: str) -> bool:
 
 
 def _phrase(match: re.Match[str]) -> str:
-    """Hide so many words in a row that none of them belongs to a sentence."""
+    """Hide so many words in a row of those that recovery phrases are made of."""
     told: list[str] = []
     row: list[str] = []
+    known = recovery_words()
     for word in [*_WORD.findall(match.group()), ""]:
-        if word and word.rstrip(_BETWEEN) not in _SENTENCE_WORDS:
+        if word.rstrip(_BETWEEN).lower() in known:
             row.append(word)
             continue
         told += [_HIDDEN_PHRASE] if len(row) >= _WORDS else row

@@ -61,8 +61,9 @@ def api_error_message(error: BaseException | None, told: ApiError) -> str:
 
 def validation_of(parameter: str, value: object, rule: str, limit: object, redaction: Rules) -> dict[str, Any]:
     """The fields of a validation failure; a value under a key that is hidden stays so."""
-    shown = REDACTED if redaction.hides(parameter) else value
-    told = {"parameter": parameter, "value": shown, "rule": rule}
+    if redaction.hides(parameter):
+        value, limit = REDACTED, None if limit is None else REDACTED
+    told = {"parameter": parameter, "value": value, "rule": rule}
     return told if limit is None else {**told, "limit": limit}
 
 

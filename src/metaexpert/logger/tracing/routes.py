@@ -19,6 +19,7 @@ _WORD: Final = re.compile(r"[A-Za-z]+(?:[._\-][A-Za-z]+)*")
 _VERSION: Final = re.compile(r"v[0-9]{1,2}(?:\.[0-9]{1,2})*|[0-9]{1,2}\.[0-9]{1,2}|[0-9]")
 _ID: Final = re.compile(r"(?=[^0-9]*[0-9])[0-9A-Fa-f\-]{6,}")
 _LONGEST_WORD: Final = 40
+_AWS_KEY: Final = re.compile(r"A[KS]IA[A-Z0-9]{16}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._\-]*")
 
 
@@ -35,7 +36,7 @@ def _shown(part: str) -> str:
 
 def _may_be_secret(part: str) -> bool:
     """Letters and digits mixed beyond what names and symbols have, too long for a word, or none of these."""
-    if not _PLAIN.fullmatch(part) or len(part) >= _LONGEST_WORD:
+    if not _PLAIN.fullmatch(part) or len(part) >= _LONGEST_WORD or _AWS_KEY.fullmatch(part):
         return True
     if not any(map(str.isdecimal, part)):
         return False

@@ -15,6 +15,12 @@ from bench.workload import CALLER, EXCHANGE, LATENCY_MS, LOGGER_NAME, MESSAGE, S
 REQUIRED_KEYS = frozenset(
     {"timestamp", "level", "logger", "message", "module", "function", "line", "thread", "process", "extra"}
 )
+OWN_LOGGER = "metaexpert.clock"
+"""Who says at each start how good the clock is, by default; no entry of the benchmark's."""
+
+OWN_DATASET = "metaexpert.clock"
+"""The same in ECS documents."""
+
 _CONSTANT_FIELDS = {
     "exchange": EXCHANGE,
     "symbol": SYMBOL,
@@ -77,6 +83,8 @@ class Arrivals:
             return
         if value.get("log_type") == "trade" and "trade_data" in value:
             self._take_trade(value)
+            return
+        if value.get("logger") == OWN_LOGGER:
             return
         missing = REQUIRED_KEYS - value.keys()
         if missing or value["message"] != MESSAGE or value["logger"] != LOGGER_NAME:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from bench.arrival import Arrivals
+from bench.arrival import OWN_DATASET, OWN_LOGGER, Arrivals
 
 BODY_LIMIT_BYTES = 256 * 2**20
 _CREATED = b'{"create":{"status":201}}'
@@ -59,7 +59,7 @@ class Collector:
         identity = action["create"]["_id"]
         if document["event"]["id"] != identity or "@timestamp" not in document or "message" not in document:
             self._arrivals.note(f"document {identity}: {document!r}")
-        else:
+        elif document["event"].get("dataset") != OWN_DATASET:
             self._arrivals.take_fields(document["extra"])
 
     async def _otlp(self, request: web.Request) -> web.Response:
@@ -70,7 +70,7 @@ class Collector:
         message = ExportLogsServiceRequest.FromString(await request.read())
         for resource in message.resource_logs:
             for scope in resource.scope_logs:
-                for record in scope.log_records:
+                for record in scope.log_records if scope.scope.name != OWN_LOGGER else ():
                     self._arrivals.take_fields({pair.key: _plain(pair.value) for pair in record.attributes})
         return web.Response(body=b"", content_type="application/x-protobuf")
 

@@ -20,6 +20,9 @@ def calls(log: "Logger") -> Mapping[str, Emit]:
         "audit": _audit(log),
         "trade": ordinary["trade"],
         "exception": _exception(log),
+        "timed": _timed(log),
+        "decorated": _decorated(log),
+        "recorded": _recorded(log),
     }
 
 
@@ -55,6 +58,37 @@ def _audit(log: "Logger") -> Emit:
             exchange="binance",
             latency_ms=latency_ms,
         )
+
+    return emit
+
+
+def _timed(log: "Logger") -> Emit:
+    """The plain call in a block that is measured."""
+
+    def emit(price: float, latency_ms: float) -> None:
+        with log.timer("bench.block"):
+            log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms)
+
+    return emit
+
+
+def _decorated(log: "Logger") -> Emit:
+    """The plain call in a function that is measured."""
+
+    @log.timer("bench.function")
+    def emit(price: float, latency_ms: float) -> None:
+        log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms)
+
+    return emit
+
+
+def _recorded(log: "Logger") -> Emit:
+    """The plain call, and a duration that the host knows."""
+    from metaexpert.logger.measuring import order_delay
+
+    def emit(price: float, latency_ms: float) -> None:
+        order_delay(0.0123, "bench")
+        log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms)
 
     return emit
 

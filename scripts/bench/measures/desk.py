@@ -1,4 +1,4 @@
-"""What trade events, the search for secrets, and exceptions with local variables cost a call, in nanoseconds.
+"""What trade events, the search for secrets, exceptions with local variables and timers cost a call, in nanoseconds.
 
 Ours alone, by default (but each error is shown in full), without the search for secrets, and with locals. Differences
 are of medians.
@@ -35,4 +35,7 @@ def _differences(figures: Mapping[str, float]) -> Mapping[str, float]:
         "text_search_ns": p50("default", "text") - p50("unsearched", "text"),
         "address_search_ns": p50("default", "address") - p50("unsearched", "address"),
         "locals_ns": p50("locals", "exception") - p50("default", "exception"),
+        "timer_block_ns": p50("unsearched", "timed") - p50("unsearched", "plain"),
+        "timer_function_ns": p50("unsearched", "decorated") - p50("unsearched", "plain"),
+        "timer_record_ns": p50("unsearched", "recorded") - p50("unsearched", "plain"),
     }

@@ -6,7 +6,7 @@ Any thread may call these; they neither log nor raise, and cost the same whether
 from time import monotonic_ns
 from typing import Final, final
 
-from metaexpert.logger.measuring.meters import MOST_NAMES, Timer, timer
+from metaexpert.logger.measuring.meters import MOST_NAMES, OTHERS, Timer, timer
 
 MARKET_DATA: Final = "market_data."
 ORDER: Final = "order."
@@ -32,7 +32,10 @@ def market_data(symbol: str) -> None:
     Symbols beyond the first `meters.MOST_NAMES` are not measured.
     """
     now_ns = monotonic_ns()
-    feed = _feeds.get(symbol)
+    try:
+        feed = _feeds.get(symbol)
+    except TypeError:
+        return  # no name
     if feed is None:
         _first(symbol, now_ns)
         return
@@ -41,10 +44,15 @@ def market_data(symbol: str) -> None:
 
 
 def _first(symbol: str, now_ns: int) -> None:
-    if len(_feeds) < MOST_NAMES:
+    if _is_name(symbol) and len(_feeds) < MOST_NAMES:
         _feeds.setdefault(symbol, _Feed(timer(MARKET_DATA + symbol), now_ns))
 
 
 def order_delay(seconds: float, stage: str = "sent") -> None:
     """An order reached `stage` so many seconds after what caused it: counted by the timer `order.<stage>`."""
-    timer(ORDER + stage).record(seconds)
+    timer(ORDER + stage if _is_name(stage) else OTHERS).record(seconds)
+
+
+def _is_name(value: object) -> bool:
+    """Whether it is text, whatever the host's annotations say."""
+    return isinstance(value, str)

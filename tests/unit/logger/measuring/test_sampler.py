@@ -1,7 +1,9 @@
 """The entry of an interval, made of readings that a test gives; nothing here depends on time."""
 
+import asyncio
 import gc
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from support.eventually import eventually
 
 from metaexpert.logger import PerformanceOptions, ThresholdOptions
 from metaexpert.logger.entry import Capture, LogEntry
@@ -184,6 +187,44 @@ def test_loopback_is_no_network(tmp_path: Path):
     (tmp_path / "self" / "net" / "dev").write_text("\n".join(lines), "ascii")
     reading = read_by_proc(tmp_path)
     assert (reading.received_bytes, reading.sent_bytes) == (71, 82)
+
+
+@pytest.mark.parametrize("name", [None, 7, [], object()])
+def test_what_is_no_name_raises_nothing_in_the_host(name: Any):
+    for _ in range(2):
+        market_data(name)
+        order_delay(0.02, name)
+    assert not [each for each in meters.timers() if not isinstance(each, str)]
+
+
+def test_one_sampler_measures_on_one_loop_after_another_and_a_reload_keeps_what_is_exceeded():
+    around = Around()
+    options = PerformanceOptions(interval=1.0, thresholds={"threads": ThresholdOptions(warn=0.5)})
+    sampler = Sampler(options, around)
+
+    async def measure(each: Sampler) -> None:
+        before, running = len(_samples(around)), asyncio.ensure_future(each.run())
+        try:
+            await eventually(lambda: len(_samples(around)) > before)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(measure(sampler))
+    asyncio.run(measure(sampler))
+    after = Sampler(PerformanceOptions(interval=2.0, thresholds=options.thresholds), around, former=sampler)
+    asyncio.run(measure(after))
+    assert [each["interval_seconds"] >= least for each, least in zip(_samples(around), (1, 1, 2), strict=True)] == [
+        True
+    ] * 3
+    assert all(each["loop_lag"]["count"] > 0 for each in _samples(around))
+    assert [each.extra()["figure"] for each in around.reported if each.level_name == "WARNING"] == ["threads"]
+    assert after.figures().exceeded == {"threads"}
+    assert "metaexpert-loop-watch" not in {each.name for each in threading.enumerate()}
+
+
+def _samples(around: "Around") -> list[dict[str, Any]]:
+    return [fields for each in around.reported if "interval_seconds" in (fields := each.extra())]
 
 
 def test_the_host_tells_of_market_data_and_orders():

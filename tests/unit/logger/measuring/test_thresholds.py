@@ -1,6 +1,8 @@
 """Limits with two bounds, and figures that waver."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metaexpert.exceptions import ConfigError
 from metaexpert.logger import PerformanceOptions, ThresholdOptions
@@ -24,6 +26,19 @@ def test_a_figure_that_wavers_between_the_bounds_is_told_once():
 
 def test_the_bounds_themselves_are_not_above_but_are_clear():
     assert crossings(Thresholds(LIMITS), 0.1, 0.1000001, 0.05) == [(1, True), (2, False)]
+
+
+@given(st.lists(st.none() | st.floats(0, 1), max_size=40), st.floats(0, 1), st.floats(0, 1))
+def test_warnings_and_their_ends_take_turns_and_each_is_earned(values: list[float | None], one: float, other: float):
+    clear, warn = sorted((one, other))
+    thresholds, over, worst = Thresholds({"lag": Limit(warn, clear)}), False, 0.0
+    for at, value in enumerate(values):
+        told = thresholds.look({"lag": value}.get, float(at))
+        worst = max(worst, value or 0.0) if over else value or 0.0
+        crosses = value is not None and (value <= clear if over else value > warn)
+        assert [(each.over, each.value, each.worst) for each in told] == ([(not over, value, worst)] if crosses else [])
+        over = over != crosses
+        assert thresholds.exceeded == ({"lag"} if over else set())
 
 
 def test_what_is_unknown_changes_nothing():

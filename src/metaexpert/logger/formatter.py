@@ -67,7 +67,7 @@ class MainFormatter(logging.Formatter):
         members = {
             "timestamp": _text(self._timestamp(record)),
             "level": _name(record.levelname),
-            "logger": _name(record.name),
+            "logger": _name(port.encoder.scrub(safe_text(_named(record.name)))),
             "message": _text(format_message(record.msg, _arguments(record))),
             "module": _name(record.module),
             "function": _name(record.funcName),
@@ -163,7 +163,11 @@ def _number(value: object) -> bytes:
 
 
 def _name(value: object) -> bytes:
-    return encode_name(value if type(value) is str else described(value, str))
+    return encode_name(_named(value))
+
+
+def _named(value: object) -> str:
+    return value if type(value) is str else described(value, str)
 
 
 def _failure(record: logging.LogRecord) -> Members:

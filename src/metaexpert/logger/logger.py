@@ -341,6 +341,8 @@ def get_logger(name: str | None = "metaexpert", **initial_values: Any) -> Logger
         return get_logger(name).bind(**initial_values)
     arrange_exit()
     name = name or "metaexpert"
+    if type(name) is str:  # else stdlib says what is wrong with it
+        name = port.encoder.text(name)
     manager = logging.root.manager
     with _REGISTRY_LOCK:
         usual, manager.loggerClass = manager.loggerClass, Logger

@@ -130,7 +130,7 @@ def _captured(record: logging.LogRecord) -> tuple[Capture, Group | None]:
     capture = _capture(
         min(max(0, round(record.created * 1e6) * 1000), _LATEST_NS),
         int(record.levelno),
-        _named(record.name),
+        encoder.text(_named(record.name)),
         text,
         place,
         orjson.dumps(plain)[1:-1],
@@ -199,7 +199,7 @@ def _details_of(record: logging.LogRecord, text: str) -> tuple[Details | None, G
     told, group = b"", None
     if error is not None:
         frame = sys._getframe()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as stdlib logging does
-        call = ErrorCall(int(record.levelno), _named(record.name), GENERAL, frame, lambda: text)
+        call = ErrorCall(int(record.levelno), port.encoder.text(_named(record.name)), GENERAL, frame, lambda: text)
         told, group = port.faults.told(error, call, port.encoder)
     shown = orjson.dumps(port.encoder.scrub(safe_text(_named(stack), TRACEBACK_LIMIT_BYTES))) if stack else b""
     return (told, shown, b""), group

@@ -138,6 +138,32 @@ def test_what_is_logged_before_the_start_is_clean_already(tmp_path: Path):
     assert [leak.kind for leak in seen_in(all_bytes(tmp_path))] == []
 
 
+async def test_no_byte_of_a_secret_leaks_through_names_of_loggers(tmp_path: Path):
+    async with logging_to(FileOptions(path=tmp_path / "expert.log", json_logging=True), log_dir=tmp_path) as runtime:
+        for leak in LEAKS:
+            get_logger(f"desk {leak.text}").bind(a=1).getChild("child").info("ours")
+            logging.getLogger(f"desk2 {leak.text}").warning("theirs")
+            try:
+                raise ValueError  # noqa: TRY301 - as programs do
+            except ValueError:
+                logging.getLogger(f"desk3 {leak.text}").exception("theirs")
+            await asyncio.sleep(0)
+        await runtime.flush()
+    written = all_bytes(tmp_path)
+    assert written.count(b'"theirs"') >= 2 * len(LEAKS)
+    assert [leak.kind for leak in seen_in(written)] == []
+
+
+async def test_a_hidden_parameter_of_an_order_shows_neither_value_nor_limit(tmp_path: Path):
+    async with logging_to(FileOptions(path=tmp_path / "expert.log", json_logging=True), log_dir=tmp_path) as runtime:
+        log.order_invalid(parameter="api_key", value="k3yV4lu3", rule="equals", limit="k3yL1m1t")
+        await runtime.flush()
+    written = all_bytes(tmp_path)
+    assert b"order invalid: api_key [REDACTED] breaks equals ([REDACTED])" in written
+    assert b"k3yV4lu3" not in written
+    assert b"k3yL1m1t" not in written
+
+
 async def test_no_byte_of_a_secret_leaks_through_names_of_tasks_and_of_exceptions(tmp_path: Path):
     secret = next(leak for leak in LEAKS if leak.kind == "a Binance key").secret
     named = type(f"Refused_{secret}", (Exception,), {})

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.leaks import HARMLESS, LEAKS, Leak
 
+from metaexpert.logger.recovery_words import recovery_words
 from metaexpert.logger.redaction import UNREADABLE, Redactor
 from metaexpert.logger.secret_patterns import SecretPatterns
 
@@ -133,6 +134,46 @@ _PIECES = st.sampled_from(
 def test_a_glance_spares_no_search_that_would_find_something(text: str):
     before = "(\u2028\xe9)\n"  # text that is not ASCII is searched for everything
     assert PATTERNS.scrub(text) == _told_after(before, text)
+
+
+def _other_digits(text: str) -> str:
+    return text.translate(str.maketrans("0123456789", "7301924685"))
+
+
+@given(st.lists(_PIECES, min_size=1, max_size=6).map("".join))
+def test_a_form_that_was_clean_before_spares_no_search_of_other_digits(text: str):
+    other = _other_digits(text)
+    known = Redactor()
+    known.scrub(text)
+    assert known.scrub(other) == Redactor().scrub(other)
+
+
+@given(st.text("abAB01 =:-_.@/+,4%3D\n\"'", min_size=1, max_size=200))
+def test_nor_does_one_of_any_shape(text: str):
+    known = Redactor(keys=("b",))
+    known.scrub(text)
+    other = _other_digits(text)
+    assert known.scrub(other) == Redactor(keys=("b",)).scrub(other)
+
+
+def test_keys_of_the_user_are_told_apart_by_their_digits():
+    for redactor in (
+        Redactor(keys=("desk2",)),
+        Redactor(pseudonyms=("desk2",)),
+        Redactor(keys=("desk",), allow=("desk1",)),
+    ):
+        assert redactor.scrub("of desk1=hunter at 10:30") == "of desk1=hunter at 10:30"
+        assert "hunter" not in redactor.scrub("of desk2=hunter at 10:30")
+
+
+def test_only_the_words_of_recovery_phrases_make_one():
+    words = sorted(recovery_words())
+    assert len(words) == len({word[:4] for word in words}) == 2048
+    assert {len(word) for word in words} == set(range(3, 9))
+    for begin in range(0, 2040, 12):
+        assert PATTERNS.scrub(" ".join(words[begin : begin + 12])) == "[REDACTED phrase] "
+    eleven = " ".join(words[:11])
+    assert PATTERNS.scrub(f"{eleven} columns") == f"{eleven} columns"
 
 
 @given(st.text("abAB01 =:-_.@/+,\n\"'", min_size=1, max_size=200))

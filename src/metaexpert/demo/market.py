@@ -72,6 +72,12 @@ class MarketServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def fall_silent(self) -> None:
+        """Play no more frames; connections stay open."""
+        if self._playing is not None:
+            self._playing.cancel()
+        self.finished.set()
+
     async def disconnect_all(self) -> None:
         """Close every connection, as an exchange does when it is maintained; clients may come back."""
         for socket in tuple(self._sockets):

@@ -104,7 +104,7 @@ async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Repo
             waiting=lambda: expert.logging.stats().ingress.queued_entries,
         )
         observer = Observer(expert, strategy, director)
-        await _run_expert(expert, director, observer, console, live=console.is_terminal and not options.plain)
+        await _run_expert(expert, server, director, observer, console, live=console.is_terminal and not options.plain)
         headline = _headline(observer.status(), observer.lag)
         stats = expert.logging.stats()
         evidence, findings = await compare(config, stats, collector, {BURST_LOGGER: options.burst})
@@ -116,7 +116,7 @@ async def run_demo(options: DemoOptions, folder: Path, console: Console) -> Repo
 
 
 async def _run_expert(
-    expert: MetaExpert, director: Director, observer: Observer, console: Console, *, live: bool
+    expert: MetaExpert, server: MarketServer, director: Director, observer: Observer, console: Console, *, live: bool
 ) -> None:
     """Run the expert beside its director and its audience, until the director is done or the expert stops by itself."""
     started = asyncio.Event()
@@ -127,16 +127,17 @@ async def _run_expert(
         beside = [
             group.create_task(observer.lag.run(), name="lag"),
             group.create_task(show(observer, console, live=live), name="view"),
-            group.create_task(_direct(director, expert), name="director"),
+            group.create_task(_direct(director, server, expert), name="director"),
         ]
         await asyncio.wait({running})
         for task in beside:
             task.cancel()
 
 
-async def _direct(director: Director, expert: MetaExpert) -> None:
+async def _direct(director: Director, server: MarketServer, expert: MetaExpert) -> None:
     """Play the scenario, wait until the sinks are empty and the alerts over, stop the expert."""
     await director.play()
+    server.fall_silent()  # or a machine that is too busy for all that is logged would never come to an end
     await expert.logging.flush(_FLUSH_SECONDS)
     with contextlib.suppress(TimeoutError):  # a check of its own tells of it
         async with asyncio.timeout(_RESOLVED_SECONDS):

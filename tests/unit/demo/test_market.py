@@ -39,3 +39,19 @@ async def test_a_client_that_comes_back_joins_at_the_present():
             assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
         async with session.ws_connect(market.url) as socket:
             assert await socket.receive_str(timeout=5) == "present"
+
+
+async def test_it_falls_silent_when_it_is_told_to_and_connections_stay():
+    frames = [TimedFrame(0, "first"), TimedFrame(0.2, "never")]
+    async with (
+        MarketServer(frames) as market,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(market.url) as socket,
+    ):
+        assert await socket.receive_str(timeout=5) == "first"
+        market.fall_silent()
+        await market.finished.wait()
+        with pytest.raises(TimeoutError):
+            await socket.receive_str(timeout=0.5)
+        assert not socket.closed
+    assert market.frames_sent == 1

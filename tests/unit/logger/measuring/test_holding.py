@@ -128,21 +128,22 @@ class TestRealLoops:
             _stand_still(watch)
 
         async def main() -> tuple[float, Held]:
-            ends = _begin(watch)
+            found, ends = _begin(watch)
             await asyncio.sleep(2 * INTERVAL)
             task = asyncio.current_task()
             assert task is not None
             task.set_name("held")
+            found.clear()
             holding()
-            found = await _worst(watch)
+            await eventually(lambda: bool(found))
             for end in ends:
                 end()
-            return found
+            return found[0]
 
         with asyncio.Runner(loop_factory=runner) as running:
             seconds, held = running.run(main())
         gc.collect()
-        assert seconds >= 0.02
+        assert seconds > 0.01
         assert held.callback.endswith(".main")
         assert held.at.startswith("test_holding.py:")
         assert held.task == "held"
@@ -156,13 +157,13 @@ class TestRealLoops:
             _stand_still(watch)
 
         async def main() -> Held:
-            ends = _begin(watch)
+            found, ends = _begin(watch)
             await asyncio.sleep(2 * INTERVAL)
             asyncio.get_running_loop().call_soon(holding_callback)
-            found = await _worst(watch)
+            await eventually(lambda: any("holding_callback" in each[1].callback for each in found))
             for end in ends:
                 end()
-            return found[1]
+            return next(each[1] for each in found if "holding_callback" in each[1].callback)
 
         with asyncio.Runner(loop_factory=runner) as running:
             held = running.run(main())
@@ -186,21 +187,26 @@ class TestRealLoops:
 def _stand_still(watch: HoldWatch) -> None:
     """Hold the loop until that was seen."""
     until = time.monotonic() + 30.0
-    while not watch._seen_seconds:
+    watch.take_worst()  # on a loaded machine something else may have held it before
+    while not _is_named(watch._seen_seconds.copy()):
         assert time.monotonic() < until, "the loop was never looked at"
         time.sleep(0.001)
 
 
-def _begin(watch: HoldWatch) -> list[Callable[[], None]]:
-    loop = asyncio.get_running_loop()
-    return [LoopLag(INTERVAL, watch.ticked).begin(loop), watch.begin(loop)]
+def _is_named(seen: dict[Held, float]) -> bool:
+    return bool(seen) and max(seen, key=lambda each: seen[each]).at.endswith(" in _stand_still")
 
 
-async def _worst(watch: HoldWatch) -> tuple[float, Held]:
-    await eventually(lambda: watch._worst is not None)
-    worst = watch.take_worst()
-    assert worst is not None
-    return worst
+def _begin(watch: HoldWatch) -> tuple[list[tuple[float, Held]], list[Callable[[], None]]]:
+    """What is found, tick by tick, and what ends it."""
+    found, loop = list[tuple[float, Held]](), asyncio.get_running_loop()
+
+    def ticked(late_seconds: float) -> None:
+        watch.ticked(late_seconds)
+        if (worst := watch.take_worst()) is not None:
+            found.append(worst)
+
+    return found, [LoopLag(INTERVAL, ticked).begin(loop), watch.begin(loop)]
 
 
 def _watching() -> list[threading.Thread]:

@@ -16,7 +16,7 @@ def point(exchange: Any, server: ExchangeServer) -> None:
     """Have every request and websocket of a ccxt exchange go to the server, without TLS."""
     authority = server.url.removeprefix("http://")
     urls = exchange.urls
-    for group in ("api", "test", "demo", "apiBackup"):
+    for group in ("api", "test", "demo", "demotrading", "apiBackup"):
         if group in urls:
             urls[group] = _pointed(urls[group], authority)
     if hasattr(exchange, "get_exceptions_by_url"):

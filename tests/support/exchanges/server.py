@@ -114,6 +114,7 @@ class ExchangeServer(ABC):
         self.traffic = Traffic()
         self.connections: list[Connection] = []
         self.url = ""
+        self._broken: list[Exception] = []
         self._received: ReceivedOrder | None = None
         self._routes: dict[str, Route] = {}
 
@@ -130,6 +131,8 @@ class ExchangeServer(ABC):
         self.rest_faults.clear()
         await self.drop_connections(clean=True)
         await self._runner.cleanup()
+        if self._broken:
+            raise ExceptionGroup("the local exchange itself failed", self._broken)
 
     # ---- for tests --------------------------------------------------------------------------------------------
 
@@ -266,6 +269,9 @@ class ExchangeServer(ABC):
             return _json(refusal.status, refusal.body, refusal.headers)
         except AnswerError as answer:
             return _json(answer.status, answer.body, answer.headers)
+        except Exception as error:  # noqa: BLE001 - a fault of the server's own is the test's to hear of, when it ends
+            self._broken.append(error)
+            return _json(500, {"broken": repr(error)})
 
     def _answer(self, call: Call, fault: RestFault | None) -> object:
         if fault is not None and fault.kind in {Kind.RATE_LIMIT, Kind.BAN}:

@@ -16,7 +16,7 @@ from metaexpert.logger import LoggerConfig
 from metaexpert.logger.assembly import SinkAssembly, json_lines_for
 from metaexpert.logger.batch import Batch
 from metaexpert.logger.config import AnySink
-from metaexpert.logger.entry import Capture
+from metaexpert.logger.entry import NO_MONOTONIC_NS, Capture
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.jobs import Jobs
 from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Retry, check
@@ -46,7 +46,7 @@ _DELIVERED: Final = Fate("delivered")
 def stored_entry(seq: int, time_ns: int, level: int, log_type: str, size: int) -> Capture:
     """An entry of which only this is known, as one read back from disk."""
     code = stored_entry.__code__
-    return (seq, time_ns, level, "", "", code, _NO_LASTI, b"", b"", 0, None, log_type, None, size)
+    return (seq, time_ns, level, "", "", code, _NO_LASTI, b"", b"", 0, None, log_type, None, size, NO_MONOTONIC_NS)
 
 
 def sink_options(config: LoggerConfig, kind: str, name: str) -> AnySink:

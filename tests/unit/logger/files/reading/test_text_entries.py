@@ -29,7 +29,7 @@ def written(message: str, fields: dict[str, Any], *, colors: bool = False, excep
     details = (exception, b"", b"") if exception else None
     members = orjson.dumps(fields)[1:-1]
     capture: Capture = (
-        1, TIME_NS, logging.WARNING, "expert.feed", message, CODE, 0, members, b"", 1, None, "general", details, 0
+        1, TIME_NS, logging.WARNING, "expert.feed", message, CODE, 0, members, b"", 1, None, "general", details, 0, 0
     )  # fmt: skip
     return TextLines(use_colors=colors)(capture)
 

@@ -74,7 +74,9 @@ class Booking:
         """Close part of a contract's position; its gain, or what of its loss there was to lose."""
         gain = arithmetic.reduce(held, self.instrument, quantity, self.price)
         limit = losable(self.venue, self.instrument.settle) if at_most is None else at_most
-        return self.pay(self.instrument.settle, gain, reason, at_most=limit)
+        change = self.pay(self.instrument.settle, gain, reason, at_most=limit)
+        self.venue.insure(self.instrument.settle, change - gain)
+        return change
 
     def record(self, held: Holding, previous: Decimal, realized: Decimal) -> None:
         """Note what became of a position; a closed one is forgotten."""

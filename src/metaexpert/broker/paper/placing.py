@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from metaexpert.broker.broker import OrderChanged
 from metaexpert.broker.paper.money import ZERO
-from metaexpert.broker.paper.rules import refused, refused_fields, unaffordable
+from metaexpert.broker.paper.rules import refused, refused_change, unaffordable
 from metaexpert.broker.paper.settlement import closable_by, fill
 from metaexpert.broker.paper.state import WorkingOrder
 from metaexpert.broker.paper.taking import Executions, crosses, executions, take_depth
@@ -82,20 +82,14 @@ def modify(venue: Venue, order_id: str, quantity: Decimal | None, price: Decimal
 
 
 def _change(venue: Venue, order: WorkingOrder, quantity: Decimal | None, price: Decimal | None) -> Refusal | None:
-    request, instrument = order.request, venue.instruments[order.request.symbol]
+    request = order.request
     priced = "stop_price" if request.type == "stop" else "price"
     wanted = replace(request, quantity=request.quantity if quantity is None else quantity)
     wanted = wanted if price is None else replace(wanted, **{priced: price})
-    refusal = next((each for each in refused_fields(venue, instrument, wanted) if each is not None), None)
+    refusal = refused_change(venue, order, wanted)
     if refusal is not None:
         return refusal
-    if wanted.quantity <= order.filled:
-        return Refusal(
-            rule="quantity", value=wanted.quantity, limit=order.filled, reason="no more than what is filled; cancel it"
-        )
     order.request = wanted
-    if wanted.post_only and not order.waits and crosses(venue, wanted):
-        return Refusal(rule="post_only", value=wanted.price, limit=None, reason="it would be filled at once")
     return unaffordable(venue, order, [] if order.waits else _plan(venue, order))
 
 

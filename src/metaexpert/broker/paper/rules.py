@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from metaexpert.broker.paper.margin import available, closable
-from metaexpert.broker.paper.money import ZERO
+from metaexpert.broker.paper.money import GREATEST, ZERO
 from metaexpert.broker.paper.state import WorkingOrder
 from metaexpert.broker.paper.taking import Executions, best_price, crosses
 from metaexpert.broker.paper.venue import Venue
@@ -24,12 +24,10 @@ def refused(venue: Venue, request: OrderRequest) -> Refusal | None:
     return next((each for each in _checks(venue, instrument, request) if each is not None), None)
 
 
-def refused_fields(venue: Venue, instrument: Instrument, request: OrderRequest) -> Iterator[Refusal | None]:
-    """What is wrong with the order itself, wherever the market is."""
-    yield _form(request)
-    yield from _numbers(instrument, request)
-    yield _steps(instrument, request)
-    yield _size(venue, instrument, request)
+def refused_change(venue: Venue, order: WorkingOrder, wanted: OrderRequest) -> Refusal | None:
+    """Why an open order does not become `wanted`; margin apart."""
+    instrument = venue.instruments[wanted.symbol]
+    return next((each for each in _checks_of_change(venue, instrument, order, wanted) if each is not None), None)
 
 
 def unaffordable(venue: Venue, order: WorkingOrder, plan: Executions) -> Refusal | None:
@@ -53,11 +51,29 @@ def unaffordable(venue: Venue, order: WorkingOrder, plan: Executions) -> Refusal
 
 def _checks(venue: Venue, instrument: Instrument, request: OrderRequest) -> Iterator[Refusal | None]:
     yield _duplicate(venue, request)
-    yield from refused_fields(venue, instrument, request)
+    yield from _fields(venue, instrument, request)
     yield _market(venue, request)
     yield _stop(venue, request)
     yield _reducing(venue, instrument, request)
-    yield _post_only(venue, request)
+    if request.stop_price is None:
+        yield _post_only(venue, request)
+
+
+def _checks_of_change(
+    venue: Venue, instrument: Instrument, order: WorkingOrder, wanted: OrderRequest
+) -> Iterator[Refusal | None]:
+    yield from _fields(venue, instrument, wanted)
+    if wanted.quantity <= order.filled:
+        yield _bound("quantity", wanted.quantity, order.filled, "that much is filled already; cancel the rest")
+    yield _stop(venue, wanted) if order.waits else _post_only(venue, wanted)
+
+
+def _fields(venue: Venue, instrument: Instrument, request: OrderRequest) -> Iterator[Refusal | None]:
+    """What is wrong with the order itself, wherever the market is."""
+    yield _form(request)
+    yield from _numbers(instrument, request)
+    yield _steps(instrument, request)
+    yield _size(venue, instrument, request)
 
 
 def _duplicate(venue: Venue, request: OrderRequest) -> Refusal | None:
@@ -86,6 +102,8 @@ def _numbers(instrument: Instrument, request: OrderRequest) -> Iterator[Refusal 
     for name, value in (("quantity", request.quantity), ("price", request.price), ("stop_price", request.stop_price)):
         if value is not None and not (value.is_finite() and value > 0):
             yield Refusal(rule=name, value=value, limit=ZERO, reason=f"{name} is {value}, not more than 0")
+        elif value is not None and value >= GREATEST:
+            yield Refusal(rule=name, value=value, limit=GREATEST, reason=f"{name} is {value}, too much to reckon with")
     quantity = request.quantity
     if quantity < instrument.min_quantity:
         yield _bound("min_quantity", quantity, instrument.min_quantity, "quantity is below the least one")
@@ -137,7 +155,7 @@ def _reducing(venue: Venue, instrument: Instrument, request: OrderRequest) -> Re
 
 
 def _post_only(venue: Venue, request: OrderRequest) -> Refusal | None:
-    if not request.post_only or request.type != "limit" or not crosses(venue, request):
+    if not request.post_only or not crosses(venue, request):
         return None
     best = best_price(venue, request.symbol, request.side)
     return Refusal(rule="post_only", value=request.price, limit=best, reason=f"it would be filled at once at {best}")

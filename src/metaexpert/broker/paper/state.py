@@ -159,7 +159,7 @@ class State:
         fills_count: Fills so far.
         now_ns: Time of the last event or order.
         balances: By asset.
-        insured: Losses beyond what there was to lose, which the exchange's fund bore, by asset.
+        insured: Losses of positions beyond what there was to lose, which the exchange's fund bore, by asset.
         prices: By symbol.
         terms: By symbol, where set.
         orders: Open ones by symbol and id.

@@ -98,14 +98,18 @@ class Venue:
         return self.state.balances.get(asset, ZERO)
 
     def pay(self, asset: str, amount: Decimal, *, at_most: Decimal | None = None) -> Decimal:
-        """Change a balance; what it changed by: no more is lost than `at_most`, the exchange's fund bears the rest."""
+        """Change a balance; what it changed by: no more is lost than `at_most`."""
         amount = credited(amount)
         if at_most is not None and amount < -at_most:
-            self.state.insured[asset] = self.state.insured.get(asset, ZERO) - at_most - amount
             amount = -at_most
         if amount:
             self.state.balances[asset] = self.balance(asset) + amount
         return amount
+
+    def insure(self, asset: str, amount: Decimal) -> None:
+        """What a position lost beyond what there was to lose, the exchange's fund bears."""
+        if amount:
+            self.state.insured[asset] = self.state.insured.get(asset, ZERO) + amount
 
     def draw(self) -> Decimal:
         """A random share from 0 to 1; the n-th one depends on the seed and n alone."""

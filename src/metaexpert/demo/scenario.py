@@ -33,6 +33,7 @@ from metaexpert.demo.status import MostOnDisk, Status
 from metaexpert.demo.strategy import EmaCross
 from metaexpert.demo.view import Observer, show
 from metaexpert.logger import RuntimeStats
+from metaexpert.logger.clock.keeper import ClockFigures
 from metaexpert.websocket import WebSocketClient, WebSocketFeed, WebSocketOptions
 
 _FLUSH_SECONDS = 60.0
@@ -141,14 +142,16 @@ async def _direct(director: Director, server: MarketServer, expert: MetaExpert) 
     await expert.logging.flush(_FLUSH_SECONDS)
     with contextlib.suppress(TimeoutError):  # a check of its own tells of it
         async with asyncio.timeout(_RESOLVED_SECONDS):
-            while _is_alarmed(expert.logging.stats()):  # noqa: ASYNC110 - statistics are looked at, they tell nobody
+            while _is_unsettled(expert.logging.stats()):  # noqa: ASYNC110 - statistics are looked at, they tell nobody
                 await asyncio.sleep(_LOOK_SECONDS)
     expert.stop()
 
 
-def _is_alarmed(stats: RuntimeStats) -> bool:
-    """Whether an alert is not over, or its target was not told yet."""
-    alerts = stats.alerts
+def _is_unsettled(stats: RuntimeStats) -> bool:
+    """Whether an alert is not over, its target not told yet, or the clock's quality, which takes its time."""
+    alerts, clock = stats.alerts, stats.companions.get("clock")
+    if isinstance(clock, ClockFigures) and clock.quality is None:
+        return True
     return alerts is not None and (
         alerts.rules[DOWN_RULE].state != "quiet" or any(target.pending for target in alerts.targets.values())
     )

@@ -70,12 +70,8 @@ class Beside:
 
 def _ended(process: subprocess.Popen[bytes]) -> int:
     stop_asked = threading.Event()
-    with _passing_on_sigterm(process, stop_asked):
-        while process.returncode is None:
-            try:
-                process.wait()
-            except KeyboardInterrupt:  # noqa: PERF203  waits, it does not spin
-                stop_asked.set()
+    with _heeding_signals(process, stop_asked):
+        process.wait()
     status = process.returncode if process.returncode >= 0 else SIGNAL_STATUS_BASE - process.returncode
     if stop_asked.is_set():
         sys.exit(status)
@@ -83,13 +79,22 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
 
 
 @contextlib.contextmanager
-def _passing_on_sigterm(process: subprocess.Popen[bytes], stop_asked: threading.Event) -> Generator[None, None, None]:
+def _heeding_signals(process: subprocess.Popen[bytes], stop_asked: threading.Event) -> Generator[None, None, None]:
+    """Pass SIGTERM on and remember SIGINT: raised amid `wait`, a KeyboardInterrupt would lose the child's status."""
+
     def pass_on(_signal_number: int, _frame: FrameType | None) -> None:
         stop_asked.set()
         process.terminate()
 
-    previous: Any = signal.signal(signal.SIGTERM, pass_on)
+    def remember(_signal_number: int, _frame: FrameType | None) -> None:
+        stop_asked.set()
+
+    handlers: dict[int, Any] = {signal.SIGTERM: pass_on}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, here as in the child
+        handlers[signal.SIGINT] = remember
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

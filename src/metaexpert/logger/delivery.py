@@ -25,15 +25,15 @@ from metaexpert.logger.entry import LEVEL, Capture
 from metaexpert.logger.journal.custody import Custody
 from metaexpert.logger.lanes import Lanes
 from metaexpert.logger.ledger import Ledger
-from metaexpert.logger.measuring.histogram import Histogram
 from metaexpert.logger.notices import Notices
-from metaexpert.logger.outcome import Delivered, Outcome, Partial, Rejected, Rejection, Retry, check
+from metaexpert.logger.outcome import Delivered, Partial, Rejected, Rejection, Retry, check
 from metaexpert.logger.retry import Backoff, SinkState
 from metaexpert.logger.settlement import DeliveryCounters, Settlement
 from metaexpert.logger.sieve import Sieve
 from metaexpert.logger.sinks.base import LooksAhead, Sink
 from metaexpert.logger.spool.spilling import Spilling
 from metaexpert.logger.workload import Workload
+from metaexpert.logger.writing import Writing
 
 SHUTDOWN: Final = "shutdown"
 
@@ -110,7 +110,8 @@ class Delivery:
         if isinstance(sink, LooksAhead):
             sink.look_ahead(lambda: self.batching.queued)
         self.breaker = Breaker(FAILURES_UNTIL_OPEN, clock)
-        self.write_durations = Histogram()
+        self._writing = Writing(sink, self.breaker)
+        self.write_durations = self._writing.durations
         self._limit = BodyLimit()
         self._reaching = sink if isinstance(sink, HasEndpoints) else None
         self._left = ""
@@ -128,9 +129,6 @@ class Delivery:
         self._gave_way = asyncio.Event()
         self._replaced = asyncio.Event()
         self._successor: Delivery | None = None
-        self._held = False
-        self._in_write = False
-        self._written = asyncio.Event()
 
     # ---- figures ----------------------------------------------------------------------------------------------
 
@@ -230,7 +228,7 @@ class Delivery:
 
     async def _attempt(self, batch: Batch) -> Retry | None:
         """Write once and settle what the answer settles; a Retry when the head of `_load` has to go again."""
-        outcome = await self._write(batch)
+        outcome = await self._writing.write(batch)
         self.counters.batches += 1
         self._tell_endpoints()
         check(outcome, len(batch))
@@ -258,26 +256,6 @@ class Delivery:
         before, self._left = self._left, left_alone(self.endpoints)
         if self._left and self._left != before:
             self._notices.say(f"an address of sink {self.name}", self._left)
-
-    async def _write(self, batch: Batch) -> Outcome:
-        if self._held:
-            await asyncio.get_running_loop().create_future()  # until this worker is cancelled
-        self._in_write = True
-        began_ns = time.perf_counter_ns()
-        try:
-            return await self.sink.write(batch)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                self.breaker.drop_probe()
-                raise
-            return Retry("the sink cancelled its own write")
-        except Exception as error:  # noqa: BLE001 - a fault in a sink's code must not end its worker and drop in silence
-            return Retry(f"{type(error).__name__} in sink: {error}")
-        finally:
-            self.write_durations.record(time.perf_counter_ns() - began_ns)
-            self._in_write = False
-            self._written.set()
 
     def _settle_partly(self, batch: Batch, outcome: Partial) -> Retry | None:
         again = batch.subset(outcome.retry)
@@ -463,22 +441,15 @@ class Delivery:
 
     def freeze(self) -> None:
         """Begin no further write."""
-        self._held = True
+        self._writing.freeze()
 
     def thaw(self) -> None:
         """Writes may begin again; a worker that `hold` or `freeze` has stopped has to begin anew."""
-        self._held = False
+        self._writing.thaw()
 
     async def hold(self, seconds: float) -> None:
         """Begin no further write and wait until the one under way has ended, at most `seconds`."""
-        self._held = True
-        try:
-            async with asyncio.timeout(seconds):
-                while self._in_write:
-                    self._written.clear()
-                    await self._written.wait()
-        except TimeoutError:
-            return  # it is cancelled then, and what it brought is sent again
+        await self._writing.hold(seconds)
 
     # ---- another one after it, another loop -------------------------------------------------------------------
 
@@ -498,6 +469,4 @@ class Delivery:
         self._last_attempt = asyncio.Event()
         self._gave_way = asyncio.Event()
         self._replaced = asyncio.Event()
-        self._written = asyncio.Event()
-        self._held = False
-        self._in_write = False
+        self._writing.rebind()

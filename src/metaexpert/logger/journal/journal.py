@@ -5,7 +5,6 @@ ready when one is full. An entry's frame has a mark with one bit for each sink; 
 are settled by all sinks that take them. What a run leaves, the next one finds: see `leftovers`.
 """
 
-import threading
 import time
 from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage] - None instead of an exception
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from metaexpert.logger.entry import (
 from metaexpert.logger.identity import Identity
 from metaexpert.logger.journal.counters import JournalCounters
 from metaexpert.logger.journal.deliveries import Deliveries
+from metaexpert.logger.journal.failures import Failures
 from metaexpert.logger.journal.frames import FrameEncoder, captured
 from metaexpert.logger.journal.headers import new_header
 from metaexpert.logger.journal.leftovers import unsynced_mark
@@ -53,9 +53,6 @@ FIXED: Final = ("segment_bytes", "mode", "recorder_bytes")
 _STOPPED: Final = "logging has stopped before"
 _LEFT_TO_PARENT: Final = "the entry was left to the process this one was forked from"
 
-_HELD_UP_SECONDS: Final = 1.0
-"""For so long it is told alike which sinks hold up the journal: to count what they owe takes a while."""
-
 _COPY_SECONDS: Final = 0.001
 _MOST_COPY_SECONDS: Final = 1.0
 """Longest wait for calls that have their place in a segment and have not copied their frame there."""
@@ -76,6 +73,7 @@ class Journal:
         self.run = f"{identity.boot_id}-{identity.pid}"
         self.counters = JournalCounters()
         self.obligations = Obligations()
+        self._failures = Failures(self.counters, self.obligations)
         self.room = Room(self._new_segment, options.segment_bytes, options.max_bytes, self._turned)
         self.wake: Callable[[], None] = _nobody
         """Called from any thread when there is something to do at once."""
@@ -95,9 +93,7 @@ class Journal:
         self._recorder: FlightRecorder | None = None
         self._record: Callable[[Capture], None] | None = None
         self._sync_started = 0
-        self._hook = threading.local()
         self._records = self._options.recorder_bytes > 0
-        self._held_up = (float("-inf"), "")
         self._unsafe_from = 0
         self._mistrusted = False
         self._closed = False
@@ -348,29 +344,9 @@ class Journal:
 
     def failed(self, reason: str, entries: int) -> str:
         """Count and tell that entries are not safe; returns the reason."""
-        held_up = self._laggards()
-        reason = f"{reason} ({held_up})" if held_up else reason
-        self.counters.failures += entries
-        self.counters.last_error = reason
-        hook = self._options.on_audit_failure
-        if hook is not None and not getattr(self._hook, "told", False):
-            self._hook.told = True  # what the hook logs fails likewise
-            try:
-                hook(reason, entries)
-            except Exception as error:  # noqa: BLE001 - the user's code; a log call does not raise
-                self.counters.last_error = f"{reason}; on_audit_failure raised {type(error).__name__}: {error}"
-            finally:
-                self._hook.told = False
+        reason = self._failures.tell(reason, entries, self._options.on_audit_failure)
         self.wake()
         return reason
-
-    def _laggards(self) -> str:
-        now, (told_at, told) = time.monotonic(), self._held_up
-        if now - told_at < _HELD_UP_SECONDS:
-            return told
-        told = ", ".join(f"{name} has {count} to settle" for name, count in self.obligations.laggards().items())
-        self._held_up = (now, told)
-        return told
 
     # ---- receipts, any thread ---------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ returns, every listener has heard what it did.
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
@@ -218,6 +219,8 @@ class Exchange:
             check_funds(self, new, quantity)
 
     def _check_client_id(self, client_id: str) -> None:
+        if client_id and not re.fullmatch(self.rules.client_id_form, client_id):
+            raise RefusedError(Reason.BAD_CLIENT_ID)
         clashing = [o for o in self.orders.values() if client_id and o.client_id == client_id]
         if any(o.open or not self.rules.client_ids_return for o in clashing):
             raise RefusedError(Reason.DUPLICATE_CLIENT_ID)

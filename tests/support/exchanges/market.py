@@ -5,17 +5,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from .amounts import rounded_down
 from .book import Book, BookChange
 from .candles import Candles
 from .clock import Clock
 from .events import BookChanged, Listener, TimePassed, Trade
-from .instruments import Instrument
+from .instruments import Instrument, Kind
 from .refusals import Reason, RefusedError
 
 _DAY_MS = 86_400_000
 _FUNDING_EVERY_MS = 8 * 3_600_000
 _MOVE_LOTS = 10
-_LEVEL_LOTS = 100_000
+_LEVEL_WORTH = Decimal(50_000)
 _TRADES_KEPT = 1_000
 
 
@@ -125,6 +126,12 @@ class Market:
 
     def _list(self, instrument: Instrument) -> Listing:
         now_ms = self.clock.now_ms()
-        book = Book(instrument, instrument.lot * _LEVEL_LOTS)
+        book = Book(instrument, _level_quantity(instrument))
         book.set_price(instrument.first_price, now_ms)
         return Listing(instrument, instrument.first_price, book, Candles(instrument, now_ms))
+
+
+def _level_quantity(instrument: Instrument) -> Decimal:
+    """As much as a level is worth, in the unit of the instrument's orders."""
+    price = Decimal(1) if instrument.kind is Kind.INVERSE else instrument.first_price
+    return rounded_down(_LEVEL_WORTH / (instrument.contract_size * price), instrument.lot)

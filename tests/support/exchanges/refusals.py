@@ -6,6 +6,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """What is wrong with a request."""
 
+    BAD_CLIENT_ID = "client id has a wrong form"
     DUPLICATE_CLIENT_ID = "duplicate client id"
     FUNDS = "insufficient funds"
     LEVERAGE = "leverage out of range"

@@ -26,12 +26,14 @@ class Rules:
 
     Attributes:
         post_only_refused: a post-only order that would take is refused; otherwise it is accepted and canceled.
+        client_id_form: what a client id must match.
         client_ids_return: a client id may be used again once its order is done; otherwise never.
         trigger_makes_order: for these a trigger makes another order with an id of its own.
     """
 
     wallet_of: Callable[[Instrument], str] = _one_wallet
     post_only_refused: bool = False
+    client_id_form: str = r"[A-Za-z0-9_-]{1,36}"
     client_ids_return: bool = False
     trigger_makes_order: Callable[[Instrument], bool] = _no_spawning
     maker_fee: Mapping[Kind, Decimal] = field(

@@ -7,7 +7,12 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code
 from support.exchanges.refusals import Reason
 from support.exchanges.server import AnswerError
 
+_BAD_CLIENT_ID = (
+    -1100,
+    "Illegal characters found in parameter 'newClientOrderId'; legal range is '^[a-zA-Z0-9-_]{1,36}$'.",
+)
 _SPOT = {
+    Reason.BAD_CLIENT_ID: _BAD_CLIENT_ID,
     Reason.DUPLICATE_CLIENT_ID: (-2010, "Duplicate order sent."),
     Reason.FUNDS: (-2010, "Account has insufficient balance for requested action."),
     Reason.LOT_SIZE: (-1013, "Filter failure: LOT_SIZE"),
@@ -20,6 +25,7 @@ _SPOT = {
     Reason.WOULD_TRIGGER: (-2010, "Stop price would trigger immediately."),
 }
 _FUTURES = {
+    Reason.BAD_CLIENT_ID: _BAD_CLIENT_ID,
     Reason.DUPLICATE_CLIENT_ID: (-4116, "ClientOrderId is duplicated."),
     Reason.FUNDS: (-2019, "Margin is insufficient."),
     Reason.LEVERAGE: (-4028, "Leverage is not valid"),

@@ -31,6 +31,7 @@ _BALANCES = {
 _RULES = Rules(
     wallet_of=wallet_by_kind,
     post_only_refused=True,
+    client_id_form=r"[.A-Z:/a-z0-9_-]{1,36}",
     client_ids_return=True,
     trigger_makes_order=lambda instrument: instrument.kind is Kind.LINEAR,
 )

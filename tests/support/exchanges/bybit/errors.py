@@ -7,6 +7,7 @@ from support.exchanges.instruments import Kind
 from support.exchanges.refusals import Reason, RefusedError
 
 _CONTRACTS = {
+    Reason.BAD_CLIENT_ID: (10001, "params error: OrderLinkId invalid"),
     Reason.DUPLICATE_CLIENT_ID: (110072, "OrderLinkedID is duplicate"),
     Reason.FUNDS: (110007, "ab not enough for new order"),
     Reason.LEVERAGE: (110013, "Cannot set leverage due to risk limit level"),

@@ -1,0 +1,1 @@
+"""OKX v5 as it speaks: spot and perpetual swaps from one trading account, REST and streams."""

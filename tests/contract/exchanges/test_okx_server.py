@@ -295,7 +295,7 @@ async def test_own_balance_is_streamed(okx: Any):
     assert (balance["USDT"]["used"], balance["USDT"]["total"]) == (4_900, 100_000)
 
 
-async def test_own_positions_are_streamed(server: OkxServer, okx: Any):
+async def test_own_positions_are_streamed(okx: Any):
     await okx.create_order(SWAP, "market", "buy", 2)
     [held] = await okx.watch_positions([SWAP])
     assert (held["side"], held["contracts"]) == ("long", 2)

@@ -1,7 +1,7 @@
 """Sending a ccxt exchange to a local server instead of the internet.
 
 Each address keeps its host as first part of the path: ccxt tells spot from futures by what the address contains, and
-so does the server.
+so does the server. An exchange that was pointed before is pointed anew.
 """
 
 import re
@@ -9,18 +9,20 @@ from typing import Any
 
 from .server import ExchangeServer
 
-_ADDRESS = re.compile(r"^(http|ws)s?://(.*)$")
+_ADDRESS = re.compile(r"^(http|ws)s?://(?:127\.0\.0\.1:\d+/)?(.*)$")
+_GROUPS = ("api", "test", "demo", "demotrading", "apiBackup", "apiBackupDemoTrading")
 
 
 def point(exchange: Any, server: ExchangeServer) -> None:
     """Have every request and websocket of a ccxt exchange go to the server, without TLS."""
     authority = server.url.removeprefix("http://")
     urls = exchange.urls
-    for group in ("api", "test", "demo", "demotrading", "apiBackup"):
+    for group in _GROUPS:
         if group in urls:
             urls[group] = _pointed(urls[group], authority)
-    if hasattr(exchange, "get_exceptions_by_url"):
-        _name_the_host(exchange, authority)
+    by_url = getattr(exchange, "get_exceptions_by_url", None)
+    if by_url is not None and "get_exceptions_by_url" not in vars(exchange):
+        exchange.get_exceptions_by_url = _by_real_url(by_url)
 
 
 def _pointed(value: Any, authority: str) -> Any:
@@ -31,11 +33,10 @@ def _pointed(value: Any, authority: str) -> Any:
     return value
 
 
-def _name_the_host(exchange: Any, authority: str) -> None:
+def _by_real_url(by_url: Any) -> Any:
     """Binance's error codes mean other things at other hosts; ccxt looks at how the address begins."""
-    original = exchange.get_exceptions_by_url
 
-    def by_real_url(url: str, exact_or_broad: str) -> Any:
-        return original(url.replace(f"http://{authority}/", "https://"), exact_or_broad)
+    def looked_up(url: str, exact_or_broad: str) -> Any:
+        return by_url(_ADDRESS.sub(lambda found: f"https://{found[2]}", url), exact_or_broad)
 
-    exchange.get_exceptions_by_url = by_real_url
+    return looked_up

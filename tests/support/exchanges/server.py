@@ -5,7 +5,7 @@ serves all hosts of an exchange.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
@@ -141,18 +141,18 @@ class ExchangeServer(ABC):
         """Every order that was accepted."""
         return list(self.exchange.orders.values())
 
-    def move_price(self, name: str, price: Decimal) -> None:
+    def move_price(self, name: str, price: Decimal | int | str) -> None:
         """Move the price of what answers to the name: the exchange's own, ccxt's, or base and quote in one word."""
-        self.exchange.move_price(name, price)
+        self.exchange.move_price(name, Decimal(price))
 
     def pass_time(self, milliseconds: int) -> None:
         """Let time go by on the market, not for timestamps of requests: candles end."""
         self.exchange.market.pass_time(milliseconds)
 
-    def lay_candles(self, name: str, interval: str, closes: list[Decimal]) -> None:
+    def lay_candles(self, name: str, interval: str, closes: Iterable[Decimal | int | str]) -> None:
         """Give the last finished candles these closes, the latest one last."""
         for listing in self.exchange.market.named(name):
-            listing.candles.lay(interval, closes, self.exchange.market.clock.now_ms())
+            listing.candles.lay(interval, [Decimal(close) for close in closes], self.exchange.market.clock.now_ms())
 
     async def drop_connections(self, *parts: str, clean: bool) -> None:
         """End the websocket connections that subscribed to what contains all parts, by a close frame or by a break."""
@@ -188,7 +188,7 @@ class ExchangeServer(ABC):
         """The exchange's own answer to a refusal."""
 
     @abstractmethod
-    def limited(self, fault: RestFault) -> AnswerError:
+    def limited(self, fault: RestFault, /) -> AnswerError:
         """The exchange's own answer to too many requests."""
 
     @abstractmethod
@@ -196,7 +196,7 @@ class ExchangeServer(ABC):
         """The exchange's own answer while it is maintained."""
 
     @abstractmethod
-    def unknown(self, call: Call) -> AnswerError:
+    def unknown(self, call: Call, /) -> AnswerError:
         """The exchange's own answer at a path that it does not have."""
 
     @abstractmethod

@@ -69,14 +69,14 @@ class BinanceServer(ExchangeServer):
     def refused(self, error: RefusedError, call: Call) -> AnswerError:
         return refusal(error.reason, futures=kind_of(call) is Kind.LINEAR, asking=call.method == "GET")
 
-    def limited(self, fault: RestFault) -> AnswerError:
+    def limited(self, fault: RestFault, /) -> AnswerError:
         banned = fault.kind is FaultKind.BAN
         return too_many(fault.retry_after_seconds, banned=banned, now_ms=self.clock.now_ms())
 
     def maintained(self) -> AnswerError:
         return AnswerError(503, body(-1008, _OVERLOADED))
 
-    def unknown(self, call: Call) -> AnswerError:
+    def unknown(self, call: Call, /) -> AnswerError:
         return AnswerError(404, body(-5000, f"Path {call.path}, Method {call.method} is invalid"))
 
     def opened(self, connection: Connection) -> None:

@@ -55,7 +55,7 @@ class BybitServer(ExchangeServer):
         code, words = code_of(error, Kind(call.text("category", "linear")))
         return AnswerError(200, body(code, words, self.clock.now_ms()))
 
-    def limited(self, fault: RestFault) -> AnswerError:
+    def limited(self, fault: RestFault, /) -> AnswerError:
         now_ms = self.clock.now_ms()
         if fault.kind is FaultKind.BAN:
             return AnswerError(403, body(10018, "access too frequent. Please try again later.", now_ms))
@@ -66,7 +66,7 @@ class BybitServer(ExchangeServer):
     def maintained(self) -> AnswerError:
         return AnswerError(200, body(10016, "System error. Please try again later.", self.clock.now_ms()))
 
-    def unknown(self, call: Call) -> AnswerError:
+    def unknown(self, call: Call, /) -> AnswerError:
         return AnswerError(404, body(10404, f"Request path not found: {call.path}", self.clock.now_ms()))
 
     def opened(self, connection: Connection) -> None:

@@ -63,13 +63,13 @@ class OkxServer(ExchangeServer):
             return AnswerError(200, body("1", "All operations failed", [row]))
         return AnswerError(200, body(code, words))
 
-    def limited(self, fault: RestFault) -> AnswerError:
+    def limited(self, _: RestFault, /) -> AnswerError:
         return AnswerError(429, body("50011", "Rate limit reached. Please refer to API documentation."))
 
     def maintained(self) -> AnswerError:
         return AnswerError(503, body("50001", "Service temporarily unavailable. Please try again later."))
 
-    def unknown(self, call: Call) -> AnswerError:
+    def unknown(self, _: Call, /) -> AnswerError:
         return AnswerError(404, body("404", "Not Found"))
 
     def opened(self, connection: Connection) -> None:

@@ -74,7 +74,7 @@ def test_different_keys_of_one_text_are_all_kept(values: dict[Any, int]):
     found = walked(values, 65536)
     assert len(found) == len(values)
     assert sorted(value for value in found.values() if value != REDACTED) == sorted(
-        value for key, value in values.items() if key != "password"
+        value for key, value in values.items() if not Redactor().hides(str(key))
     )
 
 

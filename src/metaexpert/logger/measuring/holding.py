@@ -69,7 +69,10 @@ class HoldWatch:
         self._worst: tuple[float, Held] | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        """Watch the running loop, from a thread; what is returned ends both."""
+        """Watch the running loop, from a thread; what is returned ends both.
+
+        At the interpreter's exit, when there are no new threads any more, nothing is watched.
+        """
         ended, loop_thread = threading.Event(), threading.get_ident()
         self._ticked_at = self._clock()
 
@@ -78,7 +81,10 @@ class HoldWatch:
                 pass
 
         thread = threading.Thread(target=watch, name="metaexpert-loop-watch", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # a program without a loop whose pipeline moved to a thread as the interpreter ends
+            return ended.set
 
         def end() -> None:
             ended.set()

@@ -83,7 +83,11 @@ PURE = rule(
     "logger.files.reading.sequence_numbers logger.files.reading.error_groups logger.files.reading.log_statistics "
     "logger.files.reading.figures logger.files.reading.plain_lines logger.files.reading.corrections "
     "logger.alerts.alert logger.alerts.episodes logger.alerts.engine logger.alerts.matching logger.alerts.message "
-    "logger.alerts.outbox logger.alerts.readings logger.alerts.rules logger.alerts.stats_rules logger.alerts.windows",
+    "logger.alerts.outbox logger.alerts.readings logger.alerts.rules logger.alerts.stats_rules logger.alerts.windows "
+    "broker.paper.accounts broker.paper.arrivals broker.paper.bars broker.paper.booking broker.paper.engine "
+    "broker.paper.funding broker.paper.holding broker.paper.liquidation broker.paper.margin broker.paper.matching "
+    "broker.paper.money broker.paper.placing broker.paper.rules broker.paper.settlement broker.paper.snapshots "
+    "broker.paper.state broker.paper.taking broker.paper.telling broker.paper.venue",
     "these decide and count: given the same input and clock reading they answer the same, so tests need no loop",
 )
 IMPURE = rule("asyncio aiohttp aiofiles time", "input, output, and a clock of one's own")

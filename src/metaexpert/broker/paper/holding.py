@@ -46,12 +46,11 @@ def add(holding: Holding, instrument: Instrument, quantity: Decimal, price: Deci
 def reduce(holding: Holding, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
     """Close `quantity` (of the trade's sign, at most what is held); what that gains before fees.
 
-    Cost and margin go in proportion; the last part takes what is left of them.
+    Cost and margin go in proportion; the last part (a share of exactly 1) takes what is left of them.
     """
     share = -quantity / holding.quantity
-    whole = quantity == -holding.quantity
-    cost = holding.cost if whole else nearest(holding.cost * share)
-    holding.margin -= holding.margin if whole else nearest(holding.margin * share)
+    cost = nearest(holding.cost * share)
+    holding.margin -= nearest(holding.margin * share)
     holding.quantity += quantity
     holding.cost -= cost
     return direction(instrument) * (worth(instrument, -quantity, price) - cost)

@@ -224,11 +224,17 @@ class Markets(RuleBasedStateMachine):
             )
         )
 
-    @rule(choice=st.integers(0, 1), buying=st.booleans(), quantity=st.integers(1, 3), price=NEAR)
-    def rest(self, choice: int, buying: bool, quantity: int, price: Decimal) -> None:
+    @rule(
+        choice=st.integers(0, 1),
+        buying=st.booleans(),
+        quantity=st.integers(1, 3),
+        price=NEAR,
+        flag=st.sampled_from(["", "reduce_only"]),
+    )
+    def rest(self, *, choice: int, buying: bool, quantity: int, price: Decimal, flag: str) -> None:
         """A limit order that often stays in the book."""
         symbol = self.instrument(choice).symbol
-        words = f"{'buy' if buying else 'sell'} {quantity} limit {price}"
+        words = f"{'buy' if buying else 'sell'} {quantity} limit {price} {flag}"
         self.send(order(words, f"o{self.count + 1}", symbol=symbol))
 
     def send(self, request: OrderRequest) -> None:

@@ -22,7 +22,7 @@ from support.paper_market import (
 )
 
 from metaexpert.broker.broker import BalanceChanged, FundingPaid, Liquidated, PositionChanged
-from metaexpert.broker.paper import PaperEngine
+from metaexpert.broker.paper import PaperEngine, money
 from metaexpert.core.holdings import Position
 
 
@@ -159,6 +159,31 @@ def test_reduce_only_never_turns_a_position_and_ends_with_it():
     engine.submit(order("sell 1 limit 120 reduce_only", "f"), 1)
     assert steps(engine.submit(order("sell 1", "g"), 1)[1])[-1] == "cancelled"
     assert engine.standing(1).open_orders == ()
+
+
+def test_resting_orders_that_reduce_share_what_there_is_to_reduce():
+    engine = linear()
+    engine.submit(order("buy 3"), 1)
+    engine.submit(order("sell 2 limit 110 reduce_only", "b"), 1)
+    engine.submit(order("sell 2 limit 111 reduce_only", "c"), 1)
+    events = engine.market(trade(112))
+    assert [(each.order_id, each.quantity) for each in fills(events)] == [("b", 2), ("c", 1)]
+    assert steps(events)[-1] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("amount", "of_a_balance", "of_a_fee", "of_a_value"),
+    [
+        ("1.0000000000005", "1.000000000000", "1.000000000001", "1.000000000000"),
+        ("-1.0000000000007", "-1.000000000001", "-1.000000000000", "-1.000000000001"),
+        ("1.25", "1.25", "1.25", "1.25"),
+    ],
+)
+def test_amounts_have_twelve_decimals_and_are_never_rounded_for_the_trader(
+    amount: str, of_a_balance: str, of_a_fee: str, of_a_value: str
+):
+    rounded = [str(each(D(amount))) for each in (money.credited, money.charged, money.nearest)]
+    assert rounded == [of_a_balance, of_a_fee, of_a_value]
 
 
 def test_funding_is_paid_by_longs_and_received_by_shorts():

@@ -25,3 +25,8 @@ def rounded_down(value: Decimal, step: Decimal) -> Decimal:
 def is_multiple(value: Decimal, step: Decimal) -> bool:
     """Whether `value` is a whole number of steps."""
     return value % step == 0
+
+
+def booked(value: Decimal) -> Decimal:
+    """An amount as it is booked, to eight places."""
+    return value.quantize(_PLACES, ROUND_HALF_UP)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from .accounts import Account, Position, spot_flows
-from .amounts import rounded_down
+from .amounts import booked, rounded_down
 from .checks import check_funds, check_order, check_trigger
 from .clock import Clock
 from .events import AccountChanged, Event, OrderChanged
@@ -230,8 +230,7 @@ class Exchange:
             return
         if (new.leg != "both") != self.account.hedged:
             raise RefusedError(Reason.POSITION_SIDE)
-        closes = new.reduce_only or (new.leg, new.side) in {("long", "sell"), ("short", "buy")}
-        if closes and new.trigger is None and not self._closable(new.instrument, new.leg, new.side):
+        if _closes(new) and new.trigger is None and not self._closable(new.instrument, new.leg, new.side):
             raise RefusedError(Reason.REDUCE_ONLY)
 
     def _closable(self, instrument: Instrument, leg: str, side: str) -> Decimal:
@@ -266,13 +265,27 @@ class Exchange:
             self._end(order, Status.EXPIRED, Change.EXPIRED, "ioc" if order.limit else "no liquidity")
 
     def _takes(self, order: Order, offers: list[tuple[Decimal, Decimal]]) -> Iterator[tuple[Decimal, Decimal]]:
-        left = order.remaining
-        if order.reduce_only:
-            left = min(left, self._closable(order.instrument, order.leg, order.side))
+        left = self._allowed(order)
+        funds = self._funds(order)
         for price, offered in offers:
-            if taken := min(left, offered):
+            payable = offered if funds is None else rounded_down(funds / price, order.instrument.lot)
+            if taken := min(left, offered, payable):
                 left -= taken
+                funds = None if funds is None else funds - taken * price
                 yield price, taken
+
+    def _allowed(self, order: Order) -> Decimal:
+        if not _closes(order):
+            return order.remaining
+        return min(order.remaining, self._closable(order.instrument, order.leg, order.side))
+
+    def _funds(self, order: Order) -> Decimal | None:
+        """What a spot buyer can spend: a stop may wake where it costs more than was kept back for it."""
+        if order.instrument.kind is not Kind.SPOT or order.side == "sell":
+            return None
+        wallet, asset = self.rules.wallet_of(order.instrument), order.instrument.quote
+        others = [o for o in self.open_orders() if o is not order and self.rules.wallet_of(o.instrument) == wallet]
+        return self.account.total(wallet, asset) - self.account.order_locks(others, asset)
 
     def _take(self, order: Order, takes: list[tuple[Decimal, Decimal]]) -> None:
         listing = self.listing(order.instrument)
@@ -289,9 +302,9 @@ class Exchange:
             received = instrument.base if order.side == "buy" else instrument.quote
             fee = rate * (quantity if order.side == "buy" else quantity * price)
         else:
-            received, fee = instrument.settle, rate * instrument.notional(quantity, price)
+            received, fee = instrument.settle, booked(rate * instrument.notional(quantity, price))
             position = self.account.position(instrument, order.leg, now_ms)
-            profit = position.apply(order.sign * quantity, price, now_ms)
+            profit = booked(position.apply(order.sign * quantity, price, now_ms))
             positions.append(position)
         fill = Fill(next(self._fill_ids), price, quantity, fee, received, maker, profit, now_ms)
         flows = spot_flows(order, fill) if instrument.kind is Kind.SPOT else {received: profit - fee}
@@ -319,7 +332,13 @@ class Exchange:
                 continue
             best = listing.book.best_ask if order.side == "buy" else listing.book.best_bid
             if (best <= order.limit) if order.side == "buy" else (best >= order.limit):
-                self._book_fill(order, order.limit, order.remaining, maker=True)
+                self._fill_at_limit(order, order.limit)
+
+    def _fill_at_limit(self, order: Order, limit: Decimal) -> None:
+        if allowed := self._allowed(order):
+            self._book_fill(order, limit, allowed, maker=True)
+        else:
+            self._end(order, Status.EXPIRED, Change.EXPIRED, "nothing to reduce")
 
     def _wake_reached(self, listing: Listing) -> None:
         for order in self.open_orders(listing.instrument):
@@ -346,3 +365,8 @@ class Exchange:
         self.tell(OrderChanged(order, Change.TRIGGERED))
         self.tell(OrderChanged(child, Change.NEW))
         self._execute(child)
+
+
+def _closes(order: NewOrder | Order) -> bool:
+    """Whether it may only make a position smaller."""
+    return order.reduce_only or (order.leg, order.side) in {("long", "sell"), ("short", "buy")}

@@ -132,11 +132,11 @@ def _trade(trade: Trade) -> dict[str, Any]:
 
 
 def _aggregate(trade: Trade) -> dict[str, Any]:
-    return {
+    frame: dict[str, Any] = {
         "e": "aggTrade", "E": trade.at_ms, "s": trade.instrument.id, "a": trade.id, "p": text(trade.price),
         "q": text(trade.quantity), "f": trade.id, "l": trade.id, "T": trade.at_ms, "m": trade.side == "sell",
-        "M": True,
     }  # fmt: skip
+    return frame | ({"M": True} if trade.instrument.kind is Kind.SPOT else {})
 
 
 def _ticker(market: Market, listing: Listing) -> dict[str, Any]:

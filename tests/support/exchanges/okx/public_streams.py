@@ -110,8 +110,9 @@ class PublicStreams:
             connection.send({"arg": arg, "data": [candle_row(candle, finished=finished)]}, topic)
 
     def _numbers(self, listing: Listing, previous: int, last: int) -> dict[str, Any]:
-        now_ms = str(self._market.clock.now_ms())
-        return {"ts": now_ms, "checksum": _checksum(listing), "seqId": last, "prevSeqId": previous}
+        now_ms, sides = str(self._market.clock.now_ms()), book_sides(listing, _CHECKED_LEVELS)
+        check = checksum(sides["bids"], sides["asks"])
+        return {"ts": now_ms, "checksum": check, "seqId": last, "prevSeqId": previous}
 
 
 def _public(channel: str) -> bool:
@@ -126,12 +127,11 @@ def _changes(change: BookChange) -> dict[str, Any]:
     return {"asks": _rows(change.asks), "bids": _rows(change.bids)}
 
 
-def _checksum(listing: Listing) -> int:
-    """CRC32 over the best levels of both sides in turn, as a signed number."""
-    bids, asks = listing.book.top(_CHECKED_LEVELS)
+def checksum(bids: list[list[str]], asks: list[list[str]]) -> int:
+    """CRC32 over price and size of the best levels of both sides in turn, as a signed number."""
     parts: list[str] = []
     for depth in range(_CHECKED_LEVELS):
-        parts += [f"{text(p)}:{text(q)}" for side in (bids, asks) for p, q in side[depth : depth + 1]]
+        parts += [f"{level[0]}:{level[1]}" for side in (bids, asks) for level in side[depth : depth + 1]]
     value = zlib.crc32(":".join(parts).encode())
     return value - (1 << 32) if value >= 1 << 31 else value
 

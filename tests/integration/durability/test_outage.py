@@ -4,6 +4,7 @@ The same with millions of entries: `scripts/dev.py soak outage`.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,10 @@ RATE_PER_SECOND = 10_000.0
 
 @pytest.mark.parametrize(("kind", "entries"), [("loki", 60_000), ("elasticsearch", 24_000)])
 async def test_what_was_accepted_during_an_outage_arrives_after_it(
-    kind: Kind, entries: int, tmp_path: Path, tally: list[str]
+    kind: Kind, entries: int, tmp_path: Path, tally: Callable[[str], None]
 ):
     verdict = await run_outage(Outage(entries=entries, kind=kind, rate=RATE_PER_SECOND), tmp_path)
-    tally.append(str(verdict))
+    tally(str(verdict))
     assert verdict.faults == [], str(verdict)
     assert sum(run.was_killed for run in verdict.runs) == 4
     assert verdict.distinct > 0

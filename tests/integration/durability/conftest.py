@@ -1,34 +1,47 @@
 """The tallies of kills and outages, shown at the end of the run whether or not they were good."""
 
-from collections.abc import Callable, Generator, Iterable
-
 import pytest
-from support.closing_words import closing_words
 
 from soak.chains import Verdict
 
-_HEADING = "durability"
 _KILLED = pytest.StashKey[Verdict]()
+_OUTAGES = pytest.StashKey[list[str]]()
+_MATRIX = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_KILLED] = Verdict()
+    config.stash[_OUTAGES] = []
+    config.stash[_MATRIX] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was killed, and what was there afterwards."""
+    killed, outages = config.stash.get(_KILLED, Verdict()), config.stash.get(_OUTAGES, [])
+    matrix = config.stash.get(_MATRIX, [])
+    if killed.kills or outages or matrix:
+        terminalreporter.section("durability")
+    if killed.kills:
+        terminalreporter.write_line(str(killed))
+    for line in outages:
+        terminalreporter.write_line(f"outage: {line}")
+    for line in matrix:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
-def killed(request: pytest.FixtureRequest) -> Generator[Verdict]:
+def killed(request: pytest.FixtureRequest) -> Verdict:
     """What came of all kills of the session."""
-    verdict = request.config.stash.setdefault(_KILLED, Verdict())
-    yield verdict
-    if verdict.kills:
-        closing_words(request.config, _HEADING)["kills"] = str(verdict)
+    return request.config.stash[_KILLED]
 
 
 @pytest.fixture
-def tally(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Takes a line about an outage to show at the end of the run."""
-    lines = closing_words(request.config, _HEADING)
-    return lambda line: lines.update({line: f"outage: {line}"})
+def tally(request: pytest.FixtureRequest) -> list[str]:
+    """Lines about outages to show at the end of the run."""
+    return request.config.stash[_OUTAGES]
 
 
 @pytest.fixture(scope="session")
-def kill_matrix(request: pytest.FixtureRequest) -> Callable[[Iterable[str]], None]:
-    """Takes the lines of the kill matrix of log files, to show at the end of the run."""
-    lines = closing_words(request.config, _HEADING)
-    return lambda matrix: lines.update({f"matrix {number}": line for number, line in enumerate(matrix)})
+def kill_matrix(request: pytest.FixtureRequest) -> list[str]:
+    """Lines of the kill matrix of log files, to show at the end of the run."""
+    return request.config.stash[_MATRIX]

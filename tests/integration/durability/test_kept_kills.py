@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory, kill_matrix: Callable[[Iterable[str]], None]) -> Sequence[Seen]:
+def seen(tmp_path_factory: pytest.TempPathFactory, kill_matrix: list[str]) -> Sequence[Seen]:
     """What became of a kill at each step."""
     path = os.pathsep.join(str(ROOT / folder) for folder in ("src", "tests", "scripts"))
     done = subprocess.run(
@@ -39,7 +39,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, kill_matrix: Callable[[Iterab
     assert done.returncode == 0, done.stderr
     found = [Seen(**json.loads(line)) for line in done.stdout.splitlines()]
     assert len(found) == len(STEPS)
-    kill_matrix(matrix(found))
+    kill_matrix.extend(matrix(found))
     return found
 
 

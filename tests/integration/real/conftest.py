@@ -13,7 +13,6 @@ import orjson
 import pytest
 from support import real_servers
 from support.certificates import Certificates, make_certificates
-from support.closing_words import closing_words
 from support.real_servers import OtlpCollector, Rsyslog, ServerFailedError
 
 from devtools.real_servers import Installed, installed, rotel_executable, rsyslog_executable
@@ -23,32 +22,47 @@ OPENSEARCH_URL = "METAEXPERT_TEST_OPENSEARCH_URL"
 LOKI_URL = "METAEXPERT_TEST_LOKI_URL"
 LOKI_BINARY = "METAEXPERT_TEST_LOKI_BINARY"
 
+_TOLD = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_TOLD] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Which real servers the tests ran against."""
+    told = config.stash.get(_TOLD, {})
+    if told:
+        terminalreporter.section("real servers")
+        for name, words in told.items():
+            terminalreporter.write_line(f"{name} {words}")
+
 
 @pytest.fixture(scope="session")
 def opensearch_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """The address of an OpenSearch (or Elasticsearch)."""
-    told = _told(request)
+    told = request.config.stash[_TOLD]
     url = os.environ.get(OPENSEARCH_URL, "").rstrip("/")
     if url:
-        told["OpenSearch"] = f"OpenSearch {_version_at(url)} ({OPENSEARCH_URL})"
+        told["OpenSearch"] = f"{_version_at(url)} ({OPENSEARCH_URL})"
         yield url
         return
     found = installed(ROOT, "opensearch")
     _skip_where_absent(found, told)
     with _or_fail(found, told), real_servers.opensearch(found.folder, tmp_path_factory.mktemp("opensearch")) as started:
-        told["OpenSearch"] = f"OpenSearch {_version_at(started)} (started)"
+        told["OpenSearch"] = f"{_version_at(started)} (started)"
         yield started
 
 
 @pytest.fixture(scope="session")
 def real_otlp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[OtlpCollector]:
     """A real OpenTelemetry collector: `url` takes OTLP/HTTP, `records()` is what it passed on."""
-    told = _told(request)
+    told = request.config.stash[_TOLD]
     found = installed(ROOT, "rotel")
     _skip_where_absent(found, told)
     executable = rotel_executable(found.folder)
     with _or_fail(found, told), real_servers.rotel(executable, tmp_path_factory.mktemp("rotel")) as started:
-        told["rotel"] = f"rotel {found.version} (started)"
+        told["rotel"] = f"{found.version} (started)"
         yield started
 
 
@@ -72,14 +86,14 @@ def certificates(tmp_path: Path) -> Certificates:
 
 
 def _rsyslogd(request: pytest.FixtureRequest, folder: Path, tls: tuple[Path, Path, Path] | None) -> Generator[Rsyslog]:
-    told = _told(request)
+    told = request.config.stash[_TOLD]
     found = installed(ROOT, "rsyslog")
     _skip_where_absent(found, told)
     daemon = Rsyslog(rsyslog_executable(found.folder), folder, tls)
     try:
         with _or_fail(found, told):
             daemon.start()
-        told["rsyslog"] = f"rsyslog {found.version} (started)"
+        told["rsyslog"] = f"{found.version} (started)"
         yield daemon
     finally:
         daemon.kill()
@@ -88,27 +102,22 @@ def _rsyslogd(request: pytest.FixtureRequest, folder: Path, tls: tuple[Path, Pat
 @pytest.fixture(scope="session")
 def loki_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """The address of a Grafana Loki."""
-    told = _told(request)
+    told = request.config.stash[_TOLD]
     url, binary = os.environ.get(LOKI_URL, "").rstrip("/"), os.environ.get(LOKI_BINARY, "")
     if url:
-        told["Loki"] = f"Loki {_loki_version_at(url)} ({LOKI_URL})"
+        told["Loki"] = f"{_loki_version_at(url)} ({LOKI_URL})"
         yield url
         return
     wanted = Installed("Loki", "", Path(binary), "" if binary else f"neither {LOKI_URL} nor {LOKI_BINARY} names one")
     _skip_where_absent(wanted, told)
     with _or_fail(wanted, told), real_servers.loki(wanted.folder, tmp_path_factory.mktemp("loki")) as started:
-        told["Loki"] = f"Loki {_loki_version_at(started)} (started)"
+        told["Loki"] = f"{_loki_version_at(started)} (started)"
         yield started
-
-
-def _told(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Which servers the tests ran against, by name; shown at the end of the run."""
-    return closing_words(request.config, "real servers")
 
 
 def _skip_where_absent(found: Installed, told: dict[str, str]) -> None:
     if found.reason:
-        told[found.name] = " ".join(f"{found.name} {found.version} (skipped: {found.reason})".split())
+        told[found.name] = f"{found.version} (skipped: {found.reason})".lstrip()
         pytest.skip(f"{found.name}: {found.reason}")
 
 
@@ -118,7 +127,7 @@ def _or_fail(found: Installed, told: dict[str, str]) -> Generator[None]:
     try:
         yield
     except ServerFailedError:
-        told[found.name] = f"{found.name} {found.version} (FAILED to start)"
+        told[found.name] = f"{found.version} (FAILED to start)"
         raise
 
 

@@ -22,7 +22,7 @@ POINTS = (
     Point("dispatcher", "Dispatcher._route", "line", 61),
     Point("journal.obligations", "Obligations.routed", "line", 17),
     Point("lanes", "Lanes.take", "return", 9),
-    Point("delivery", "Delivery._write", "start", 7),
+    Point("writing", "Writing.write", "start", 7),
     Point("files.writer", "AppendFile.append", "return", 5),
     Point("sinks.http", "HttpClient.post", "start", 4),
     Point("settlement", "Settlement.delivered", "start", 6),

@@ -202,6 +202,7 @@ class Session:
             async with asyncio.timeout(self._parts.stop_timeout_seconds):
                 if self._parts.stop_policy != "keep":
                     await desk.cancel_all()
+                await self._settled()  # what is closed already, by a rule or a handler, is not closed again
                 if self._parts.stop_policy == "close":
                     await desk.close_all("expert stops")
                 await self._settled()

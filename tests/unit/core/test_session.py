@@ -1,5 +1,6 @@
 """A session on paper: what the market says, what the rules do, what the log and the handlers are told, in order."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from decimal import Decimal
 from random import Random
@@ -194,6 +195,38 @@ async def test_a_halt_for_good_ends_the_run_with_nothing_held(log_entries: Recor
     assert len(ticks) == 2
     assert not desktop.portfolio.position("BTCUSDT").is_open
     assert log_entries.where(message="trading halted")
+
+
+async def test_what_a_handler_closes_is_not_closed_again_at_the_stop(log_entries: RecordedEntries):
+    desktop = Desktop(stop_policy="close")
+
+    def turn(_: object) -> None:
+        if desktop.portfolio.position("BTCUSDT").is_open:
+            desktop.desk.close("BTCUSDT", reason="enough", actor="expert")
+        else:
+            desktop.desk.place(order())
+
+    async def slow(_: object) -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    desktop.handlers.add("tick", turn)
+    desktop.handlers.add("order", slow)
+    desktop.portfolio.begin(await desktop.broker.standing())
+    await desktop.session.live([_Quotes()], name="test")
+    assert told(log_entries).count("order_placed") == 2
+    assert told(log_entries).count("position_closed") == 1
+    assert not desktop.portfolio.position("BTCUSDT").is_open
+
+
+class _Quotes:
+    """Two quotes, the second once the first has been traded on; then the end, with orders still on their way."""
+
+    async def events(self) -> AsyncGenerator[MarketEvent]:
+        yield quote(1, "100", "101")
+        for _ in range(500):
+            await asyncio.sleep(0)
+        yield quote(2, "100", "101")
 
 
 @pytest.mark.parametrize(("policy", "open_orders", "held"), [("cancel", 0, 1), ("close", 0, 0), ("keep", 1, 1)])

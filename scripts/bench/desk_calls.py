@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from metaexpert.logger import Logger
 
 
+_LETTERS = str.maketrans("0123456789", "bdfhkmprtv")
+
+
+def _word(price: float) -> str:
+    """Twelve letters that no call before had: texts that differ in digits alone are known by their form."""
+    return f"{number_of(price):012d}".translate(_LETTERS)
+
+
 def calls(log: "Logger") -> Mapping[str, Emit]:
     """The calls by name, the one without text to search first."""
     ordinary = protected_calls.calls(log)
@@ -27,20 +35,20 @@ def calls(log: "Logger") -> Mapping[str, Emit]:
 
 
 def _text(log: Log) -> Emit:
-    """A field of some 60 characters of text that no call before had."""
+    """A field of some 60 characters of text of a form that no call before had."""
 
     def emit(price: float, latency_ms: float) -> None:
-        note = f"order {number_of(price):012d} was filled later than expected, at attempt 3"
+        note = f"order {_word(price)} was filled later than expected, at attempt 3"
         log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms, note=note)
 
     return emit
 
 
 def _address(log: Log) -> Emit:
-    """A field of some 80 characters with an address that no call before had."""
+    """A field of some 80 characters with an address of a form that no call before had."""
 
     def emit(price: float, latency_ms: float) -> None:
-        url = f"https://api.binance.com/api/v3/order?symbol=BTCUSDT&orderId={number_of(price):012d}&recv=5"
+        url = f"https://api.binance.com/api/v3/order?symbol=BTCUSDT&orderId={_word(price)}&recv=5"
         log.info("tick", exchange="binance", symbol="BTCUSDT", price=price, latency_ms=latency_ms, url=url)
 
     return emit

@@ -291,7 +291,7 @@ TARGETS: tuple[Target, ...] = (
         nothing_lost=True,
     ),
     Target(
-        what="search for secrets in new text of 60 characters, p50",
+        what="search for secrets in text of 60 characters of a new form, p50",
         measure="desk",
         figure="text_search_ns",
         bound=3_000,
@@ -300,7 +300,7 @@ TARGETS: tuple[Target, ...] = (
         nothing_lost=True,
     ),
     Target(
-        what="search for secrets in a new address of 80 characters, p50",
+        what="search for secrets in an address of 80 characters of a new form, p50",
         measure="desk",
         figure="address_search_ns",
         bound=3_000,
